@@ -1,0 +1,202 @@
+/**
+ * What a cell may ask of its host: to run a tool, and to deliver a notification.
+ *
+ * **Details**
+ *
+ * A session calls its delegate once per tool call and notification, each in a fiber of its own. Cancellation *is*
+ * the interruption of that fiber: a callback that ignores it is abandoned after the session's grace, and whatever it
+ * does later reaches nobody. A `ToolError` becomes the string that the script's promise rejects with; a defect is
+ * logged and rejects it with a fixed text.
+ *
+ * **Example** (A delegate of plain functions)
+ *
+ * ```ts
+ * import * as Delegate from "effect-code-mode/Delegate"
+ * import * as Effect from "effect/Effect"
+ * import * as Schema from "effect/Schema"
+ *
+ * const layer = Delegate.layerTools({
+ *   add: Delegate.tool({
+ *     description: "Adds two numbers",
+ *     parameters: Schema.Struct({ a: Schema.Number, b: Schema.Number }),
+ *     handler: ({ a, b }) => Effect.succeed(a + b)
+ *   })
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import { type NestedToolCall, type Notification, type NotifyError, type ToolDefinition, ToolError } from "./Protocol.ts"
+
+/**
+ * The host's side of a session.
+ *
+ * **Details**
+ *
+ * `tools` is the catalogue that a cell sees when its request brings none.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Delegate extends Context.Service<Delegate, {
+  readonly tools: ReadonlyArray<ToolDefinition>
+  readonly invokeTool: (call: NestedToolCall) => Effect.Effect<Schema.Json, ToolError>
+  readonly notify: (notification: Notification) => Effect.Effect<void, NotifyError>
+}>()("effect-code-mode/Delegate") {}
+
+// =============================================================================
+// Tools as plain functions
+// =============================================================================
+
+/**
+ * A tool whose handler is a plain Effect function. Make one with `tool`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Tool<out R = never> {
+  readonly description: string
+  readonly inputSchema: Schema.Json
+  readonly invoke: (input: Schema.Json) => Effect.Effect<Schema.Json, ToolError, R>
+}
+
+const toolError = (error: unknown) =>
+  new ToolError({
+    text: Predicate.hasProperty(error, "message") && typeof error.message === "string" ? error.message : String(error)
+  })
+
+const jsonSchema = (schema: Schema.Top): Schema.Json => {
+  const document = Schema.toJsonSchemaDocument(schema)
+  return (Object.keys(document.definitions).length === 0
+    ? document.schema
+    : { ...document.schema, $defs: document.definitions }) as unknown as Schema.Json
+}
+
+/**
+ * Makes a tool from a handler and the schema of its one argument.
+ *
+ * **Details**
+ *
+ * The argument is decoded before the handler runs; one that does not fit is a `ToolError` that says where. A call
+ * without an argument is taken as `{}`. Without `success` the handler's value has to be JSON already, or nothing; with
+ * it, the value is encoded. The message of a failure is what the script's promise rejects with.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const tool: {
+  <P extends Schema.Top, E, R>(options: {
+    readonly description?: string | undefined
+    readonly parameters: P
+    readonly handler: (parameters: P["Type"]) => Effect.Effect<Schema.Json | void, E, R>
+  }): Tool<R | P["DecodingServices"]>
+  <P extends Schema.Top, S extends Schema.Top, E, R>(options: {
+    readonly description?: string | undefined
+    readonly parameters: P
+    readonly success: S
+    readonly handler: (parameters: P["Type"]) => Effect.Effect<S["Type"], E, R>
+  }): Tool<R | P["DecodingServices"] | S["EncodingServices"]>
+} = <P extends Schema.Top, S extends Schema.Top, E, R>(options: {
+  readonly description?: string | undefined
+  readonly parameters: P
+  readonly success?: S | undefined
+  readonly handler: (parameters: P["Type"]) => Effect.Effect<any, E, R>
+}): Tool<R | P["DecodingServices"] | S["EncodingServices"]> => {
+  const decode = Schema.decodeUnknownEffect(Schema.toCodecJson(options.parameters))
+  const encode = options.success === undefined
+    ? (value: unknown) => Effect.succeed((value ?? null) as Schema.Json)
+    : Schema.encodeUnknownEffect(Schema.toCodecJson(options.success))
+  return {
+    description: options.description ?? "",
+    inputSchema: jsonSchema(options.parameters),
+    invoke: Effect.fnUntraced(function*(input) {
+      const parameters = yield* decode(input).pipe(
+        Effect.mapError((error) => new ToolError({ text: `invalid argument: ${error.message}` }))
+      )
+      const value = yield* options.handler(parameters).pipe(Effect.mapError(toolError))
+      return yield* encode(value).pipe(Effect.orDie)
+    })
+  }
+}
+
+/**
+ * The definition under which a cell sees a tool.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const definition = (name: string, self: Pick<Tool, "description" | "inputSchema">): ToolDefinition => ({
+  name,
+  toolName: { name, namespace: null },
+  description: self.description,
+  kind: "function",
+  inputSchema: self.inputSchema
+})
+
+// =============================================================================
+// Layers
+// =============================================================================
+
+/**
+ * The raw form: every tool call comes to one function. Notifications are dropped unless `notify` takes them.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: {
+  readonly tools?: ReadonlyArray<ToolDefinition> | undefined
+  readonly invokeTool: (call: NestedToolCall) => Effect.Effect<Schema.Json, ToolError>
+  readonly notify?: ((notification: Notification) => Effect.Effect<void, NotifyError>) | undefined
+}): Layer.Layer<Delegate> =>
+  Layer.succeed(
+    Delegate,
+    Delegate.of({
+      tools: options.tools ?? [],
+      invokeTool: options.invokeTool,
+      notify: options.notify ?? (() => Effect.void)
+    })
+  )
+
+/**
+ * A host without tools: calls fail, notifications are dropped.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerNoop: Layer.Layer<Delegate> = layer({
+  invokeTool: () => Effect.fail(new ToolError({ text: "code mode nested tools are unavailable" }))
+})
+
+type Services<Tools extends Readonly<Record<string, Tool<any>>>> = Tools[keyof Tools] extends Tool<infer R> ? R : never
+
+/**
+ * A host whose tools are the given functions, each under its key. See `tool`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerTools = <const Tools extends Readonly<Record<string, Tool<any>>>>(
+  tools: Tools,
+  options?: { readonly notify?: ((notification: Notification) => Effect.Effect<void, NotifyError>) | undefined }
+): Layer.Layer<Delegate, never, Services<Tools>> =>
+  Layer.effect(
+    Delegate,
+    Effect.contextWith((context: Context.Context<Services<Tools>>) =>
+      Effect.succeed(Delegate.of({
+        tools: Object.entries(tools).map(([name, self]) => definition(name, self)),
+        invokeTool: (call) => {
+          const { name } = call.toolName
+          const self: Tool<Services<Tools>> | undefined = Object.hasOwn(tools, name) ? tools[name] : undefined
+          return self === undefined
+            ? Effect.fail(new ToolError({ text: `unknown tool ${name}` }))
+            : Effect.provideContext(self.invoke(call.input ?? {}), context)
+        },
+        notify: options?.notify ?? (() => Effect.void)
+      }))
+    )
+  )

@@ -1,0 +1,127 @@
+/**
+ * The engine contract: what the runtime needs of whatever runs a cell's JavaScript.
+ *
+ * **Details**
+ *
+ * A session leases the engine once, so that an engine can keep sessions apart, and starts its cells on the lease.
+ * An engine has no policy: it runs a program, says what the script does, and stops when told. Whatever it says after
+ * it was told to stop counts for nothing.
+ *
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Queue from "effect/Queue"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { CellError, type IsolateFailure, OutputItem, ToolCallId, type ToolDefinition } from "./Protocol.ts"
+
+/**
+ * A stored value as JSON text.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type StoredValues = ReadonlyMap<string, string>
+
+/**
+ * What an isolate is to run.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Program {
+  /** An ES module with top-level await. */
+  readonly source: string
+  /** The tools on `tools` and in `ALL_TOOLS`; the script's calls name them by their place in this list. */
+  readonly tools: ReadonlyArray<ToolDefinition>
+  /** The session's stored values as the cell will see them. */
+  readonly stored: StoredValues
+  /** Whether the isolate stops at every frontier until it is resumed. */
+  readonly pausable: boolean
+  /** V8 heap in bytes. */
+  readonly maxHeapSizeBytes: number
+  /** Unanswered tool calls after which the script's next one is refused. */
+  readonly maxPendingToolCalls: number
+}
+
+/**
+ * What a script did, in order. Exactly one `Finished` is the last event of an isolate that ended by itself.
+ *
+ * **Details**
+ *
+ * - `Started`: the script is about to run.
+ * - `Output`, `ToolCalls`, `Notify`, `YieldRequested`: the helpers of the same kind were called. A tool call names its
+ *   tool by its place in `Program.tools`; `input` is JSON text, absent where the script passed no argument.
+ * - `Frontier`: the script can do nothing more until the outside answers; `pendingToolCalls` are the calls without an
+ *   answer and `timers` the number of timers that have not fired. A pausable isolate now waits for `resume`.
+ * - `Finished`: the script ended; `stored` are its writes as JSON text, by key.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const IsolateEvent = Schema.TaggedUnion({
+  Started: {},
+  Output: { items: Schema.Array(OutputItem) },
+  ToolCalls: {
+    calls: Schema.Array(Schema.Struct({
+      id: ToolCallId,
+      tool: Schema.Int,
+      input: Schema.optionalKey(Schema.String)
+    }))
+  },
+  Notify: { text: Schema.String },
+  YieldRequested: {},
+  Frontier: { pendingToolCalls: Schema.Array(ToolCallId), timers: Schema.Int },
+  Finished: {
+    stored: Schema.Array(Schema.Tuple([Schema.String, Schema.String])),
+    error: Schema.optionalKey(CellError)
+  }
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type IsolateEvent = typeof IsolateEvent.Type
+
+/**
+ * The runtime's hold on one running script. Its methods are synchronous and never fail: an isolate that is gone
+ * ignores them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface IsolateHandle {
+  /** What the script does. Ends after `Finished`; an end without one means that the isolate was lost. */
+  readonly events: Queue.Dequeue<IsolateEvent, Cause.Done>
+  /** Settles a tool call with a result, given as JSON text. */
+  readonly resolve: (id: ToolCallId, json: string) => void
+  /** Settles a tool call with an error text. */
+  readonly reject: (id: ToolCallId, text: string) => void
+  /** Lets a pausable isolate that stands at a frontier go on. */
+  readonly resume: () => void
+  /** Stops the script, whatever it is doing. Returns at once; the rest goes on in the background. */
+  readonly stop: () => void
+}
+
+/**
+ * A session's share of an engine. Closing its scope ends whatever still runs on it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Lease {
+  readonly start: (program: Program) => Effect.Effect<IsolateHandle, IsolateFailure>
+}
+
+/**
+ * An engine that runs cells.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Isolate extends Context.Service<Isolate, {
+  readonly lease: Effect.Effect<Lease, IsolateFailure, Scope.Scope>
+}>()("effect-code-mode/Isolate") {}

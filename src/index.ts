@@ -1,0 +1,14 @@
+/**
+ * @since 0.1.0
+ */
+export * as Delegate from "./Delegate.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as Isolate from "./Isolate.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as Protocol from "./Protocol.ts"
