@@ -11,8 +11,9 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
-import type * as Queue from "effect/Queue"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { CellError, type IsolateFailure, OutputItem, ToolCallId, type ToolDefinition } from "./Protocol.ts"
@@ -102,7 +103,7 @@ export interface IsolateHandle {
   readonly reject: (id: ToolCallId, text: string) => void
   /** Lets a pausable isolate that stands at a frontier go on. */
   readonly resume: () => void
-  /** Stops the script, whatever it is doing. Returns at once; the rest goes on in the background. */
+  /** Stops the script, whatever it is doing, and ends `events`. Returns at once; the rest is done in the background. */
   readonly stop: () => void
 }
 
@@ -113,6 +114,7 @@ export interface IsolateHandle {
  * @since 0.1.0
  */
 export interface Lease {
+  /** Starts a program. Interrupted, it leaves nothing behind. */
   readonly start: (program: Program) => Effect.Effect<IsolateHandle, IsolateFailure>
 }
 
@@ -125,3 +127,94 @@ export interface Lease {
 export class Isolate extends Context.Service<Isolate, {
   readonly lease: Effect.Effect<Lease, IsolateFailure, Scope.Scope>
 }>()("effect-code-mode/Isolate") {}
+
+// =============================================================================
+// Testing
+// =============================================================================
+
+/**
+ * What the runtime told a test isolate.
+ *
+ * @category testing
+ * @since 0.1.0
+ */
+export type TestCommand =
+  | { readonly _tag: "Resolve"; readonly id: ToolCallId; readonly json: string }
+  | { readonly _tag: "Reject"; readonly id: ToolCallId; readonly text: string }
+  | { readonly _tag: "Resume" }
+  | { readonly _tag: "Stop" }
+
+/**
+ * An isolate played by a test.
+ *
+ * @category testing
+ * @since 0.1.0
+ */
+export interface TestIsolate {
+  readonly program: Program
+  /** Makes the runtime see these events, in this order, before the effect succeeds. */
+  readonly emit: (...events: ReadonlyArray<IsolateEvent>) => Effect.Effect<void>
+  /** Ends the events: the isolate is lost, unless it has finished. */
+  readonly end: Effect.Effect<void>
+  /** Everything the runtime told it so far. */
+  readonly commands: ReadonlyArray<TestCommand>
+}
+
+/**
+ * The isolates that a session under test has started.
+ *
+ * @category testing
+ * @since 0.1.0
+ */
+export class TestIsolates extends Context.Service<TestIsolates, {
+  /** The next isolate that was started and not yet taken. */
+  readonly next: Effect.Effect<TestIsolate>
+}>()("effect-code-mode/Isolate/TestIsolates") {}
+
+/**
+ * An engine without JavaScript: the test plays every isolate, so every interleaving can be made to happen.
+ *
+ * @category testing
+ * @since 0.1.0
+ */
+export const layerTest: Layer.Layer<Isolate | TestIsolates> = Layer.effectContext(
+  Effect.gen(function*() {
+    const started = yield* Queue.unbounded<TestIsolate>()
+
+    const start = Effect.fnUntraced(function*(program: Program) {
+      const events = yield* Queue.unbounded<IsolateEvent, Cause.Done>()
+      const commands: Array<TestCommand> = []
+      const tell = (command: TestCommand) => {
+        commands.push(command)
+      }
+      Queue.offerUnsafe(started, {
+        program,
+        emit: (...emitted) =>
+          Effect.sync(() => {
+            Queue.offerAllUnsafe(events, emitted)
+            Queue.flushUnsafe(events)
+          }),
+        end: Effect.sync(() => {
+          Queue.endUnsafe(events)
+          Queue.flushUnsafe(events)
+        }),
+        commands
+      })
+      const handle: IsolateHandle = {
+        events,
+        resolve: (id, json) => tell({ _tag: "Resolve", id, json }),
+        reject: (id, text) => tell({ _tag: "Reject", id, text }),
+        resume: () => tell({ _tag: "Resume" }),
+        stop: () => {
+          tell({ _tag: "Stop" })
+          Queue.endUnsafe(events)
+        }
+      }
+      return handle
+    })
+
+    return Context.make(Isolate, Isolate.of({ lease: Effect.succeed({ start }) })).pipe(
+      Context.add(TestIsolates, TestIsolates.of({ next: Queue.take(started) }))
+    )
+  })
+)

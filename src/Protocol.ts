@@ -431,7 +431,7 @@ const limit = <S extends Schema.Top & Schema.WithoutConstructorDefault>(schema: 
  * - `maxHeapSizeBytes`: V8 heap of one cell; 0 means the default, and less than 8 MiB is raised to it.
  * - `maxLiveCells`: cells of one session at a time.
  * - `maxToolCallsInFlight`: tool calls of one session that run at a time; more of them wait.
- * - `maxPendingToolCalls`: unanswered tool calls of one cell, running or waiting; one more is refused.
+ * - `maxPendingCallbacks`: tool calls and notifications of one cell, running or waiting; one more is refused.
  * - `maxUndeliveredOutputBytes`: output of one cell that nobody has read.
  * - `maxStoredBytes`: stored values of one session.
  * - `maxSourceBytes`: source of one cell.
@@ -446,7 +446,7 @@ export class Limits extends Schema.Class<Limits>("effect-code-mode/Limits")({
   maxHeapSizeBytes: limit(Schema.Int, bytes(256)),
   maxLiveCells: limit(Schema.Int, 2048),
   maxToolCallsInFlight: limit(Schema.Int, 1024),
-  maxPendingToolCalls: limit(Schema.Int, 65_536),
+  maxPendingCallbacks: limit(Schema.Int, 65_536),
   maxUndeliveredOutputBytes: limit(Schema.Int, bytes(64)),
   maxStoredBytes: limit(Schema.Int, bytes(64)),
   maxSourceBytes: limit(Schema.Int, bytes(1)),

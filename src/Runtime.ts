@@ -1,41 +1,123 @@
 /**
- * SessionRuntime: the scoped service that owns a session's cells and the values they share.
+ * `SessionRuntime`: the scoped service that owns a session's cells and the values they share.
+ *
+ * **Details**
+ *
+ * A cell is handed out as a *capability*: a `Cell` goes on by itself and is observed, a `PausableCell` pauses at every
+ * frontier and is resumed. What a cell puts out between two observations is kept, so nothing is lost on an observer
+ * that goes away. Whatever goes wrong inside a cell is an outcome of that cell; the typed errors are about requests.
+ *
+ * Closing the scope of the layer is `shutdown`: every cell is stopped at once, and their callbacks share one grace.
+ *
+ * **Example** (Running a cell)
+ *
+ * ```ts
+ * import * as Delegate from "effect-code-mode/Delegate"
+ * import * as Runtime from "effect-code-mode/Runtime"
+ * import * as V8 from "effect-code-mode/V8"
+ * import * as Effect from "effect/Effect"
+ * import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+ *
+ * const program = Effect.gen(function*() {
+ *   const session = yield* Runtime.SessionRuntime
+ *   const { initial } = yield* session.execute({ toolCallId: "call-1", source: "text(6 * 7)" })
+ *   return yield* initial
+ * })
+ *
+ * const layer = Runtime.layer().pipe(Layer.provide([Delegate.layerNoop, V8.layer()]))
+ * ```
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
-import type * as Stream from "effect/Stream"
-import type * as Delegate from "./Delegate.ts"
-import type * as Isolate from "./Isolate.ts"
-import type * as Protocol from "./Protocol.ts"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Broadcast from "./Broadcast.ts"
+import * as CellImpl from "./Cell.ts"
+import * as CellIds from "./CellIds.ts"
+import * as Delegate from "./Delegate.ts"
+import * as Isolate from "./Isolate.ts"
+import * as Protocol from "./Protocol.ts"
+import * as Slots from "./Slots.ts"
+import * as StoredValues from "./StoredValues.ts"
 
-/** A cell that goes on by itself. */
+// =============================================================================
+// Models
+// =============================================================================
+
+const TypeId = "~effect-code-mode/Runtime/Cell"
+
+/**
+ * The right to ask things of a cell that goes on by itself. Only a session makes one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Cell {
-  readonly _tag: "Cell"
+  readonly [TypeId]: "continuing"
   readonly id: Protocol.CellId
 }
 
-/** A cell that pauses at every frontier. */
+/**
+ * The right to ask things of a cell that pauses at every frontier. Only a session makes one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface PausableCell {
-  readonly _tag: "PausableCell"
+  readonly [TypeId]: "pausable"
   readonly id: Protocol.CellId
 }
 
-export interface ObserveOptions {
-  /** How long to wait before hearing `Yielded`. Infinite by default. */
-  readonly yieldAfter?: Duration.Input | undefined
-  readonly idempotencyKey?: string | undefined
+/**
+ * A live cell as `cells` lists it.
+ *
+ * **Details**
+ *
+ * `Paused`: stands at a frontier until it is resumed. `Stalled`: waits for something that can never come. `Settled`:
+ * its outcome waits to be read.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LiveCell {
+  readonly cell: Cell | PausableCell
+  readonly status: "Running" | "Paused" | "Stalled" | "Terminating" | "Settled"
 }
 
-/** What `execute` gives: the cell, and its first event, which cannot be missed. */
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface ObserveOptions {
+  /** How long to wait before hearing `Yielded`. Without it, the observation waits until there is something to say. */
+  readonly yieldAfter?: Duration.Input | undefined
+}
+
+/**
+ * What `execute` gives: the cell, and its first event.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Execution {
   readonly cell: Cell
-  readonly initial: Effect.Effect<Protocol.CellEvent, Protocol.MissingCell>
+  readonly initial: Effect.Effect<Protocol.CellEvent, Protocol.BusyObserver | Protocol.MissingCell>
 }
 
+/**
+ * Why a cell was not made.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export type CreateError =
   | Protocol.ShuttingDown
   | Protocol.CapacityExceeded
@@ -43,27 +125,370 @@ export type CreateError =
   | Protocol.IdempotencyConflict
   | Protocol.WrongCellKind
 
+// =============================================================================
+// Service
+// =============================================================================
+
+/**
+ * A session.
+ *
+ * @category services
+ * @since 0.1.0
+ */
 export class SessionRuntime extends Context.Service<SessionRuntime, {
+  /** Makes a cell, which starts at once. What it does before its first observation is kept. */
   readonly create: (request: Protocol.CellRequest) => Effect.Effect<Cell, CreateError>
+  /** Makes a cell that pauses, under generation 1, 2, 3, …, whenever it can do nothing more by itself. */
   readonly createPausable: (request: Protocol.CellRequest) => Effect.Effect<PausableCell, CreateError>
+  /** Makes a cell together with its first observation. */
+  readonly execute: (
+    request: Protocol.CellRequest,
+    options?: ObserveOptions
+  ) => Effect.Effect<Execution, CreateError>
+  /**
+   * The cell's next event. One caller at a time; one that is interrupted loses nothing of the cell.
+   *
+   * With an `idempotencyKey` the observation outlives its caller: the same key gives the same event again, as often
+   * as it is asked, as long as the session lives or until many later keys have pushed it out.
+   */
   readonly observe: (
     cell: Cell,
-    options?: ObserveOptions
-  ) => Effect.Effect<Protocol.CellEvent, Protocol.MissingCell | Protocol.BusyObserver | Protocol.IdempotencyConflict>
-  readonly execute: (request: Protocol.CellRequest, options?: ObserveOptions) => Effect.Effect<Execution, CreateError>
+    options?: ObserveOptions & { readonly idempotencyKey?: string | undefined }
+  ) => Effect.Effect<
+    Protocol.CellEvent,
+    Protocol.BusyObserver | Protocol.MissingCell | Protocol.IdempotencyConflict
+  >
+  /** The frontier at which the cell stands, or its next one, or its outcome. The same frontier until it is resumed. */
+  readonly awaitFrontier: (
+    cell: PausableCell
+  ) => Effect.Effect<Protocol.Frontier | Protocol.Outcome, Protocol.BusyObserver | Protocol.MissingCell>
+  /** Lets a cell go on from a frontier. Of several callers with one generation exactly one hears `Resumed`. */
+  readonly resume: (
+    cell: PausableCell,
+    generation: Protocol.Generation
+  ) => Effect.Effect<"Resumed" | "AlreadyRunning", Protocol.InvalidGeneration | Protocol.MissingCell>
+  /** Stops a cell. A completion that is already there wins, and is given. */
   readonly terminate: (
     cell: Cell | PausableCell
-  ) => Effect.Effect<Protocol.Outcome, Protocol.MissingCell | Protocol.AlreadyTerminating>
+  ) => Effect.Effect<Protocol.Outcome, Protocol.AlreadyTerminating | Protocol.MissingCell>
+  /** Makes the cell's observer, if there is one, hear `Yielded` now. */
+  readonly yieldNow: (cell: Cell) => Effect.Effect<void, Protocol.MissingCell>
+  /** The cell of an id. */
   readonly cell: (id: Protocol.CellId) => Effect.Effect<Cell, Protocol.MissingCell | Protocol.WrongCellKind>
+  /** The pausable cell of an id. */
+  readonly pausableCell: (
+    id: Protocol.CellId
+  ) => Effect.Effect<PausableCell, Protocol.MissingCell | Protocol.WrongCellKind>
+  /** Every live cell. */
+  readonly cells: Effect.Effect<ReadonlyArray<LiveCell>>
+  /** Sleeps until the outcome of a cell is final, without reading it. */
+  readonly awaitSettled: (
+    id: Protocol.CellId
+  ) => Effect.Effect<"Completed" | "Failed" | "Terminated", Protocol.MissingCell>
+  /** What happens to cells from now on, in order. */
   readonly events: Stream.Stream<Protocol.LifecycleEvent, Protocol.Lagged>
-  /** Output items as they are made, beside the observations; ends when the cell has settled. */
+  /** Output that nobody has read yet, then output as it is made; ends with the cell. Takes nothing from observers. */
   readonly output: (
     cell: Cell | PausableCell
   ) => Stream.Stream<Protocol.OutputItem, Protocol.MissingCell | Protocol.Lagged>
+  /** Ends the session and all of its cells. Every caller waits until that is done. */
   readonly shutdown: Effect.Effect<void>
+  /** False from the moment in which the session began to end. */
   readonly isAlive: Effect.Effect<boolean>
 }>()("effect-code-mode/SessionRuntime") {}
 
-export declare const layer: (options?: {
+// =============================================================================
+// Constructors
+// =============================================================================
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export interface Options {
   readonly limits?: Protocol.Limits | undefined
-}) => Layer.Layer<SessionRuntime, Protocol.IsolateFailure, Delegate.Delegate | Isolate.Isolate>
+  /** Names cells by their number in the session, which starts at 1. Unique ids of 16 characters by default. */
+  readonly cellId?: ((sequence: number) => Protocol.CellId) | undefined
+}
+
+/** A first-in-first-out memory of bounded size. */
+const remember = <K, V>(memory: Map<K, V>, capacity: number, key: K, value: V) => {
+  memory.set(key, value)
+  if (memory.size > capacity) {
+    memory.delete(memory.keys().next().value!)
+  }
+}
+
+const toCell = (cell: CellImpl.Cell): Cell => ({ [TypeId]: "continuing", id: cell.id })
+const toPausable = (cell: CellImpl.Cell): PausableCell => ({ [TypeId]: "pausable", id: cell.id })
+
+const yieldAfter = (options: ObserveOptions | undefined) =>
+  options?.yieldAfter === undefined ? Duration.infinity : Duration.fromInputUnsafe(options.yieldAfter)
+
+/**
+ * Makes a session that lives as long as its scope.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Return<
+  SessionRuntime["Service"],
+  Protocol.IsolateFailure,
+  Delegate.Delegate | Isolate.Isolate | Scope.Scope
+> {
+  const delegate = yield* Delegate.Delegate
+  const isolate = yield* Isolate.Isolate
+  // Callbacks must not find a scope of ours: it would make them part of our own closing.
+  const context = Context.omit(Scope.Scope)(yield* Effect.context<Scope.Scope>()) as Context.Context<never>
+  const runFork = Effect.runForkWith(context)
+  const limits = options?.limits ?? Protocol.Limits.make({})
+  const makeId = options?.cellId ?? CellIds.unique()
+  const lease = yield* isolate.lease
+
+  const live = new Map<Protocol.CellId, CellImpl.Cell>()
+  const finished = new Map<Protocol.CellId, true>()
+  const creations = new Map<
+    string,
+    {
+      readonly request: Protocol.CellRequest
+      readonly kind: CellImpl.Cell["kind"]
+      readonly cell: Effect.Effect<CellImpl.Cell, CreateError>
+    }
+  >()
+  const observations = new Map<
+    string,
+    {
+      readonly cellId: Protocol.CellId
+      readonly wait: Duration.Duration
+      readonly event: Effect.Effect<Protocol.CellEvent, Protocol.BusyObserver | Protocol.MissingCell>
+    }
+  >()
+  const stored = StoredValues.make(limits.maxStoredBytes)
+  const lifecycle = Broadcast.make<Protocol.LifecycleEvent>(4 * limits.maxLiveCells)
+  let sequence = 0
+  let starting = 0
+  let closing: Deferred.Deferred<void> | undefined
+
+  const session: CellImpl.Session = {
+    context,
+    delegate,
+    limits,
+    toolSlots: Slots.make(limits.maxToolCallsInFlight),
+    notificationSlots: Slots.make(limits.maxToolCallsInFlight),
+    refuse: stored.refuse,
+    commit: stored.commit,
+    onStalled: (cell) => lifecycle.publish([{ _tag: "Stalled", cellId: cell.id }]),
+    onSettled: (cell, outcome) => lifecycle.publish([{ _tag: "Settled", cellId: cell.id, outcome }]),
+    onClosed: (cell) => {
+      live.delete(cell.id)
+      remember(finished, limits.maxRememberedCells, cell.id, true)
+      lifecycle.publish([{ _tag: "Closed", cellId: cell.id }])
+    }
+  }
+
+  // ---------------------------------------------------------------------------
+  // Admission
+  // ---------------------------------------------------------------------------
+
+  const admit = (request: Protocol.CellRequest): CreateError | undefined => {
+    if (closing !== undefined) {
+      return new Protocol.ShuttingDown()
+    }
+    if (live.size + starting >= limits.maxLiveCells) {
+      return new Protocol.CapacityExceeded({
+        limit: "maxLiveCells",
+        text: `the session has ${limits.maxLiveCells} live cells already`
+      })
+    }
+    if (request.source.length > limits.maxSourceBytes) {
+      return new Protocol.CapacityExceeded({
+        limit: "maxSourceBytes",
+        text: `the source is longer than ${limits.maxSourceBytes} bytes`
+      })
+    }
+    return undefined
+  }
+
+  const start = (request: Protocol.CellRequest, kind: CellImpl.Cell["kind"]) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.suspend(() => {
+        const refusal = admit(request)
+        if (refusal !== undefined) {
+          return Effect.fail(refusal)
+        }
+        const id = makeId(++sequence)
+        const tools = request.tools ?? delegate.tools
+        const program: Isolate.Program = {
+          source: request.source,
+          tools,
+          stored: stored.snapshot(),
+          pausable: kind === "pausable",
+          maxHeapSizeBytes: limits.maxHeapSizeBytes,
+          maxPendingToolCalls: limits.maxPendingCallbacks
+        }
+        starting++
+        return restore(lease.start(program)).pipe(
+          Effect.ensuring(Effect.sync(() => starting--)),
+          Effect.flatMap((handle) => {
+            // The session may have begun to end while the isolate started.
+            if (closing !== undefined) {
+              handle.stop()
+              return Effect.fail(new Protocol.ShuttingDown())
+            }
+            const cell = CellImpl.make(session, { id, kind, callId: request.toolCallId, tools, handle })
+            live.set(id, cell)
+            lifecycle.publish([{ _tag: "Admitted", cellId: id }])
+            return Effect.succeed(cell)
+          })
+        )
+      })
+    )
+
+  const startOnce = (request: Protocol.CellRequest, kind: CellImpl.Cell["kind"]) =>
+    Effect.suspend((): Effect.Effect<CellImpl.Cell, CreateError> => {
+      const key = request.idempotencyKey
+      if (key === undefined) {
+        return start(request, kind)
+      }
+      const before = creations.get(key)
+      if (before === undefined) {
+        const result = Deferred.makeUnsafe<CellImpl.Cell, CreateError>()
+        remember(creations, limits.maxRememberedCells, key, {
+          request,
+          kind,
+          cell: Deferred.await(result)
+        })
+        // Detached: a retry may come after the first caller has gone.
+        runFork(
+          start(request, kind).pipe(
+            Effect.tapError(() => Effect.sync(() => creations.delete(key))),
+            Deferred.into(result)
+          )
+        )
+        return Deferred.await(result)
+      }
+      if (!Equal.equals(before.request, request)) {
+        return Effect.fail(new Protocol.IdempotencyConflict({ key, operation: "creation" }))
+      }
+      return before.kind === kind ? before.cell : Effect.flatMap(before.cell, (cell) =>
+        Effect.fail(
+          new Protocol.WrongCellKind({ cellId: cell.id, actual: before.kind, expected: kind })
+        ))
+    })
+
+  // ---------------------------------------------------------------------------
+  // Cells by id
+  // ---------------------------------------------------------------------------
+
+  const find = (id: Protocol.CellId): Effect.Effect<CellImpl.Cell, Protocol.MissingCell> =>
+    Effect.suspend(() => {
+      const cell = live.get(id)
+      return cell === undefined
+        ? Effect.fail(new Protocol.MissingCell({ cellId: id, finished: finished.has(id) }))
+        : Effect.succeed(cell)
+    })
+
+  const findKind = (id: Protocol.CellId, expected: CellImpl.Cell["kind"]) =>
+    Effect.flatMap(find(id), (cell) =>
+      cell.kind === expected
+        ? Effect.succeed(cell)
+        : Effect.fail(new Protocol.WrongCellKind({ cellId: id, actual: cell.kind, expected })))
+
+  type ObserveError = Protocol.BusyObserver | Protocol.MissingCell | Protocol.IdempotencyConflict
+
+  const observeOnce = (key: string, cellId: Protocol.CellId, wait: Duration.Duration) =>
+    Effect.suspend((): Effect.Effect<Protocol.CellEvent, ObserveError> => {
+      const before = observations.get(key)
+      if (before !== undefined) {
+        return before.cellId === cellId && Duration.equals(before.wait, wait)
+          ? before.event
+          : Effect.fail(new Protocol.IdempotencyConflict({ key, operation: "observation" }))
+      }
+      const result = Deferred.makeUnsafe<Protocol.CellEvent, Protocol.BusyObserver | Protocol.MissingCell>()
+      const event = Deferred.await(result)
+      remember(observations, limits.maxRememberedCells, key, { cellId, wait, event })
+      // Detached: the event is kept for a retry when the first caller has gone.
+      runFork(
+        Effect.flatMap(find(cellId), (cell) => cell.observe(wait)).pipe(
+          Effect.tapError(() => Effect.sync(() => observations.delete(key))),
+          Deferred.into(result)
+        )
+      )
+      return event
+    })
+
+  // ---------------------------------------------------------------------------
+  // Shutdown
+  // ---------------------------------------------------------------------------
+
+  const shutdown = Effect.suspend(() => {
+    if (closing === undefined) {
+      const done = closing = Deferred.makeUnsafe<void>()
+      // One grace for all cells, and it runs from here.
+      const grace = Latch.makeUnsafe()
+      const timer = runFork(Effect.andThen(Effect.sleep(limits.cancellationGrace), grace.open))
+      const cells = Array.from(live.values())
+      for (const cell of cells) {
+        cell.shutdown(grace.await)
+      }
+      runFork(
+        Effect.forEach(cells, (cell) => cell.awaitClosed, { discard: true }).pipe(
+          Effect.andThen(Effect.sync(() => {
+            timer.interruptUnsafe()
+            lifecycle.end()
+          })),
+          Deferred.into(done)
+        )
+      )
+    }
+    return Deferred.await(closing)
+  })
+
+  yield* Effect.addFinalizer(() => shutdown)
+
+  return SessionRuntime.of({
+    create: (request) => Effect.map(startOnce(request, "continuing"), toCell),
+    createPausable: (request) => Effect.map(startOnce(request, "pausable"), toPausable),
+    execute: (request, options) =>
+      Effect.map(startOnce(request, "continuing"), (cell) => ({
+        cell: toCell(cell),
+        initial: cell.observe(yieldAfter(options))
+      })),
+    observe: (cell, options) =>
+      options?.idempotencyKey === undefined
+        ? Effect.flatMap(find(cell.id), (found) => found.observe(yieldAfter(options)))
+        : observeOnce(options.idempotencyKey, cell.id, yieldAfter(options)),
+    awaitFrontier: (cell) => Effect.flatMap(find(cell.id), (found) => found.awaitFrontier),
+    resume: (cell, generation) => Effect.flatMap(find(cell.id), (found) => found.resume(generation)),
+    terminate: (cell) => Effect.flatMap(find(cell.id), (found) => found.terminate),
+    yieldNow: (cell) => Effect.map(find(cell.id), (found) => found.yieldNow()),
+    cell: (id) => Effect.map(findKind(id, "continuing"), toCell),
+    pausableCell: (id) => Effect.map(findKind(id, "pausable"), toPausable),
+    cells: Effect.sync(() =>
+      Array.from(live.values(), (cell) => ({
+        cell: cell.kind === "continuing" ? toCell(cell) : toPausable(cell),
+        status: cell.status()
+      }))
+    ),
+    awaitSettled: (id) => Effect.flatMap(find(id), (cell) => cell.awaitSettled),
+    events: lifecycle.stream(() => []),
+    output: (cell) => Stream.unwrap(Effect.map(find(cell.id), (found) => found.output)),
+    shutdown,
+    isAlive: Effect.sync(() => closing === undefined)
+  })
+})
+
+// =============================================================================
+// Layers
+// =============================================================================
+
+/**
+ * A session over the delegate and the engine that it is given.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  options?: Options
+): Layer.Layer<SessionRuntime, Protocol.IsolateFailure, Delegate.Delegate | Isolate.Isolate> =>
+  Layer.effect(SessionRuntime, make(options))

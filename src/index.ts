@@ -12,3 +12,8 @@ export * as Isolate from "./Isolate.ts"
  * @since 0.1.0
  */
 export * as Protocol from "./Protocol.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as Runtime from "./Runtime.ts"

@@ -1,0 +1,178 @@
+import { describe, it } from "@effect/vitest"
+import * as CellPhase from "effect-code-mode/CellPhase"
+import * as Outbox from "effect-code-mode/Outbox"
+
+// Every sequence of these up to length seven is played. Before each step the script puts out one more item, so that
+// every event has something to lose or to repeat.
+const alphabet = ["finished", "commit", "terminate", "cancelled", "observe", "lost", "yield", "shutdown"] as const
+type Letter = typeof alphabet[number]
+
+/** Two million steps are checked: `assert` builds a message for each, this does not. */
+const holds: (condition: boolean, law: string) => asserts condition = (condition, law) => {
+  if (!condition) {
+    throw new Error(law)
+  }
+}
+
+interface World {
+  readonly state: CellPhase.State
+  readonly made: number
+  /** Texts in the order in which somebody heard them. */
+  readonly heard: string
+  readonly outcomes: ReadonlyArray<"Completed" | "Terminated">
+  readonly settled: "Completed" | "Terminated" | undefined
+  readonly committed: boolean
+  readonly closed: boolean
+  readonly terminates: number
+}
+
+const start: World = {
+  state: CellPhase.initial,
+  made: 0,
+  heard: "",
+  outcomes: [],
+  settled: undefined,
+  committed: false,
+  closed: false,
+  terminates: 0
+}
+
+/** The items are single digits, so a run of output is a string. */
+const texts = (box: Outbox.Outbox) =>
+  Outbox.toArray(box).map((item) => item.type === "input_text" ? item.text : "").join("")
+
+/** Carries out one step as a cell does, and checks what must hold at every decision. */
+const feed = (world: World, input: CellPhase.Input): World => {
+  const [state, decisions] = CellPhase.step(world.state, input)
+  let next: World = { ...world, state }
+  for (const decision of decisions) {
+    holds(!next.closed, "nothing is decided about a closed cell but refusals")
+    switch (decision._tag) {
+      case "Commit": {
+        holds(!next.committed, "values are committed once")
+        holds(next.settled === undefined, "values are committed before the outcome is known")
+        next = { ...next, committed: true }
+        break
+      }
+      case "Settle": {
+        holds(next.settled === undefined, "there is exactly one outcome")
+        if (decision.ending._tag === "Completed") {
+          holds(next.committed, "a completed cell's values are visible before anybody hears of it")
+        } else {
+          holds(!next.committed, "a terminated cell's values are never visible")
+        }
+        next = { ...next, settled: decision.ending._tag }
+        break
+      }
+      case "Close": {
+        holds(next.settled !== undefined, "a cell is closed only when its outcome is final")
+        next = { ...next, closed: true }
+        break
+      }
+      case "Tell": {
+        next = { ...next, heard: next.heard + texts(decision.what.items) }
+        if (decision.what._tag === "Completed" || decision.what._tag === "Terminated") {
+          holds(decision.what._tag === next.settled, "what is told is what was settled")
+          next = feed({ ...next, outcomes: [...next.outcomes, decision.what._tag] }, { _tag: "Heard" })
+        }
+        break
+      }
+      case "Refuse":
+        if (input._tag === "Terminate" && decision.reason === "AlreadyTerminating") {
+          holds(world.terminates > 0, "only a second terminate is told that the cell is terminating")
+        }
+        break
+      case "Cancel":
+      case "Drain":
+      case "Continue":
+    }
+  }
+  return next
+}
+
+const refusesNothingOf = (state: CellPhase.State, input: CellPhase.Input) =>
+  CellPhase.step(state, input)[1].every((decision) => decision._tag !== "Refuse")
+
+const play = (world: World, letter: Letter): World => {
+  const item = { type: "input_text", text: String(world.made) } as const
+  const accepts = world.state.phase === "Running" && world.state.ending === undefined
+  const before = feed({ ...world, made: accepts ? world.made + 1 : world.made }, { _tag: "Output", items: [item] })
+  switch (letter) {
+    case "finished":
+      return feed(before, { _tag: "Finished", error: undefined })
+    case "commit":
+      return feed(before, { _tag: "Drained", refusal: undefined })
+    case "terminate": {
+      if (before.state.phase === "Buffered") {
+        const outcome = before.settled
+        const after = feed(before, { _tag: "Terminate" })
+        holds(
+          after.outcomes.length === 1 && after.outcomes[0] === outcome,
+          "a buffered outcome wins over a later terminate"
+        )
+        return { ...after, terminates: after.terminates + 1 }
+      }
+      if (before.state.phase === "Terminating") {
+        holds(!refusesNothingOf(before.state, { _tag: "Terminate" }), "a second terminate is refused")
+      }
+      const after = feed(before, { _tag: "Terminate" })
+      return { ...after, terminates: after.terminates + 1 }
+    }
+    case "cancelled":
+      return feed(before, { _tag: "Cancelled" })
+    case "observe": {
+      const refused = !refusesNothingOf(before.state, { _tag: "Observe", wants: "event" })
+      if (before.state.phase === "Running") {
+        holds(refused === (before.state.observer !== "none"), "one observer at a time, and never none")
+      }
+      return feed(before, { _tag: "Observe", wants: "event" })
+    }
+    case "lost":
+      return feed(before, { _tag: "ObserverLost" })
+    case "yield":
+      return feed(before, { _tag: "Yield", by: "script" })
+    case "shutdown":
+      return feed({ ...before, terminates: before.terminates + 1 }, { _tag: "Shutdown" })
+  }
+}
+
+/** What must hold of a world at rest. */
+const check = (world: World) => {
+  holds(world.outcomes.length <= 1, "the outcome is given once")
+  const expected = "01234567".slice(0, world.made)
+  if (world.outcomes.length === 1) {
+    holds(world.heard === expected, "all output was heard, in order, once")
+  } else {
+    holds(world.heard + texts(CellPhase.remaining(world.state)) === expected, "output is heard or kept, in order, once")
+  }
+}
+
+describe("CellPhase", () => {
+  it("holds its invariants for every sequence of up to seven inputs", () => {
+    let worlds = 0
+    const path: Array<Letter> = []
+    const explore = (world: World) => {
+      worlds++
+      if (path.length === 7) {
+        return
+      }
+      for (const letter of alphabet) {
+        path.push(letter)
+        const next = play(world, letter)
+        check(next)
+        // A closed cell answers everything in the same way; there is nothing new behind it.
+        holds(!next.closed || next.state.phase === "Gone", "a closed cell is gone")
+        if (!next.closed) {
+          explore(next)
+        }
+        path.pop()
+      }
+    }
+    try {
+      explore(start)
+    } catch (error) {
+      throw new Error(`after ${path.join(", ")}: ${String(error)}`, { cause: error })
+    }
+    holds(worlds > 100_000, "the exploration is exhaustive")
+  }, 120_000)
+})
