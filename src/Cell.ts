@@ -97,9 +97,29 @@ type Told = Yielded | Completed | Terminated | Frontier
 type Refusal = (CellPhase.Decision & { readonly _tag: "Refuse" })["reason"]
 
 /** Somebody who waits for the cell. */
-interface Listener {
+class Listener {
+  private readonly resume: (effect: Effect.Effect<Told>) => void
+  private told: CellPhase.Told | undefined
+  private heard = false
+
+  constructor(resume: (effect: Effect.Effect<Told>) => void) {
+    this.resume = resume
+  }
+
   /** `onHeard` runs on the listener's own fiber, in the step in which it has the event. */
-  readonly tell: (event: Told, onHeard: () => void) => void
+  tell(what: CellPhase.Told, event: Told, onHeard: () => void): void {
+    this.told = what
+    this.resume(Effect.sync(() => {
+      this.heard = true
+      onHeard()
+      return event
+    }))
+  }
+
+  /** What it was told and does not have. */
+  missed(): CellPhase.Told | undefined {
+    return this.heard ? undefined : this.told
+  }
 }
 
 /** Items a reader of `output` may be behind. */
@@ -170,24 +190,51 @@ class CellImpl implements Cell {
     wants: "event" | "frontier",
     yieldAfter: Duration.Duration
   ): Effect.Effect<Told, BusyObserver | MissingCell> {
-    return Effect.callback((resume) => {
-      const step = CellPhase.step(this.state, { _tag: "Observe", wants })
-      const refused = refusalOf(step)
-      if (refused !== undefined) {
-        return resume(Effect.fail(refused === "Busy" ? new BusyObserver({ cellId: this.id }) : this.missing()))
+    return this.wait(
+      { _tag: "Observe", wants },
+      (refused) => refused === "Busy" ? new BusyObserver({ cellId: this.id }) : this.missing(),
+      (listener) => {
+        this.observer = listener
+        this.yieldAfter = yieldAfter
       }
-      const listener = makeListener(resume)
-      this.observer = listener
-      this.yieldAfter = yieldAfter
-      this.take(step)
-      this.startYieldTimer()
-      return Effect.sync(() => {
-        if (this.observer === listener) {
-          this.dropObserver()
-          this.apply({ _tag: "ObserverLost" })
+    )
+  }
+
+  /** Feeds an input whose answer may come later. Whoever stops waiting for it takes nothing away. */
+  private wait<E>(
+    input: CellPhase.Input,
+    onRefusal: (reason: Refusal) => E,
+    attach: (listener: Listener) => void
+  ): Effect.Effect<Told, E> {
+    return Effect.suspend(() => {
+      let listener: Listener | undefined
+      return Effect.callback<Told, E>((resume) => {
+        const step = CellPhase.step(this.state, input)
+        const refused = refusalOf(step)
+        if (refused !== undefined) {
+          return resume(Effect.fail(onRefusal(refused)))
         }
-      })
+        listener = new Listener(resume)
+        attach(listener)
+        this.take(step)
+        this.startYieldTimer()
+      }).pipe(
+        Effect.onInterrupt(() => Effect.sync(() => listener === undefined ? undefined : this.leave(listener)))
+      )
     })
+  }
+
+  private leave(listener: Listener): void {
+    const missed = listener.missed()
+    if (missed !== undefined) {
+      this.apply({ _tag: "Unheard", what: missed })
+    } else if (this.observer === listener) {
+      this.dropObserver()
+      this.apply({ _tag: "ObserverLost" })
+    } else if (this.terminator === listener) {
+      this.terminator = undefined
+      this.apply({ _tag: "TerminatorLost" })
+    }
   }
 
   resume(generation: number): Effect.Effect<"Resumed" | "AlreadyRunning", InvalidGeneration | MissingCell> {
@@ -207,24 +254,15 @@ class CellImpl implements Cell {
     })
   }
 
-  readonly terminate: Effect.Effect<Outcome, AlreadyTerminating | MissingCell> = Effect.callback((resume) => {
-    const step = CellPhase.step(this.state, { _tag: "Terminate" })
-    const refused = refusalOf(step)
-    if (refused !== undefined) {
-      return resume(
-        Effect.fail(refused === "AlreadyTerminating" ? new AlreadyTerminating({ cellId: this.id }) : this.missing())
-      )
-    }
-    const listener = makeListener<Outcome, never>(resume)
-    this.terminator = listener
-    this.take(step)
-    return Effect.sync(() => {
-      if (this.terminator === listener) {
-        this.terminator = undefined
-        this.apply({ _tag: "TerminatorLost" })
+  get terminate(): Effect.Effect<Outcome, AlreadyTerminating | MissingCell> {
+    return this.wait(
+      { _tag: "Terminate" },
+      (refused) => refused === "AlreadyTerminating" ? new AlreadyTerminating({ cellId: this.id }) : this.missing(),
+      (listener) => {
+        this.terminator = listener
       }
-    })
-  })
+    ) as Effect.Effect<Outcome, AlreadyTerminating | MissingCell>
+  }
 
   yieldNow(): void {
     this.apply({ _tag: "Yield", by: "deadline" })
@@ -428,7 +466,7 @@ class CellImpl implements Cell {
       case "Continue":
         return this.handle.resume()
       case "Tell":
-        return this.tell(decision.who, this.toEvent(decision.what))
+        return this.tell(decision.who, decision.what)
       case "Close": {
         this.session.onClosed(this)
         this.closed.openUnsafe()
@@ -438,7 +476,7 @@ class CellImpl implements Cell {
     }
   }
 
-  private tell(who: "observer" | "terminator" | "both", event: Told): void {
+  private tell(who: "observer" | "terminator" | "both", what: CellPhase.Told): void {
     const observer = who === "terminator" ? undefined : this.observer
     const terminator = who === "observer" ? undefined : this.terminator
     if (observer !== undefined) {
@@ -447,11 +485,14 @@ class CellImpl implements Cell {
     if (terminator !== undefined) {
       this.terminator = undefined
     }
-    const onHeard = () => this.apply({ _tag: "Heard" })
-    observer?.tell(event, onHeard)
-    terminator?.tell(event, onHeard)
-    // Does nothing where somebody heard.
-    this.apply({ _tag: "Unheard" })
+    const event = this.toEvent(what)
+    const onHeard = () => {
+      if (what._tag === "Completed" || what._tag === "Terminated") {
+        this.apply({ _tag: "Heard" })
+      }
+    }
+    observer?.tell(what, event, onHeard)
+    terminator?.tell(what, event, onHeard)
   }
 
   private toEvent(what: CellPhase.Told): Told {
@@ -493,14 +534,6 @@ class CellImpl implements Cell {
 
 const refusalOf = ([, [decision]]: CellPhase.Step): Refusal | undefined =>
   decision?._tag === "Refuse" ? decision.reason : undefined
-
-const makeListener = <A extends Told, E>(resume: (effect: Effect.Effect<A, E>) => void): Listener => ({
-  tell: (event, onHeard) =>
-    resume(Effect.sync(() => {
-      onHeard()
-      return event as A
-    }))
-})
 
 const toJsonText = (value: Schema.Json): string => JSON.stringify(value ?? null)
 

@@ -94,10 +94,10 @@ export type Input =
   | { readonly _tag: "Shutdown" }
   /** The callbacks of a terminating cell are done, or abandoned. */
   | { readonly _tag: "Cancelled" }
-  /** Those who were told have it. */
+  /** Somebody who was told the outcome has it. */
   | { readonly _tag: "Heard" }
-  /** Nobody who was told is left to have it. */
-  | { readonly _tag: "Unheard" }
+  /** Somebody who was told this went away before having it. */
+  | { readonly _tag: "Unheard"; readonly what: Told }
   /** A pausable isolate stands still. */
   | { readonly _tag: "Frontier"; readonly pending: ReadonlyArray<ToolCallId> }
   /** Go on from this pause. Without a decision, the cell has gone on already. */
@@ -229,6 +229,21 @@ const observe = (state: State, wants: "event" | "frontier"): Step => {
   }
 }
 
+/** Undoes a telling that reached nobody. */
+const takeBack = (state: State, what: Told): Step => {
+  switch (what._tag) {
+    case "Yielded":
+      return [{ ...state, items: Outbox.concat(what.items, state.items) }, none]
+    case "Completed":
+    case "Terminated":
+      return state.phase === "Claimed" ? keep(state, none) : [state, none]
+    case "Frontier":
+      return state.pause?.generation === what.generation
+        ? [{ ...state, pause: { ...state.pause, heard: false } }, none]
+        : [state, none]
+  }
+}
+
 const tellPause = (pause: Pause): Told => ({
   _tag: "Frontier",
   generation: pause.generation as Generation,
@@ -347,13 +362,11 @@ export const step = (state: State, input: Input): Step => {
         ? settle(state, { _tag: "Terminated" }, [{ _tag: "Settle", ending: { _tag: "Terminated" } }])
         : [state, none]
     case "Heard":
-      return state.phase === "Claimed"
+      return state.phase === "Claimed" || state.phase === "Buffered"
         ? [{ ...state, phase: "Gone", observer: "none", terminator: false }, [{ _tag: "Close" }]]
         : [state, none]
     case "Unheard":
-      return state.phase === "Claimed"
-        ? keep(state, none)
-        : [state, none]
+      return takeBack(state, input.what)
     case "Frontier":
       return pauseAt(state, input.pending)
     case "Resume":

@@ -1,0 +1,503 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Isolate from "effect-code-mode/Isolate"
+import * as Protocol from "effect-code-mode/Protocol"
+import * as Runtime from "effect-code-mode/Runtime"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
+import {
+  calls,
+  finished,
+  frontier,
+  layer,
+  makeCell,
+  notify,
+  output,
+  request,
+  started,
+  texts,
+  toolCallId,
+  yieldRequested
+} from "./TestSession.ts"
+
+const deaf = Effect.uninterruptible(Effect.never)
+
+/** Runs an effect in the background until it waits for something. */
+const background = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
+
+const isPending = (fiber: Fiber.Fiber<unknown, unknown>) => fiber.pollUnsafe() === undefined
+
+describe("observation", () => {
+  it.effect("keeps what a cell does until somebody observes it", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      yield* isolate.emit(output("a", "b"), finished())
+      const event = yield* session.observe(cell)
+      assert.strictEqual(event._tag, "Completed")
+      assert.deepStrictEqual(texts(event), ["a", "b"])
+      const missing = yield* Effect.flip(session.observe(cell))
+      assert.deepInclude(missing, { _tag: "MissingCell", finished: true, message: "exec cell 1 not found" })
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("yields when the time is over, and not a millisecond earlier", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      const observer = yield* background(session.observe(cell, { yieldAfter: "10 seconds" }))
+      yield* isolate.emit(output("a"))
+      yield* TestClock.adjust(9999)
+      assert.isTrue(isPending(observer))
+      yield* TestClock.adjust(1)
+      const event = yield* Fiber.join(observer)
+      assert.strictEqual(event._tag, "Yielded")
+      assert.deepStrictEqual(texts(event), ["a"])
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("does not count the time before the script starts", () =>
+    Effect.gen(function*() {
+      const session = yield* Runtime.SessionRuntime
+      const isolates = yield* Isolate.TestIsolates
+      const cell = yield* session.create(request())
+      const isolate = yield* isolates.next
+      const observer = yield* background(session.observe(cell, { yieldAfter: "1 second" }))
+      yield* TestClock.adjust("1 minute")
+      yield* isolate.emit(started)
+      yield* TestClock.adjust(999)
+      assert.isTrue(isPending(observer))
+      yield* TestClock.adjust(1)
+      assert.strictEqual((yield* Fiber.join(observer))._tag, "Yielded")
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("a yield time of zero gives no item that was put out together with the start", () =>
+    Effect.gen(function*() {
+      const session = yield* Runtime.SessionRuntime
+      const isolates = yield* Isolate.TestIsolates
+      const { cell, initial } = yield* session.execute(request(), { yieldAfter: 0 })
+      const isolate = yield* isolates.next
+      const observer = yield* background(initial)
+      yield* isolate.emit(started, output("queued output"))
+      assert.deepStrictEqual(texts(yield* Fiber.join(observer)), [])
+      const outcome = yield* session.terminate(cell)
+      assert.strictEqual(outcome._tag, "Terminated")
+      assert.deepStrictEqual(texts(outcome), ["queued output"])
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("yields at yield_control, with what there is", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      const observer = yield* background(session.observe(cell))
+      yield* isolate.emit(output("before"), yieldRequested, output("after"), finished())
+      assert.deepStrictEqual(texts(yield* Fiber.join(observer)), ["before"])
+      assert.deepStrictEqual(texts(yield* session.observe(cell)), ["after"])
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("a yield before the first observation is where that observation ends", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      yield* isolate.emit(output("before"), yieldRequested, output("after"), finished())
+      const first = yield* session.observe(cell)
+      assert.deepStrictEqual([first._tag, ...texts(first)], ["Yielded", "before"])
+      const second = yield* session.observe(cell)
+      assert.deepStrictEqual([second._tag, ...texts(second)], ["Completed", "after"])
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("refuses a second observer and does not disturb the first", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      const first = yield* background(session.observe(cell))
+      const busy = yield* Effect.flip(session.observe(cell))
+      assert.strictEqual(busy.message, "exec cell 1 already has an active observer")
+      yield* isolate.emit(output("x"), finished())
+      assert.deepStrictEqual(texts(yield* Fiber.join(first)), ["x"])
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("loses nothing when an observer goes away", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      const lost = yield* background(session.observe(cell, { yieldAfter: "1 second" }))
+      yield* isolate.emit(output("a"))
+      yield* Fiber.interrupt(lost)
+      yield* isolate.emit(output("b"))
+      yield* TestClock.adjust("2 seconds")
+      yield* isolate.emit(finished())
+      assert.deepStrictEqual(texts(yield* session.observe(cell)), ["a", "b"])
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("an observation under a key outlives its caller", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      const observe = session.observe(cell, { idempotencyKey: "k" })
+      const lost = yield* background(observe)
+      yield* Fiber.interrupt(lost)
+      yield* isolate.emit(output("a"), finished())
+      assert.deepStrictEqual(texts(yield* observe), ["a"])
+      assert.deepStrictEqual(texts(yield* observe), ["a"])
+      const conflict = yield* Effect.flip(session.observe(cell, { idempotencyKey: "k", yieldAfter: 5 }))
+      assert.strictEqual(conflict._tag, "IdempotencyConflict")
+    }).pipe(Effect.provide(layer())))
+})
+
+describe("outcomes", () => {
+  it.effect("a script's error is an outcome", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      yield* isolate.emit(output("a"), finished({ error: "Error: boom" }))
+      const event = yield* session.observe(cell)
+      assert.deepInclude(event, { _tag: "Completed", error: { _tag: "ScriptError", text: "Error: boom" } })
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("a lost isolate is an outcome, and its values are not kept", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      yield* isolate.emit(output("a"))
+      yield* isolate.end
+      const event = yield* session.observe(cell)
+      assert.deepInclude(event, {
+        _tag: "Completed",
+        error: { _tag: "IsolateLost", text: "exec runtime ended unexpectedly" }
+      })
+      assert.deepStrictEqual(texts(event), ["a"])
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("an attached observer and the terminator hear the same", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      const observer = yield* background(session.observe(cell))
+      yield* isolate.emit(output("a"))
+      const outcome = yield* session.terminate(cell)
+      assert.deepStrictEqual(yield* Fiber.join(observer), outcome)
+      assert.deepStrictEqual([outcome._tag, ...texts(outcome)], ["Terminated", "a"])
+      assert.deepInclude(isolate.commands, { _tag: "Stop" })
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("a completion that is there wins over terminate", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      yield* isolate.emit(output("a"), finished())
+      assert.strictEqual((yield* session.terminate(cell))._tag, "Completed")
+      assert.strictEqual((yield* Effect.flip(session.terminate(cell)))._tag, "MissingCell")
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("the outcome of a terminate whose caller went away is kept", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      yield* isolate.emit(output("a"), calls("tool-1"))
+      const terminator = yield* background(session.terminate(cell))
+      assert.strictEqual((yield* Effect.flip(session.terminate(cell)))._tag, "AlreadyTerminating")
+      yield* Fiber.interrupt(terminator)
+      yield* TestClock.adjust(100)
+      assert.deepStrictEqual(texts(yield* session.observe(cell)), ["a"])
+    }).pipe(Effect.provide(layer({ invokeTool: () => deaf }))))
+})
+
+describe("stored values", () => {
+  it.effect("are a snapshot at admission and are merged by key at completion", () =>
+    Effect.gen(function*() {
+      const { cell: a, isolate: first, session } = yield* makeCell
+      const { cell: b, isolate: second } = yield* makeCell
+      yield* first.emit(finished({ stored: [["x", "1"], ["y", "1"]] }))
+      yield* session.observe(a)
+      const { isolate: third } = yield* makeCell
+      assert.deepStrictEqual(Object.fromEntries(third.program.stored), { x: "1", y: "1" })
+      yield* second.emit(finished({ stored: [["y", "2"]], error: "kept all the same" }))
+      yield* session.observe(b)
+      const { isolate: fourth } = yield* makeCell
+      assert.deepStrictEqual(Object.fromEntries(fourth.program.stored), { x: "1", y: "2" })
+      assert.deepStrictEqual(Object.fromEntries(third.program.stored), { x: "1", y: "1" })
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("of a terminated cell are never seen", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      yield* isolate.emit(notify("n"), finished({ stored: [["candidate", "1"]] }))
+      const terminator = yield* background(session.terminate(cell))
+      yield* TestClock.adjust(100)
+      assert.strictEqual((yield* Fiber.join(terminator))._tag, "Terminated")
+      const { isolate: next } = yield* makeCell
+      assert.strictEqual(next.program.stored.size, 0)
+    }).pipe(Effect.provide(layer({ notify: () => deaf }))))
+
+  it.effect("past the bound fail the cell that brings them", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      yield* isolate.emit(finished({ stored: [["key", "\"0123456789\""]] }))
+      const event = yield* session.observe(cell)
+      assert.strictEqual(event._tag === "Completed" && event.error?._tag, "LimitExceeded")
+      const { isolate: next } = yield* makeCell
+      assert.strictEqual(next.program.stored.size, 0)
+    }).pipe(Effect.provide(layer({ limits: Protocol.Limits.make({ maxStoredBytes: 10 }) }))))
+})
+
+describe("callbacks", () => {
+  it.effect("settle the script's calls", () =>
+    Effect.gen(function*() {
+      const { isolate } = yield* makeCell
+      yield* isolate.emit(calls("tool-1", "tool-2", "tool-3"))
+      assert.deepStrictEqual(isolate.commands, [
+        { _tag: "Resolve", id: toolCallId("tool-1"), json: "{\"id\":\"tool-1\"}" },
+        { _tag: "Reject", id: toolCallId("tool-2"), text: "no" },
+        { _tag: "Reject", id: toolCallId("tool-3"), text: "code mode tool task panicked" }
+      ])
+    }).pipe(Effect.provide(layer({
+      invokeTool: (call) =>
+        call.toolCallId === "tool-1"
+          ? Effect.succeed({ id: call.toolCallId })
+          : call.toolCallId === "tool-2"
+          ? Effect.fail(new Protocol.ToolError({ text: "no" }))
+          : Effect.die("a bug of the tool")
+    }))))
+
+  it.effect("cooperative ones make terminate wait for nothing", () =>
+    Effect.gen(function*() {
+      let interrupted = 0
+      const tool = Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted++))
+      yield* Effect.gen(function*() {
+        const { cell, isolate, session } = yield* makeCell
+        yield* isolate.emit(calls(...Array.from({ length: 1000 }, (_, index) => `tool-${index}`)))
+        assert.strictEqual((yield* session.terminate(cell))._tag, "Terminated")
+        assert.strictEqual(interrupted, 1000)
+      }).pipe(Effect.provide(layer({ invokeTool: () => tool })))
+    }))
+
+  it.effect("deaf ones hold terminate up for 100 ms, tools and notifications together", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      yield* isolate.emit(calls("tool-1", "tool-2"), notify("a"), notify("b"))
+      const terminator = yield* background(session.terminate(cell))
+      yield* TestClock.adjust(99)
+      assert.isTrue(isPending(terminator))
+      yield* TestClock.adjust(1)
+      assert.strictEqual((yield* Fiber.join(terminator))._tag, "Terminated")
+    }).pipe(Effect.provide(layer({ invokeTool: () => deaf, notify: () => deaf }))))
+
+  it.effect("a termination in the middle of the drain has one grace from then", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      yield* isolate.emit(calls("tool-1"), notify("a"), output("x"), finished())
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual((yield* session.cells)[0]?.status, "Running")
+      const terminator = yield* background(session.terminate(cell))
+      yield* TestClock.adjust(99)
+      assert.isTrue(isPending(terminator))
+      yield* TestClock.adjust(1)
+      const outcome = yield* Fiber.join(terminator)
+      assert.deepStrictEqual([outcome._tag, ...texts(outcome)], ["Terminated", "x"])
+    }).pipe(Effect.provide(layer({ invokeTool: () => deaf, notify: () => deaf }))))
+
+  it.effect("notifications are delivered before a completion is told, unawaited tools are not waited for", () =>
+    Effect.gen(function*() {
+      const delivered = yield* Deferred.make<void>()
+      let cancelled = false
+      yield* Effect.gen(function*() {
+        const { cell, isolate, session } = yield* makeCell
+        const observer = yield* background(session.observe(cell))
+        yield* isolate.emit(notify("n"), calls("tool-1"), finished())
+        assert.isTrue(cancelled)
+        yield* TestClock.adjust("30 seconds")
+        assert.isTrue(isPending(observer))
+        yield* Deferred.succeed(delivered, undefined)
+        assert.strictEqual((yield* Fiber.join(observer))._tag, "Completed")
+      }).pipe(Effect.provide(layer({
+        notify: () => Deferred.await(delivered),
+        invokeTool: () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => cancelled = true))
+      })))
+    }))
+
+  it.effect("a notification that is never delivered is given up after its bound", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      const observer = yield* background(session.observe(cell))
+      yield* isolate.emit(notify("n"), finished())
+      yield* TestClock.adjust(59_999)
+      assert.isTrue(isPending(observer))
+      yield* TestClock.adjust(1)
+      assert.strictEqual((yield* Fiber.join(observer))._tag, "Completed")
+    }).pipe(Effect.provide(layer({ notify: () => deaf }))))
+
+  it.effect("the yield deadline fires while notifications drain", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      const observer = yield* background(session.observe(cell, { yieldAfter: "1 second" }))
+      yield* isolate.emit(output("a"), notify("n"), finished())
+      yield* TestClock.adjust("1 second")
+      const event = yield* Fiber.join(observer)
+      assert.deepStrictEqual([event._tag, ...texts(event)], ["Yielded", "a"])
+      const terminator = yield* background(session.terminate(cell))
+      yield* TestClock.adjust(100)
+      yield* Fiber.join(terminator)
+    }).pipe(Effect.provide(layer({ notify: () => deaf }))))
+
+  it.effect("more than may run at once wait for their turn", () =>
+    Effect.gen(function*() {
+      const gates = new Map<string, Deferred.Deferred<null>>()
+      yield* Effect.gen(function*() {
+        const { isolate } = yield* makeCell
+        yield* isolate.emit(calls("tool-1", "tool-2", "tool-3"))
+        assert.deepStrictEqual(Array.from(gates.keys()), ["tool-1", "tool-2"])
+        yield* Deferred.succeed(gates.get("tool-1")!, null)
+        assert.deepStrictEqual(Array.from(gates.keys()), ["tool-1", "tool-2", "tool-3"])
+      }).pipe(Effect.provide(layer({
+        limits: Protocol.Limits.make({ maxToolCallsInFlight: 2 }),
+        invokeTool: (call) => {
+          const gate = Deferred.makeUnsafe<null>()
+          gates.set(call.toolCallId, gate)
+          return Deferred.await(gate)
+        }
+      })))
+    }))
+})
+
+describe("shutdown", () => {
+  it.effect("takes one grace for all cells, and is the same for every caller", () =>
+    Effect.gen(function*() {
+      const made = yield* Effect.all(Array.from({ length: 10 }, () => makeCell))
+      const session = yield* Runtime.SessionRuntime
+      for (const { isolate } of made) {
+        yield* isolate.emit(calls("tool-1"), notify("n"), output("x"))
+      }
+      const observer = yield* background(session.observe(made[0]!.cell))
+      const first = yield* background(session.shutdown)
+      assert.isFalse(yield* session.isAlive)
+      assert.strictEqual((yield* Effect.flip(session.create(request())))._tag, "ShuttingDown")
+      yield* TestClock.adjust(50)
+      const second = yield* background(session.shutdown)
+      yield* Fiber.interrupt(first)
+      yield* TestClock.adjust(49)
+      assert.isTrue(isPending(second))
+      yield* TestClock.adjust(1)
+      yield* Fiber.join(second)
+      assert.deepStrictEqual(texts(yield* Fiber.join(observer)), ["x"])
+      assert.deepStrictEqual(yield* session.cells, [])
+    }).pipe(Effect.provide(layer({ invokeTool: () => deaf, notify: () => deaf }))))
+
+  it.live("closing the scope of a session with a thousand callbacks, half of them deaf, takes one grace", () =>
+    Effect.gen(function*() {
+      let ended = 0
+      const closed = Effect.gen(function*() {
+        const { isolate } = yield* makeCell
+        yield* isolate.emit(calls(...Array.from({ length: 1000 }, (_, index) => `tool-${index}`)))
+      }).pipe(Effect.provide(layer({
+        invokeTool: (call) =>
+          Number(call.toolCallId.slice(5)) % 2 === 0
+            ? deaf
+            : Effect.onInterrupt(Effect.never, () => Effect.sync(() => ended++))
+      })))
+      const exit = yield* Effect.exit(Effect.timeout(closed, "5 seconds"))
+      assert.isTrue(Exit.isSuccess(exit))
+      assert.strictEqual(ended, 500)
+    }))
+})
+
+describe("watching", () => {
+  it.effect("the lifecycle says what happens, in order", () =>
+    Effect.gen(function*() {
+      const session = yield* Runtime.SessionRuntime
+      const events = yield* background(Stream.runCollect(Stream.take(session.events, 6)))
+      const { cell, isolate } = yield* makeCell
+      yield* isolate.emit(finished())
+      const { cell: other } = yield* makeCell
+      yield* session.terminate(other)
+      yield* session.observe(cell)
+      assert.deepStrictEqual(
+        (yield* Fiber.join(events)).map((event) =>
+          `${event.cellId} ${event._tag}${event._tag === "Settled" ? ` ${event.outcome}` : ""}`
+        ),
+        ["1 Admitted", "1 Settled Completed", "2 Admitted", "2 Settled Terminated", "2 Closed", "1 Closed"]
+      )
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("a cell that can never go on is said to be stalled", () =>
+    Effect.gen(function*() {
+      const { isolate, session } = yield* makeCell
+      yield* isolate.emit(frontier("tool-1"))
+      assert.strictEqual((yield* session.cells)[0]?.status, "Running")
+      yield* isolate.emit(frontier())
+      assert.strictEqual((yield* session.cells)[0]?.status, "Stalled")
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("output can be watched beside the observations", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      yield* isolate.emit(output("a"))
+      const watcher = yield* background(Stream.runCollect(session.output(cell)))
+      const observer = yield* background(session.observe(cell))
+      yield* isolate.emit(output("b"), yieldRequested, output("c"), finished())
+      assert.deepStrictEqual(texts(yield* Fiber.join(observer)), ["a", "b"])
+      assert.deepStrictEqual(texts({ items: yield* Fiber.join(watcher) }), ["a", "b", "c"])
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("awaitSettled sleeps until the outcome is final and takes nothing", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      const waiter = yield* background(session.awaitSettled(cell.id))
+      yield* isolate.emit(finished({ error: "Error: x" }))
+      assert.strictEqual(yield* Fiber.join(waiter), "Failed")
+      assert.strictEqual((yield* session.observe(cell))._tag, "Completed")
+    }).pipe(Effect.provide(layer())))
+})
+
+describe("pausable cells", () => {
+  const makePausable = Effect.gen(function*() {
+    const session = yield* Runtime.SessionRuntime
+    const isolates = yield* Isolate.TestIsolates
+    const cell = yield* session.createPausable(request())
+    const isolate = yield* isolates.next
+    yield* isolate.emit(started)
+    return { session, cell, isolate }
+  })
+
+  it.effect("stand at a frontier until they are resumed, by exactly one", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makePausable
+      yield* isolate.emit(output("a"), calls("tool-1"), frontier("tool-1"))
+      const first = yield* session.awaitFrontier(cell)
+      assert.deepStrictEqual(yield* session.awaitFrontier(cell), first)
+      assert(first._tag === "Frontier")
+      assert.deepStrictEqual([first.generation, first.pendingToolCallIds.length, ...texts(first)], [1, 1, "a"])
+      const answers = yield* Effect.all([
+        session.resume(cell, first.generation),
+        session.resume(cell, first.generation)
+      ])
+      assert.deepStrictEqual(answers, ["Resumed", "AlreadyRunning"])
+      const invalid = yield* Effect.flip(session.resume(cell, Protocol.Generation.make(2)))
+      assert.strictEqual(invalid.message, "exec cell 1 cannot resume generation 2; latest generation is 1")
+      const next = yield* background(session.awaitFrontier(cell))
+      yield* isolate.emit(output("b"), finished())
+      const outcome = yield* Fiber.join(next)
+      assert.deepStrictEqual([outcome._tag, ...texts(outcome)], ["Completed", "b"])
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("give a frontier's output at termination only if nobody read it", () =>
+    Effect.gen(function*() {
+      const { cell: read, isolate: one, session } = yield* makePausable
+      yield* one.emit(output("a"), frontier())
+      yield* session.awaitFrontier(read)
+      assert.deepStrictEqual(texts(yield* session.terminate(read)), [])
+      const { cell: unread, isolate: two } = yield* makePausable
+      yield* two.emit(output("a"), frontier())
+      assert.deepStrictEqual(texts(yield* session.terminate(unread)), ["a"])
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("are not what an id of the other kind brings", () =>
+    Effect.gen(function*() {
+      const { cell, session } = yield* makePausable
+      const wrong = yield* Effect.flip(session.cell(cell.id))
+      assert.strictEqual(wrong.message, "exec cell 1 is pausable, expected continuing")
+    }).pipe(Effect.provide(layer())))
+})
+
+describe("idempotency keys", () => {
+  it.effect("concurrent creations with one key make one cell", () =>
+    Effect.gen(function*() {
+      const session = yield* Runtime.SessionRuntime
+      const keyed = request({ idempotencyKey: "k", source: "text(1)" })
+      const [a, b] = yield* Effect.all([session.create(keyed), session.create(keyed)], { concurrency: 2 })
+      assert.strictEqual(a.id, b.id)
+      assert.lengthOf(yield* session.cells, 1)
+      assert.strictEqual((yield* Effect.flip(session.createPausable(keyed)))._tag, "WrongCellKind")
+      const other = yield* Effect.flip(session.create({ ...keyed, source: "text(2)" }))
+      assert.strictEqual(other._tag, "IdempotencyConflict")
+    }).pipe(Effect.provide(layer())))
+})
