@@ -113,6 +113,8 @@ export type Told =
     readonly generation: Generation
     readonly items: Outbox.Outbox
     readonly pending: ReadonlyArray<ToolCallId>
+    /** Whether nobody has read it before. */
+    readonly first: boolean
   }
 
 export type Decision =
@@ -238,7 +240,7 @@ const takeBack = (state: State, what: Told): Step => {
     case "Terminated":
       return state.phase === "Claimed" ? keep(state, none) : [state, none]
     case "Frontier":
-      return state.pause?.generation === what.generation
+      return what.first && state.pause?.generation === what.generation
         ? [{ ...state, pause: { ...state.pause, heard: false } }, none]
         : [state, none]
   }
@@ -248,7 +250,8 @@ const tellPause = (pause: Pause): Told => ({
   _tag: "Frontier",
   generation: pause.generation as Generation,
   items: pause.items,
-  pending: pause.pending
+  pending: pause.pending,
+  first: !pause.heard
 })
 
 const pauseAt = (state: State, pending: ReadonlyArray<ToolCallId>): Step => {
@@ -260,7 +263,7 @@ const pauseAt = (state: State, pending: ReadonlyArray<ToolCallId>): Step => {
     generation: state.lastGeneration + 1,
     items: Outbox.concat(state.boundary?.items, state.items),
     pending,
-    heard: waiting
+    heard: false
   }
   return [
     {
@@ -268,7 +271,7 @@ const pauseAt = (state: State, pending: ReadonlyArray<ToolCallId>): Step => {
       items: Outbox.empty,
       boundary: undefined,
       observer: waiting ? "none" : state.observer,
-      pause,
+      pause: { ...pause, heard: waiting },
       lastGeneration: pause.generation
     },
     waiting ? [{ _tag: "Tell", who: "observer", what: tellPause(pause) }] : none
