@@ -22,7 +22,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
-import type * as Slots from "./Slots.ts"
+import type * as Slots from "./internal/Slots.ts"
 
 /** Callbacks that ignored their cancellation, over all sessions. */
 export const abandonedCount = Metric.counter("effect_code_mode_callbacks_abandoned", {

@@ -20,12 +20,13 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import type * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
-import * as Broadcast from "./Broadcast.ts"
 import * as Callbacks from "./Callbacks.ts"
 import * as CellPhase from "./CellPhase.ts"
 import type { Delegate } from "./Delegate.ts"
+import * as Broadcast from "./internal/Broadcast.ts"
+import * as Outbox from "./internal/Outbox.ts"
+import type * as Slots from "./internal/Slots.ts"
 import type { IsolateEvent, IsolateHandle } from "./Isolate.ts"
-import * as Outbox from "./Outbox.ts"
 import {
   AlreadyTerminating,
   BusyObserver,
@@ -45,7 +46,6 @@ import {
   type ToolDefinition,
   type Yielded
 } from "./Protocol.ts"
-import type * as Slots from "./Slots.ts"
 
 /** Stored values as JSON text, by key. */
 export type StoredWrites = ReadonlyArray<readonly [key: string, json: string]>

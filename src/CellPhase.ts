@@ -21,7 +21,7 @@
  *
  * @internal
  */
-import * as Outbox from "./Outbox.ts"
+import * as Outbox from "./internal/Outbox.ts"
 import type { CellError, Generation, OutputItem, ToolCallId } from "./Protocol.ts"
 
 // =============================================================================

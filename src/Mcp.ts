@@ -23,7 +23,7 @@
  * @since 0.1.0
  */
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import { ResultSchema } from "@modelcontextprotocol/sdk/types.js"
+import { CallToolResultSchema } from "@modelcontextprotocol/sdk/types.js"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
@@ -129,6 +129,9 @@ const startTimeout = "60 seconds"
 /** The longest that a timer can wait, 24 days: the client wants a limit for every request, and we have none. */
 const noTimeout = 2 ** 31 - 1
 
+/** Any object, which parsing leaves as it is. The schemas of results drop what they do not know. */
+const AnyObject = CallToolResultSchema.shape.structuredContent.unwrap()
+
 const ToolPage = Schema.Struct({
   tools: Schema.Array(ServerTool),
   nextCursor: Schema.optionalKey(Schema.NullOr(Schema.String))
@@ -150,7 +153,7 @@ const listTools = Effect.fnUntraced(function*(client: Client) {
   let cursor: string | undefined
   do {
     const params = cursor === undefined ? {} : { cursor }
-    const page = yield* request((options) => client.request({ method: "tools/list", params }, ResultSchema, options))
+    const page = yield* request((options) => client.request({ method: "tools/list", params }, AnyObject, options))
       .pipe(
         Effect.flatMap(decodeToolPage),
         Effect.mapError((error) => `it did not list its tools: ${typeof error === "string" ? error : error.message}`)
@@ -206,7 +209,7 @@ export const connect: (
     tools,
     callTool: (name, input) =>
       request((options) =>
-        client.request({ method: "tools/call", params: { name, arguments: input } }, ResultSchema, options)
+        client.request({ method: "tools/call", params: { name, arguments: input } }, AnyObject, options)
       ).pipe(
         Effect.map((result) => result as Schema.JsonObject),
         Effect.catch(Effect.fnUntraced(function*(text) {

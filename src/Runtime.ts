@@ -39,14 +39,14 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Broadcast from "./Broadcast.ts"
 import * as CellImpl from "./Cell.ts"
-import * as CellIds from "./CellIds.ts"
 import * as Delegate from "./Delegate.ts"
+import * as Broadcast from "./internal/Broadcast.ts"
+import * as CellIds from "./internal/CellIds.ts"
+import * as Slots from "./internal/Slots.ts"
+import * as StoredValues from "./internal/StoredValues.ts"
 import * as Isolate from "./Isolate.ts"
 import * as Protocol from "./Protocol.ts"
-import * as Slots from "./Slots.ts"
-import * as StoredValues from "./StoredValues.ts"
 
 // =============================================================================
 // Models
@@ -207,8 +207,11 @@ export class SessionRuntime extends Context.Service<SessionRuntime, {
  */
 export interface Options {
   readonly limits?: Protocol.Limits | undefined
-  /** Names cells by their number in the session, which starts at 1. Unique ids of 16 characters by default. */
-  readonly cellId?: ((sequence: number) => Protocol.CellId) | undefined
+  /**
+   * `unique`, the default: 16 characters that collide with no other session's. `sequential`: `1`, `2`, `3`, …, for
+   * hosts whose clients expect it.
+   */
+  readonly cellIds?: "unique" | "sequential" | undefined
 }
 
 /** A first-in-first-out memory of bounded size. */
@@ -242,7 +245,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
   const context = Context.omit(Scope.Scope)(yield* Effect.context<Scope.Scope>()) as Context.Context<never>
   const runFork = Effect.runForkWith(context)
   const limits = options?.limits ?? Protocol.Limits.make({})
-  const makeId = options?.cellId ?? CellIds.unique()
+  const makeId = options?.cellIds === "sequential" ? CellIds.sequential : CellIds.unique()
   const lease = yield* isolate.lease
 
   const live = new Map<Protocol.CellId, CellImpl.Cell>()

@@ -1,6 +1,6 @@
 import { describe, it } from "@effect/vitest"
 import * as CellPhase from "effect-code-mode/CellPhase"
-import * as Outbox from "effect-code-mode/Outbox"
+import * as Outbox from "effect-code-mode/internal/Outbox"
 
 // Every sequence of these up to length seven is played. Before each step the script puts out one more item, so that
 // every event has something to lose or to repeat. After "unheard" the next one who is told goes away before hearing.

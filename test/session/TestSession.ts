@@ -57,7 +57,7 @@ export const layer = (options?: {
 }) =>
   Runtime.layer({
     limits: options?.limits,
-    cellId: (sequence) => Protocol.CellId.make(String(sequence))
+    cellIds: "sequential"
   }).pipe(
     Layer.provide(Delegate.layer({
       tools: [toolDefinition("tool")],

@@ -8,8 +8,8 @@
  *
  * @internal
  */
-import type { StoredWrites } from "./Cell.ts"
-import type { CellError } from "./Protocol.ts"
+import type { StoredWrites } from "../Cell.ts"
+import type { CellError } from "../Protocol.ts"
 
 export interface StoredValues {
   readonly snapshot: () => ReadonlyMap<string, string>

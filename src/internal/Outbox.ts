@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import type { OutputItem } from "./Protocol.ts"
+import type { OutputItem } from "../Protocol.ts"
 
 export type Outbox = undefined | {
   readonly before: Outbox

@@ -7,7 +7,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
-import { Lagged } from "./Protocol.ts"
+import { Lagged } from "../Protocol.ts"
 
 export interface Broadcast<A> {
   readonly publish: (elements: ReadonlyArray<A>) => void

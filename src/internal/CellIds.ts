@@ -4,7 +4,7 @@
  * @internal
  */
 import { createHash, randomUUID } from "node:crypto"
-import { CellId } from "./Protocol.ts"
+import { CellId } from "../Protocol.ts"
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
