@@ -52,9 +52,12 @@ export interface Callbacks {
 
 interface Running {
   readonly name: string
-  /** Undefined while the callback waits for a slot. */
-  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  /** Whether the callback still waits for a slot. */
+  waiting: boolean
   withdraw: () => void
+  /** Undefined until the fiber has run to its first suspension, which may come back to us. */
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  interrupted: boolean
 }
 
 /** The callbacks of one kind. */
@@ -75,11 +78,15 @@ class Group {
     onExit: (exit: Exit.Exit<A, E>) => void,
     onStart?: (callback: Running) => void
   ): void {
-    const callback: Running = { name, fiber: undefined, withdraw: () => {} }
+    const callback: Running = { name, waiting: true, withdraw: () => {}, fiber: undefined, interrupted: false }
     this.running.add(callback)
     callback.withdraw = this.slots.take(() => {
+      callback.waiting = false
       const fiber = fork()
       callback.fiber = fiber
+      if (callback.interrupted) {
+        fiber.interruptUnsafe()
+      }
       const exit = fiber.pollUnsafe()
       if (exit === undefined) {
         fiber.addObserver((exit) => this.ended(callback, () => onExit(exit)))
@@ -113,11 +120,12 @@ class Group {
   /** Interrupts every fiber, and forgets what has not started. */
   interrupt(): void {
     for (const callback of Array.from(this.running)) {
-      if (callback.fiber === undefined) {
+      if (callback.waiting) {
         callback.withdraw()
         this.running.delete(callback)
       } else {
-        callback.fiber.interruptUnsafe()
+        callback.interrupted = true
+        callback.fiber?.interruptUnsafe()
       }
     }
     this.empty()

@@ -329,6 +329,26 @@ describe("callbacks", () => {
       yield* Fiber.join(terminator)
     }).pipe(Effect.provide(layer({ notify: () => deaf }))))
 
+  it.effect("a callback that ends its own cell while it starts is cancelled like any other", () =>
+    Effect.gen(function*() {
+      let terminate: Effect.Effect<unknown> = Effect.void
+      let cancelled = false
+      yield* Effect.gen(function*() {
+        const { cell, isolate, session } = yield* makeCell
+        const observer = yield* background(session.observe(cell))
+        terminate = Effect.forkDetach(session.terminate(cell), { startImmediately: true })
+        yield* isolate.emit(calls("tool-1"))
+        assert.strictEqual((yield* Fiber.join(observer))._tag, "Terminated")
+        assert.isTrue(cancelled)
+      }).pipe(Effect.provide(layer({
+        invokeTool: () =>
+          Effect.onInterrupt(
+            Effect.andThen(Effect.suspend(() => terminate), Effect.never),
+            () => Effect.sync(() => cancelled = true)
+          )
+      })))
+    }))
+
   it.effect("more than may run at once wait for their turn", () =>
     Effect.gen(function*() {
       const gates = new Map<string, Deferred.Deferred<null>>()
