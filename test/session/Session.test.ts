@@ -1,4 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Callbacks from "effect-code-mode/Callbacks"
+import * as Delegate from "effect-code-mode/Delegate"
 import * as Isolate from "effect-code-mode/Isolate"
 import * as Protocol from "effect-code-mode/Protocol"
 import * as Runtime from "effect-code-mode/Runtime"
@@ -6,6 +8,10 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Metric from "effect/Metric"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import {
@@ -305,6 +311,71 @@ describe("callbacks", () => {
       })))
     }))
 
+  it.effect("a deaf tool that nobody awaits holds a completion up for 100 ms, beside the notifications", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      const observer = yield* background(session.observe(cell))
+      yield* isolate.emit(calls("tool-1"), notify("n"), output("done"), finished())
+      yield* TestClock.adjust(99)
+      assert.isTrue(isPending(observer))
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(texts(yield* Fiber.join(observer)), ["done"])
+    }).pipe(Effect.provide(layer({
+      invokeTool: () => deaf,
+      notify: () => Effect.sleep(100)
+    }))))
+
+  it.effect("abandoned ones are counted, and logged once by the tool's name", () => {
+    const logged: Array<unknown> = []
+    const logger = Logger.layer([Logger.make(({ logLevel, message }) => {
+      logged.push([logLevel, message])
+    })])
+    return Effect.gen(function*() {
+      const before = (yield* Metric.value(Callbacks.abandonedCount)).count
+      yield* Effect.gen(function*() {
+        const { cell, isolate, session } = yield* makeCell
+        yield* isolate.emit(calls("tool-1", "tool-2"), notify("n"))
+        const terminator = yield* background(session.terminate(cell))
+        yield* TestClock.adjust(100)
+        yield* Fiber.join(terminator)
+      }).pipe(Effect.provide(layer({ invokeTool: () => deaf, notify: () => deaf })))
+      assert.strictEqual((yield* Metric.value(Callbacks.abandonedCount)).count - before, 3)
+      assert.deepStrictEqual(logged, [
+        ["Warn", ["code mode callbacks ignored their cancellation and were abandoned", { tool: 2, notify: 1 }]]
+      ])
+    }).pipe(Effect.provide(logger))
+  })
+
+  it.effect("an abandoned one can touch nothing", () =>
+    Effect.gen(function*() {
+      const gate = yield* Deferred.make<null>()
+      yield* Effect.gen(function*() {
+        const { cell, isolate, session } = yield* makeCell
+        yield* isolate.emit(calls("tool-1"))
+        const terminator = yield* background(session.terminate(cell))
+        yield* TestClock.adjust(100)
+        yield* Fiber.join(terminator)
+        yield* Deferred.succeed(gate, null)
+        assert.deepStrictEqual(isolate.commands, [{ _tag: "Stop" }])
+      }).pipe(Effect.provide(layer({ invokeTool: () => Effect.uninterruptible(Deferred.await(gate)) })))
+    }))
+
+  it.effect("have a scope of their own", () =>
+    Effect.gen(function*() {
+      let released = false
+      yield* Effect.gen(function*() {
+        const { isolate } = yield* makeCell
+        yield* isolate.emit(calls("tool-1"))
+        assert.isTrue(released)
+      }).pipe(Effect.provide(layer({
+        invokeTool: () =>
+          Effect.as(
+            Effect.addFinalizer(() => Effect.sync(() => released = true)),
+            null
+          ) as Effect.Effect<null>
+      })))
+    }))
+
   it.effect("a notification that is never delivered is given up after its bound", () =>
     Effect.gen(function*() {
       const { cell, isolate, session } = yield* makeCell
@@ -392,6 +463,22 @@ describe("shutdown", () => {
       assert.deepStrictEqual(yield* session.cells, [])
     }).pipe(Effect.provide(layer({ invokeTool: () => deaf, notify: () => deaf }))))
 
+  it.effect("ten sessions whose scopes close together take one grace", () =>
+    Effect.gen(function*() {
+      const host = yield* Scope.make("parallel")
+      for (let index = 0; index < 10; index++) {
+        const scope = yield* Scope.fork(host)
+        const context = yield* Layer.buildWithScope(Layer.fresh(layer({ invokeTool: () => deaf })), scope)
+        const { isolate } = yield* Effect.provideContext(makeCell, context)
+        yield* isolate.emit(calls("tool-1"))
+      }
+      const closing = yield* background(Scope.close(host, Exit.void))
+      yield* TestClock.adjust(99)
+      assert.isTrue(isPending(closing))
+      yield* TestClock.adjust(1)
+      yield* Fiber.join(closing)
+    }))
+
   it.live("closing the scope of a session with a thousand callbacks, half of them deaf, takes one grace", () =>
     Effect.gen(function*() {
       let ended = 0
@@ -408,6 +495,111 @@ describe("shutdown", () => {
       assert.isTrue(Exit.isSuccess(exit))
       assert.strictEqual(ended, 500)
     }))
+})
+
+describe("an interrupted caller", () => {
+  it.effect("of create leaves no half-made cell", () =>
+    Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      const stopped = yield* Deferred.make<void>()
+      const engine = Layer.succeed(
+        Isolate.Isolate,
+        Isolate.Isolate.of({
+          lease: Effect.succeed({
+            start: () =>
+              Effect.onInterrupt(Effect.andThen(Deferred.await(gate), Effect.never), () =>
+                Deferred.succeed(stopped, undefined))
+          })
+        })
+      )
+      yield* Effect.gen(function*() {
+        const session = yield* Runtime.SessionRuntime
+        const creation = yield* background(session.create(request()))
+        yield* Fiber.interrupt(creation)
+        yield* Deferred.await(stopped)
+        assert.deepStrictEqual(yield* session.cells, [])
+        yield* session.shutdown
+      }).pipe(Effect.provide(Runtime.layer().pipe(Layer.provide([Delegate.layerNoop, engine]))))
+    }))
+
+  it.effect("of shutdown does not stop it", () =>
+    Effect.gen(function*() {
+      const { isolate, session } = yield* makeCell
+      yield* isolate.emit(calls("tool-1"))
+      const first = yield* background(session.shutdown)
+      yield* Fiber.interrupt(first)
+      const second = yield* background(session.shutdown)
+      yield* TestClock.adjust(100)
+      yield* Fiber.join(second)
+      assert.deepStrictEqual(yield* session.cells, [])
+    }).pipe(Effect.provide(layer({ invokeTool: () => deaf }))))
+
+  it.effect("of terminate does not bring the cell back", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      const observer = yield* background(session.observe(cell))
+      yield* isolate.emit(calls("tool-1"))
+      const terminator = yield* background(session.terminate(cell))
+      yield* Fiber.interrupt(terminator)
+      yield* TestClock.adjust(100)
+      assert.strictEqual((yield* Fiber.join(observer))._tag, "Terminated")
+    }).pipe(Effect.provide(layer({ invokeTool: () => deaf }))))
+})
+
+describe("bounds", () => {
+  it.effect("of live cells and of source refuse the request and nothing else", () =>
+    Effect.gen(function*() {
+      const { cell, session } = yield* makeCell
+      assert.strictEqual((yield* Effect.flip(session.create(request())))._tag, "CapacityExceeded")
+      yield* session.terminate(cell)
+      const long = yield* Effect.flip(session.create(request({ source: "x".repeat(11) })))
+      assert.strictEqual(long.message, "the source is longer than 10 bytes")
+      yield* session.create(request())
+    }).pipe(Effect.provide(layer({ limits: Protocol.Limits.make({ maxLiveCells: 1, maxSourceBytes: 10 }) }))))
+
+  it.effect("of unread output and of callbacks end the cell with a text that says so", () =>
+    Effect.gen(function*() {
+      const { cell: loud, isolate: one, session } = yield* makeCell
+      yield* one.emit(output("x".repeat(1000)), output("y"))
+      const event = yield* session.observe(loud)
+      assert(event._tag === "Completed")
+      assert.strictEqual(event.error?.text, "the cell has put out more than 1000 bytes that nobody has read")
+      const { cell: busy, isolate: two } = yield* makeCell
+      yield* two.emit(calls("tool-1", "tool-2", "tool-3"))
+      const other = yield* session.observe(busy)
+      assert(other._tag === "Completed")
+      assert.strictEqual(other.error?.text, "the cell has more than 2 tool calls and notifications outstanding")
+      assert.deepInclude(two.commands, { _tag: "Stop" })
+    }).pipe(Effect.provide(layer({
+      limits: Protocol.Limits.make({ maxUndeliveredOutputBytes: 1000, maxPendingCallbacks: 2 })
+    }))))
+
+  it.effect("of remembered cells forgets the oldest", () =>
+    Effect.gen(function*() {
+      const session = yield* Runtime.SessionRuntime
+      for (let index = 0; index < 3; index++) {
+        const { cell } = yield* makeCell
+        yield* session.terminate(cell)
+      }
+      const finished = (id: string) =>
+        Effect.map(Effect.flip(session.cell(Protocol.CellId.make(id))), (error) =>
+          error._tag === "MissingCell" && error.finished)
+      assert.deepStrictEqual(yield* Effect.all([finished("1"), finished("2"), finished("3")]), [false, true, true])
+    }).pipe(Effect.provide(layer({ limits: Protocol.Limits.make({ maxRememberedCells: 2 }) }))))
+
+  it.effect("of a watcher that does not keep up is a typed failure, and nobody else's", () =>
+    Effect.gen(function*() {
+      const session = yield* Runtime.SessionRuntime
+      const gate = yield* Deferred.make<void>()
+      const slow = yield* background(Stream.runForEach(session.events, () => Deferred.await(gate)))
+      for (let index = 0; index < 10; index++) {
+        const { cell } = yield* makeCell
+        yield* session.terminate(cell)
+      }
+      yield* Deferred.succeed(gate, undefined)
+      const lagged = yield* Effect.flip(Fiber.join(slow))
+      assert.strictEqual(lagged._tag, "Lagged")
+    }).pipe(Effect.provide(layer({ limits: Protocol.Limits.make({ maxLiveCells: 1 }) }))))
 })
 
 describe("watching", () => {
