@@ -217,7 +217,9 @@ class CellImpl implements Cell {
         listener = new Listener(resume)
         attach(listener)
         this.take(step)
-        this.startYieldTimer()
+        if (this.observer === listener) {
+          this.startYieldTimer()
+        }
       }).pipe(
         Effect.onInterrupt(() => Effect.sync(() => listener === undefined ? undefined : this.leave(listener)))
       )

@@ -186,6 +186,18 @@ describe("outcomes", () => {
       assert.strictEqual((yield* Effect.flip(session.terminate(cell)))._tag, "MissingCell")
     }).pipe(Effect.provide(layer())))
 
+  it.effect("a terminate does not put an observer's yield deadline off", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      yield* isolate.emit(calls("tool-1"))
+      const observer = yield* background(session.observe(cell, { yieldAfter: 50 }))
+      yield* background(session.terminate(cell))
+      yield* TestClock.adjust(99)
+      assert.isTrue(isPending(observer), "a cell that terminates yields no more")
+      yield* TestClock.adjust(1)
+      assert.strictEqual((yield* Fiber.join(observer))._tag, "Terminated")
+    }).pipe(Effect.provide(layer({ invokeTool: () => deaf }))))
+
   it.effect("the outcome of a terminate whose caller went away is kept", () =>
     Effect.gen(function*() {
       const { cell, isolate, session } = yield* makeCell
