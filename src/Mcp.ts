@@ -31,7 +31,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { Delegate } from "./Delegate.ts"
 import * as Names from "./mcp/Names.ts"
-import * as Package from "./mcp/Package.ts"
+import * as Package from "./internal/Package.ts"
 import * as ServerProcess from "./mcp/ServerProcess.ts"
 import { type ToolDefinition, ToolError } from "./Protocol.ts"
 
@@ -112,7 +112,7 @@ export class McpConnectError extends Schema.TaggedError<McpConnectError>("effect
   }
 ) {
   override get message() {
-    return withLastWords(`MCP server ${this.server} ${this.text}`, this.lastWords)
+    return withLastWords(`MCP server ${this.server} cannot be started: ${this.text}`, this.lastWords)
   }
 }
 
@@ -164,10 +164,10 @@ const listTools = Effect.fnUntraced(function*(client: Client) {
   return tools
 })
 
-const spawnFailure = (config: ServerConfig, error: NodeJS.ErrnoException) =>
+const spawnFailure = ({ command, cwd }: ServerConfig, error: NodeJS.ErrnoException) =>
   error.code === "ENOENT"
-    ? `cannot be started: there is no command ${config.command}`
-    : `cannot be started: ${error.message}`
+    ? `there is no command ${command}${cwd === undefined ? "" : ` or no folder ${cwd}`}`
+    : error.message
 
 /**
  * Starts a server and learns its tools. The end of the scope is the server's end.
@@ -182,7 +182,7 @@ const spawnFailure = (config: ServerConfig, error: NodeJS.ErrnoException) =>
  */
 export const connect: (
   config: ServerConfig
-) => Effect.Effect<Server, McpConnectError, Scope.Scope> = Effect.fn("Mcp.connect")(function*(config: ServerConfig) {
+) => Effect.Effect<Server, McpConnectError, Scope.Scope> = Effect.fn("Mcp.connect")(function*(config) {
   const label = config.name ?? [config.command, ...config.args ?? []].join(" ")
   const process = yield* ServerProcess.make(config).pipe(
     Effect.mapError((error) => new McpConnectError({ server: label, text: spawnFailure(config, error), lastWords: "" }))
@@ -198,7 +198,7 @@ export const connect: (
     Effect.catch(Effect.fnUntraced(function*(text) {
       return yield* new McpConnectError({
         server: label,
-        text: `cannot be started: ${process.isOpen() ? text : yield* process.ending}`,
+        text: process.isOpen() ? text : yield* process.ending,
         lastWords: process.lastWords()
       })
     }))

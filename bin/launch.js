@@ -1,0 +1,65 @@
+// Runs an entry point of this package with a node that is new enough: the one that started us, or the one that npm
+// installed beside the package. Plain old JavaScript, because any node may be the one that reads it.
+/* oxlint-disable unicorn/prefer-node-protocol -- a node that is old enough does not know it */
+"use strict"
+
+const childProcess = require("child_process")
+const fs = require("fs")
+const { enableCompileCache } = require("module")
+const path = require("path")
+
+const minimum = 24
+const packageFolder = path.dirname(fs.realpathSync(__dirname))
+
+const isNewEnough = (version) => parseInt(version, 10) >= minimum
+
+/** The binary of the `node` package, which may be hoisted to any folder above ours. */
+const findNode = () => {
+  for (let folder = packageFolder;; folder = path.dirname(folder)) {
+    const candidate = path.join(folder, "node_modules", "node")
+    const binary = path.join(candidate, "bin", "node")
+    const manifest = path.join(candidate, "package.json")
+    if (fs.existsSync(binary) && isNewEnough(JSON.parse(fs.readFileSync(manifest, "utf8")).version)) {
+      return binary
+    }
+    if (folder === path.dirname(folder)) {
+      return undefined
+    }
+  }
+}
+
+const signals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"]
+
+/** Runs the same command with another node: same arguments, same pipes, same signals, same end. */
+const runWith = (node, fail) => {
+  const child = childProcess.spawn(node, process.argv.slice(1), { stdio: "inherit" })
+  for (const signal of signals) {
+    process.on(signal, () => child.kill(signal))
+  }
+  child.on("error", (error) => fail(`cannot run ${node}: ${error.message}`))
+  child.on("exit", (code, signal) => {
+    if (signal === null) {
+      process.exit(code)
+    }
+    signals.forEach((each) => process.removeAllListeners(each))
+    process.kill(process.pid, signal)
+  })
+}
+
+module.exports = (name) => {
+  const fail = (message) => {
+    process.stderr.write(`${name}: ${message}\n`)
+    process.exit(2)
+  }
+  if (!isNewEnough(process.versions.node)) {
+    const node = findNode()
+    return node === undefined
+      ? fail(`Node.js ${minimum} or newer is needed, and this is ${process.version}`)
+      : runWith(node, fail)
+  }
+  if (enableCompileCache !== undefined) {
+    enableCompileCache()
+  }
+  const entry = path.join(packageFolder, "dist", "bin", `${name}.js`)
+  return fs.existsSync(entry) ? require(entry) : fail(`${entry} is missing: run npm run build`)
+}

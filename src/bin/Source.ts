@@ -1,0 +1,32 @@
+/**
+ * The source of a cell: a file, or standard input.
+ *
+ * @internal
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import * as Failure from "./Failure.ts"
+
+export interface Source {
+  /** What to call it in messages. */
+  readonly label: string
+  readonly text: string
+}
+
+const readStandardInput = Stdio.Stdio.use(({ stdin }) => Stream.mkString(Stream.decodeText(stdin)))
+
+/** `-` is standard input. */
+export const read = Effect.fn("Source.read")(function*(path: string) {
+  const label = path === "-" ? "<stdin>" : path
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* (path === "-" ? readStandardInput : fs.readFileString(path)).pipe(
+    Effect.mapError(({ reason }) =>
+      Failure.toStart({
+        message: reason._tag === "NotFound" ? `there is no file ${label}` : `cannot read ${label}: ${reason.message}`
+      })
+    )
+  )
+  return { label, text } satisfies Source
+})

@@ -1,0 +1,145 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { root, start } from "./Process.ts"
+
+const write = (path: string, text: string) => {
+  mkdirSync(join(path, ".."), { recursive: true })
+  writeFileSync(path, text)
+}
+
+/**
+ * A project with the launchers installed in it, and an entry point that tells what it was started with.
+ */
+const project = Effect.acquireRelease(
+  Effect.sync(() => realpathSync(mkdtempSync(join(tmpdir(), "effect-code-mode-")))),
+  (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
+).pipe(Effect.map((folder) => {
+  const home = join(folder, "node_modules", "effect-code-mode")
+  const launcher = join(home, "bin", "effect-code-mode.js")
+  cpSync(join(root, "bin"), join(home, "bin"), { recursive: true })
+  write(join(home, "package.json"), JSON.stringify({ name: "effect-code-mode", type: "module" }))
+  const entry = join(home, "dist", "bin", "effect-code-mode.js")
+  write(
+    entry,
+    `
+      const [what, value] = process.argv.slice(2)
+      if (what === "tell") {
+        process.stdin.pipe(process.stdout)
+        console.log(JSON.stringify([process.version, process.argv.slice(2)]))
+      } else if (what === "exit") {
+        process.exitCode = Number(value)
+      } else if (what === "die") {
+        process.kill(process.pid, value)
+      } else {
+        process.on(value, () => process.exit(42))
+        setInterval(() => {}, 1000)
+        console.log("ready")
+      }
+    `
+  )
+  const link = join(folder, "node_modules", ".bin", "effect-code-mode")
+  mkdirSync(join(link, ".."))
+  symlinkSync("../effect-code-mode/bin/effect-code-mode.js", link)
+
+  // Makes node say that it is old, which is all that the launcher knows of it.
+  const old = join(folder, "old.cjs")
+  write(old, "Object.defineProperty(process.versions, 'node', { value: '12.0.0' })")
+
+  return {
+    entry,
+    launcher,
+    link,
+    installNode: (version: string) => {
+      const home = join(folder, "node_modules", "node")
+      write(join(home, "package.json"), JSON.stringify({ name: "node", version }))
+      mkdirSync(join(home, "bin"))
+      symlinkSync(process.execPath, join(home, "bin", "node"))
+    },
+    run: (path: string, args: ReadonlyArray<string>, options?: { readonly old?: boolean; readonly stdin?: string }) =>
+      start(process.execPath, [...options?.old === true ? ["--require", old] : [], path, ...args], {
+        cwd: tmpdir(),
+        env: {},
+        stdin: options?.stdin ?? ""
+      })
+  }
+}))
+
+describe("the launcher", () => {
+  for (const old of [false, true]) {
+    describe(old ? "started by an old node" : "started by a new node", () => {
+      it.live("hands over arguments and pipes", () =>
+        Effect.gen(function*() {
+          const { installNode, launcher, link, run } = yield* project
+          installNode("26.1.0")
+          for (const path of [launcher, link]) {
+            const running = yield* run(path, ["tell", "a b", "--", "'c'"], { old, stdin: "input" })
+            assert.deepStrictEqual(yield* running.result, {
+              status: 0,
+              stdout: `${JSON.stringify([process.version, ["tell", "a b", "--", "'c'"]])}\ninput`,
+              stderr: ""
+            })
+          }
+        }))
+
+      it.live("ends as the command does", () =>
+        Effect.gen(function*() {
+          const { installNode, link, run } = yield* project
+          installNode("26.1.0")
+          const status = (...args: ReadonlyArray<string>) =>
+            Effect.flatMap(run(link, args, { old }), ({ result }) => Effect.map(result, ({ status }) => status))
+          assert.strictEqual(yield* status("exit", "7"), 7)
+          assert.strictEqual(yield* status("die", "SIGKILL"), "SIGKILL")
+          assert.strictEqual(yield* status("die", "SIGTERM"), "SIGTERM")
+        }))
+
+      it.live("passes signals on", () =>
+        Effect.gen(function*() {
+          const { installNode, link, run } = yield* project
+          installNode("26.1.0")
+          for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+            const { child, printed, result } = yield* run(link, ["wait", signal], { old })
+            yield* printed("ready")
+            child.kill(signal)
+            assert.strictEqual((yield* result).status, 42)
+          }
+        }))
+    })
+  }
+
+  it.live("says so when no node is new enough", () =>
+    Effect.gen(function*() {
+      const { installNode, link, run } = yield* project
+      installNode("20.1.0")
+      const { result } = yield* run(link, ["tell"], { old: true })
+      assert.deepStrictEqual(yield* result, {
+        status: 2,
+        stdout: "",
+        stderr: `effect-code-mode: Node.js 24 or newer is needed, and this is ${process.version}\n`
+      })
+    }))
+
+  it.live("says so when the package is not built", () =>
+    Effect.gen(function*() {
+      const { entry, link, run } = yield* project
+      rmSync(entry)
+      const { result } = yield* run(link, ["tell"])
+      assert.deepStrictEqual(yield* result, {
+        status: 2,
+        stdout: "",
+        stderr: `effect-code-mode: ${entry} is missing: run npm run build\n`
+      })
+    }))
+
+  it.live("runs what was built", () =>
+    Effect.gen(function*() {
+      const { result } = yield* start(process.execPath, [join(root, "bin", "effect-code-mode.js"), "run", "-"], {
+        cwd: tmpdir(),
+        env: {},
+        stdin: "text(6 * 7)"
+      })
+      assert.deepStrictEqual(yield* result, { status: 0, stdout: "42\n", stderr: "" })
+    }))
+})
