@@ -61,11 +61,13 @@ describe("after many cells", () => {
       assert.isBelow((yield* countFibers) - fibers, 100, "fibers")
       assert.isAtMost(process.getActiveResourcesInfo().length, handles, "handles")
     }).pipe(
-      Effect.provide(layer({
-        invokeTool: ({ toolCallId }) =>
-          toolCallId.startsWith("deaf") ? Effect.uninterruptible(Effect.never) : Effect.never,
-        notify: () => Effect.void
-      })),
-      Effect.provide(Logger.layer([]))
+      Effect.provide([
+        layer({
+          invokeTool: ({ toolCallId }) =>
+            toolCallId.startsWith("deaf") ? Effect.uninterruptible(Effect.never) : Effect.never,
+          notify: () => Effect.void
+        }),
+        Logger.layer([])
+      ])
     ), 120_000)
 })
