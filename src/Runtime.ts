@@ -37,6 +37,7 @@ import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as CellImpl from "./Cell.ts"
@@ -185,6 +186,8 @@ export class SessionRuntime extends Context.Service<SessionRuntime, {
   readonly awaitSettled: (
     id: Protocol.CellId
   ) => Effect.Effect<"Completed" | "Failed" | "Terminated", Protocol.MissingCell>
+  /** The values that completed cells have stored. */
+  readonly storedValues: Effect.Effect<Readonly<Record<string, Schema.Json>>>
   /** What happens to cells from now on, in order. */
   readonly events: Stream.Stream<Protocol.LifecycleEvent, Protocol.Lagged>
   /** Output that nobody has read yet, then output as it is made; ends with the cell. Takes nothing from observers. */
@@ -207,6 +210,8 @@ export class SessionRuntime extends Context.Service<SessionRuntime, {
  */
 export interface Options {
   readonly limits?: Protocol.Limits | undefined
+  /** Values that the session's cells find stored. */
+  readonly storedValues?: Readonly<Record<string, Schema.Json>> | undefined
   /**
    * `unique`, the default: 16 characters that collide with no other session's. `sequential`: `1`, `2`, `3`, …, for
    * hosts whose clients expect it.
@@ -267,6 +272,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
     }
   >()
   const stored = StoredValues.make(limits.maxStoredBytes)
+  stored.commit(Object.entries(options?.storedValues ?? {}).map(([key, value]) => [key, JSON.stringify(value)]))
   const lifecycle = Broadcast.make<Protocol.LifecycleEvent>(4 * limits.maxLiveCells)
   let sequence = 0
   let starting = 0
@@ -474,6 +480,9 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
       }))
     ),
     awaitSettled: (id) => Effect.flatMap(find(id), (cell) => cell.awaitSettled),
+    storedValues: Effect.sync(() =>
+      Object.fromEntries(Array.from(stored.snapshot(), ([key, json]) => [key, JSON.parse(json)]))
+    ),
     events: lifecycle.stream(() => []),
     output: (cell) => Stream.unwrap(Effect.map(find(cell.id), (found) => found.output)),
     shutdown,

@@ -237,6 +237,15 @@ describe("stored values", () => {
       assert.strictEqual(next.program.stored.size, 0)
     }).pipe(Effect.provide(layer({ notify: () => deaf }))))
 
+  it.effect("can be given to a session, and taken from it", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      assert.deepStrictEqual(Array.from(isolate.program.stored), [["a", "{\"b\":1}"]])
+      yield* isolate.emit(finished({ stored: [["__proto__", "2"]] }))
+      yield* session.observe(cell)
+      assert.deepStrictEqual(Object.entries(yield* session.storedValues), [["a", { b: 1 }], ["__proto__", 2]])
+    }).pipe(Effect.provide(layer({ storedValues: { a: { b: 1 } } }))))
+
   it.effect("past the bound fail the cell that brings them", () =>
     Effect.gen(function*() {
       const { cell, isolate, session } = yield* makeCell

@@ -54,10 +54,12 @@ export const layer = (options?: {
   readonly invokeTool?: (call: Protocol.NestedToolCall) => Effect.Effect<Schema.Json, Protocol.ToolError>
   readonly notify?: (notification: Protocol.Notification) => Effect.Effect<void, Protocol.NotifyError>
   readonly limits?: Protocol.Limits
+  readonly storedValues?: Readonly<Record<string, Schema.Json>>
 }) =>
   Runtime.layer({
     limits: options?.limits,
-    cellIds: "sequential"
+    cellIds: "sequential",
+    storedValues: options?.storedValues
   }).pipe(
     Layer.provide(Delegate.layer({
       tools: [toolDefinition("tool")],
