@@ -17,3 +17,8 @@ export * as Protocol from "./Protocol.ts"
  * @since 0.1.0
  */
 export * as Runtime from "./Runtime.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as V8 from "./isolate/V8.ts"

@@ -1,0 +1,281 @@
+/**
+ * One cell in its lane: what goes in, turn by turn, and what comes out.
+ *
+ * @since 0.1.0
+ */
+import { Kind, maxPayload, type ProgramFrame } from "../Frames.ts"
+import type { Out } from "./prelude.ts"
+import { load, type Loaded } from "./Source.ts"
+import type { Prepared } from "./Warm.ts"
+
+/** What a cell needs of its lane. */
+export interface CellLane {
+  readonly send: (kind: number, payload: string) => void
+  readonly isBlocked: () => boolean
+  readonly drained: () => Promise<void>
+  /** The cell has ended; `left` settles when nothing of it runs any more. */
+  readonly onEnd: (left: Promise<void>) => void
+}
+
+const copy = { result: { copy: true } } as const
+const maxDelay = 2 ** 31 - 1
+
+type Entry =
+  | { readonly _tag: "Answer"; readonly json: string }
+  | { readonly _tag: "Timer"; readonly id: number }
+
+export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFrame) => {
+  const { controls, isolate } = prepared
+  const inbox: Array<Entry> = []
+  const pendingCalls = new Set<string>()
+  const timers = new Map<number, NodeJS.Timeout>()
+  let state: "running" | "paused" | "ended" = "running"
+  // What the isolate is doing, and whether another turn has to wait: for that, or for the way to the host.
+  let turn = Promise.resolve()
+  let waiting = false
+  let detachedFailure: (() => Promise<string | undefined>) | undefined
+
+  const say = (event: string) => {
+    if (state === "ended") {
+      return
+    }
+    if (Buffer.byteLength(event) > maxPayload) {
+      return limitExceeded(`more than ${maxPayload / 2 ** 20} MiB at once cannot leave a cell`)
+    }
+    lane.send(Kind.Event, event)
+  }
+
+  const finish = (end: string) => {
+    say(`{"_tag":"Finished",${end.slice(1)}`)
+    leave()
+    // Once that is on its way.
+    setImmediate(dispose)
+  }
+
+  const finishWith = (error: { _tag: string; text: string; location?: object }) =>
+    finish(JSON.stringify({ stored: [], error }))
+
+  const limitExceeded = (text: string) => finishWith({ _tag: "LimitExceeded", text })
+
+  const memoryExceeded = () => limitExceeded(`the script went past its memory limit of ${program.heapMebibytes} MiB`)
+
+  // Past its memory limit an isolate is disposed of where it stands.
+  const onBroken = () =>
+    isolate.isDisposed
+      ? memoryExceeded()
+      : finishWith({ _tag: "IsolateLost", text: "the isolate of the script broke" })
+
+  const leave = () => {
+    if (state !== "ended") {
+      state = "ended"
+      timers.forEach(clearTimeout)
+      timers.clear()
+      inbox.length = 0
+      lane.onEnd(turn)
+    }
+  }
+
+  const stop = () => {
+    leave()
+    dispose()
+  }
+
+  const dispose = () => {
+    if (!isolate.isDisposed) {
+      isolate.dispose()
+    }
+  }
+
+  // ---------------------------------------------------------------------------
+  // Out
+  // ---------------------------------------------------------------------------
+
+  // Neighbours of one kind travel in one event.
+  const onLines = (lines: ReadonlyArray<string>) => {
+    let group: Array<string> = []
+    let groupKind = ""
+    const close = () => {
+      if (groupKind === "o") {
+        say(`{"_tag":"Output","items":[${group.join(",")}]}`)
+      } else if (groupKind === "c") {
+        say(`{"_tag":"ToolCalls","calls":[${group.join(",")}]}`)
+      }
+      group = []
+      groupKind = ""
+    }
+    for (const line of lines) {
+      const kind = line.charAt(0)
+      const json = line.slice(1)
+      if (kind !== groupKind) {
+        close()
+      }
+      switch (kind) {
+        case "o":
+          groupKind = kind
+          group.push(json)
+          break
+        case "c":
+          groupKind = kind
+          group.push(json)
+          // It begins with `{"id":"`.
+          pendingCalls.add(json.slice(7, json.indexOf("\"", 7)))
+          break
+        case "n":
+          say(`{"_tag":"Notify","text":${json}}`)
+          break
+        case "y":
+          say(`{"_tag":"YieldRequested"}`)
+          break
+        case "t": {
+          const [id, delay] = JSON.parse(json) as [number, number]
+          timers.set(id, setTimeout(onTimer, Math.min(delay, maxDelay), id))
+          break
+        }
+        case "x":
+          clearTimeout(timers.get(Number(json)))
+          timers.delete(Number(json))
+          break
+      }
+    }
+    close()
+  }
+
+  const onOut = (out: Out) => {
+    if (state === "ended") {
+      return
+    }
+    const end = out[0]
+    onLines(out.slice(1))
+    if (end !== undefined && end !== "") {
+      finish(end)
+    }
+  }
+
+  // ---------------------------------------------------------------------------
+  // In
+  // ---------------------------------------------------------------------------
+
+  const onTimer = (id: number) => {
+    timers.delete(id)
+    inbox.push({ _tag: "Timer", id })
+    pump()
+  }
+
+  // A rejection that the script does not handle rejects the turn, too. What the turn did is still there then.
+  const onRejected = async () => {
+    if (state === "ended") {
+      return
+    }
+    onOut(await controls.drain.apply(undefined, [], copy))
+    const failure = await detachedFailure?.()
+    if (failure !== undefined) {
+      onOut(await controls.fail.apply(undefined, [failure], copy))
+    }
+  }
+
+  const take = (outcome: Promise<Out>) => {
+    waiting = true
+    turn = outcome.then(onOut).catch(onRejected).catch(onBroken)
+    turn.then(proceed)
+  }
+
+  const proceed = () => {
+    waiting = false
+    pump()
+  }
+
+  // One turn at a time: every answer that has come, or one timer, whose microtasks are to run before the next.
+  const pump = () => {
+    if (waiting || state !== "running") {
+      return
+    }
+    if (lane.isBlocked()) {
+      waiting = true
+      lane.drained().then(proceed)
+      return
+    }
+    const first = inbox.shift()
+    if (first === undefined) {
+      return onQuiet()
+    }
+    if (first._tag === "Timer") {
+      return take(controls.fire.apply(undefined, [first.id], copy))
+    }
+    const answers = [first.json]
+    for (let next = inbox[0]; next?._tag === "Answer"; next = inbox[0]) {
+      answers.push(next.json)
+      inbox.shift()
+    }
+    take(controls.settle.apply(undefined, [`[${answers.join(",")}]`], copy))
+  }
+
+  // A running cell's frontier matters once nothing is pending; naming every pending call at each would cost more than
+  // the calls.
+  const onQuiet = () => {
+    if (program.pausable) {
+      state = "paused"
+    }
+    if (program.pausable || pendingCalls.size === 0) {
+      say(`{"_tag":"Frontier","pendingToolCalls":${JSON.stringify([...pendingCalls])},"timers":${timers.size}}`)
+    }
+  }
+
+  let scheduled = false
+  const answer = (id: string, settled: boolean, json: string) => {
+    if (state !== "ended" && pendingCalls.delete(id)) {
+      inbox.push({ _tag: "Answer", json: `["${id}",${settled},${json}]` })
+      if (!scheduled) {
+        scheduled = true
+        queueMicrotask(() => {
+          scheduled = false
+          pump()
+        })
+      }
+    }
+  }
+
+  // ---------------------------------------------------------------------------
+  // Start
+  // ---------------------------------------------------------------------------
+
+  prepared.listen({
+    onLines: (lines) => state !== "ended" && onLines(lines.split("\n")),
+    isBlocked: () => state !== "ended" && lane.isBlocked(),
+    drained: lane.drained,
+    onExit: (lines, end) => {
+      onOut(lines === "" ? [end] : [end, ...lines.split("\n")])
+      dispose()
+    },
+    onCatastrophe: memoryExceeded
+  })
+
+  const start = () => {
+    let loaded: Loaded
+    try {
+      loaded = load(prepared, program.source)
+    } catch {
+      return onBroken()
+    }
+    if (loaded._tag === "Refused") {
+      return finishWith({ _tag: "ScriptError", ...loaded.refusal })
+    }
+    if (loaded._tag === "Detached") {
+      detachedFailure = loaded.failure
+    }
+    say(`{"_tag":"Started"}`)
+    take(controls.start.apply(undefined, [program.tools, program.stored, program.maxPendingToolCalls], copy))
+  }
+
+  return {
+    start,
+    stop,
+    resolve: (id: string, json: string) => answer(id, true, json),
+    reject: (id: string, json: string) => answer(id, false, json),
+    resume: () => {
+      if (state === "paused") {
+        state = "running"
+        pump()
+      }
+    }
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * What runs in the cell's own realm, before the cell: it takes the builtins that the prelude needs, while nobody has
+ * replaced them, and makes the few things whose kind a script can tell.
+ *
+ * `realm` is sent to the isolate as its source text, so it refers to nothing outside itself.
+ *
+ * @since 0.1.0
+ */
+
+/** How one of the watched promises settled. */
+export type Settled = object
+
+/** Promises whose results come out in the order in which they settle. */
+export interface Settling {
+  readonly add: (index: unknown, promise: unknown) => void
+  readonly next: () => Promise<Settled | undefined>
+  readonly close: () => void
+}
+
+export type Realm = ReturnType<typeof realm>
+
+export function realm() {
+  "use strict"
+  const global: Record<string, unknown> = globalThis as any
+  const CellTypeError = TypeError
+
+  for (const name of ["console", "Atomics", "SharedArrayBuffer", "WebAssembly", "FinalizationRegistry"]) {
+    delete global[name]
+  }
+
+  return {
+    Error,
+    RangeError,
+    ReferenceError,
+    SyntaxError,
+    TypeError,
+    functionPrototype: Function.prototype,
+    bigintPrototype: BigInt.prototype,
+    Promise,
+    withResolvers: Promise.withResolvers,
+    resolve: Promise.resolve,
+    // oxlint-disable-next-line unicorn/no-thenable, typescript/unbound-method
+    then: Promise.prototype.then,
+    parse: JSON.parse,
+    stringify: JSON.stringify,
+    object: () => ({}),
+    fulfilled: (index: unknown, value: unknown): Settled => ({ index, status: "fulfilled", value }),
+    rejected: (index: unknown, reason: unknown): Settled => ({ index, status: "rejected", reason }),
+
+    define: (name: string, value: unknown) => {
+      global[name] = value
+    },
+
+    /** The helpers that a script can see to be written in JavaScript. */
+    helpers: (
+      settling: () => Settling,
+      isMap: (value: unknown) => value is Map<unknown, unknown>,
+      emitBlocks: (value: unknown) => void
+    ) => {
+      const collect = (promises: Iterable<any>): Settling => {
+        const all = settling()
+        const keyed = isMap(promises)
+        let position = 0
+        for (const entry of promises) {
+          if (keyed) {
+            all.add(entry[0], entry[1])
+          } else {
+            all.add(position++, entry)
+          }
+        }
+        return all
+      }
+
+      async function* results(all: Settling) {
+        try {
+          for (let result = await all.next(); result !== undefined; result = await all.next()) {
+            yield result
+          }
+        } finally {
+          all.close()
+        }
+      }
+
+      function as_settled(promises: Iterable<any>) {
+        return results(collect(promises))
+      }
+
+      async function stream_settled(promises: Iterable<any>, callback: (result: Settled) => unknown) {
+        if (typeof callback !== "function") {
+          throw new CellTypeError("stream_settled requires a callback")
+        }
+        const all = collect(promises)
+        try {
+          for (let result = await all.next(); result !== undefined; result = await all.next()) {
+            await callback(result)
+          }
+        } finally {
+          all.close()
+        }
+      }
+
+      function content(value: unknown) {
+        emitBlocks(value)
+      }
+
+      return { as_settled, stream_settled, content }
+    }
+  }
+}
