@@ -6,6 +6,7 @@
 import { Kind, maxPayload, type ProgramFrame } from "../Frames.ts"
 import type { Out } from "./prelude.ts"
 import { load, type Loaded } from "./Source.ts"
+import { makeTimers } from "./Timers.ts"
 import type { Prepared } from "./Warm.ts"
 
 /** What a cell needs of its lane. */
@@ -18,7 +19,6 @@ export interface CellLane {
 }
 
 const copy = { result: { copy: true } } as const
-const maxDelay = 2 ** 31 - 1
 
 type Entry =
   | { readonly _tag: "Answer"; readonly json: string }
@@ -28,7 +28,10 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
   const { controls, isolate } = prepared
   const inbox: Array<Entry> = []
   const pendingCalls = new Set<string>()
-  const timers = new Map<number, NodeJS.Timeout>()
+  const timers = makeTimers((id) => {
+    inbox.push({ _tag: "Timer", id })
+    pump()
+  })
   let state: "running" | "paused" | "ended" = "running"
   // What the isolate is doing, and whether another turn has to wait: for that, or for the way to the host.
   let turn = Promise.resolve()
@@ -68,8 +71,7 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
   const leave = () => {
     if (state !== "ended") {
       state = "ended"
-      timers.forEach(clearTimeout)
-      timers.clear()
+      timers.clearAll()
       inbox.length = 0
       lane.onEnd(turn)
     }
@@ -128,12 +130,11 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
           break
         case "t": {
           const [id, delay] = JSON.parse(json) as [number, number]
-          timers.set(id, setTimeout(onTimer, Math.min(delay, maxDelay), id))
+          timers.set(id, delay)
           break
         }
         case "x":
-          clearTimeout(timers.get(Number(json)))
-          timers.delete(Number(json))
+          timers.clear(Number(json))
           break
       }
     }
@@ -154,12 +155,6 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
   // ---------------------------------------------------------------------------
   // In
   // ---------------------------------------------------------------------------
-
-  const onTimer = (id: number) => {
-    timers.delete(id)
-    inbox.push({ _tag: "Timer", id })
-    pump()
-  }
 
   // A rejection that the script does not handle rejects the turn, too. What the turn did is still there then.
   const onRejected = async () => {
@@ -216,7 +211,7 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
       state = "paused"
     }
     if (program.pausable || pendingCalls.size === 0) {
-      say(`{"_tag":"Frontier","pendingToolCalls":${JSON.stringify([...pendingCalls])},"timers":${timers.size}}`)
+      say(`{"_tag":"Frontier","pendingToolCalls":${JSON.stringify([...pendingCalls])},"timers":${timers.size()}}`)
     }
   }
 

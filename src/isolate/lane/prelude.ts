@@ -60,6 +60,7 @@ export function prelude(cell: Realm, lane: Lane): Controls {
   "use strict"
   const flushAfterCharacters = 16_384
   const flushAfterMillis = 20
+  const promptLines = 32
 
   // ---------------------------------------------------------------------------
   // What goes out
@@ -68,30 +69,28 @@ export function prelude(cell: Realm, lane: Lane): Controls {
   let out: Out = [""]
   let characters = 0
   let flushedAt = 0
-  let hinted = true
+  let prompt = 0
 
   const take = () => {
     const lines = out.splice(1).join("\n")
     characters = 0
-    flushedAt = Date.now()
     return lines
   }
 
+  // A script may go on computing for long after what it did, which is not to wait for that: the first lines leave one
+  // by one. A script that does much goes in larger pieces, and waits for the lane to take them.
   const emit = (line: string) => {
     out.push(line)
     characters += line.length
-    if (characters > flushAfterCharacters || Date.now() - flushedAt > flushAfterMillis) {
+    const late = Date.now() - flushedAt > flushAfterMillis
+    if (late || characters > flushAfterCharacters) {
+      flushedAt = Date.now()
+      prompt = late ? 0 : prompt
       if (lane.flush(take())) {
         lane.drained.applySyncPromise(undefined, [])
       }
-    }
-  }
-
-  // A cell may go on computing after its first call or notification, which is not to wait for that.
-  const emitPromptly = (line: string) => {
-    emit(line)
-    if (!hinted && out.length > 1) {
-      hinted = true
+    } else if (prompt < promptLines) {
+      prompt++
       lane.hint(take())
     }
   }
@@ -101,7 +100,7 @@ export function prelude(cell: Realm, lane: Lane): Controls {
     out = [""]
     characters = 0
     flushedAt = Date.now()
-    hinted = false
+    prompt = 0
     run()
     return out
   }
@@ -180,6 +179,42 @@ export function prelude(cell: Realm, lane: Lane): Controls {
         throw error
       }
     })
+
+  // Hosts that read values with a bounded parser lose their connection over one that is nested deeper.
+  const maxNesting = 127
+
+  const isTooDeep = (json: string) => {
+    let depth = 0
+    let quoted = false
+    for (let index = 0; json.length > 2 * maxNesting && index < json.length; index++) {
+      const character = json[index]
+      if (quoted) {
+        if (character === "\\") {
+          index++
+        } else if (character === "\"") {
+          quoted = false
+        }
+      } else if (character === "\"") {
+        quoted = true
+      } else if (character === "[" || character === "{") {
+        if (++depth > maxNesting) {
+          return true
+        }
+      } else if (character === "]" || character === "}") {
+        depth--
+      }
+    }
+    return false
+  }
+
+  /** A value that leaves the cell to be read by others; nothing where it has no JSON. */
+  const serialize = (value: unknown): string | undefined => {
+    const json = stringify(value)
+    if (json !== undefined && isTooDeep(json)) {
+      throw `failed to serialize JavaScript value: recursion limit exceeded, at more than ${maxNesting} levels`
+    }
+    return json
+  }
 
   const textOf = (value: unknown): string =>
     isObject(value) || typeof value === "symbol" ? stringify(value) ?? "undefined" : String(value).toWellFormed()
@@ -269,6 +304,25 @@ export function prelude(cell: Realm, lane: Lane): Controls {
   const mimeTypeOf = (block: Record<string, any>): unknown =>
     block["mimeType"] === undefined ? block["mime_type"] : block["mimeType"]
 
+  const base64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+  const leastClipSeconds = 0.025
+
+  // Model interfaces refuse such a clip, and the request it comes in. The length stands in the header.
+  const isTooShort = (url: string) => {
+    const header = url.slice(url.indexOf(",") + 1, url.indexOf(",") + 61)
+    const bytes = Array.from({ length: 44 }, (_, index) => {
+      const digits = [...header.slice(Math.floor(index / 3) * 4)].slice(0, 4).map((digit) =>
+        base64Digits.indexOf(digit)
+      )
+      const bits = digits.reduce((all, digit) => all * 64 + Math.max(digit, 0), 0)
+      return bits >> (16 - 8 * (index % 3)) & 255
+    })
+    const ascii = (start: number) => String.fromCharCode(...bytes.slice(start, start + 4))
+    const number = (start: number) => bytes.slice(start, start + 4).reduceRight((all, byte) => all * 256 + byte, 0)
+    return ascii(0) === "RIFF" && ascii(8) === "WAVE" && ascii(36) === "data" &&
+      number(40) < number(28) * leastClipSeconds
+  }
+
   const details = ["auto", "low", "high", "original"]
 
   const embeddedDetail = (block: Record<string, any>): string | undefined => {
@@ -319,7 +373,16 @@ export function prelude(cell: Realm, lane: Lane): Controls {
         if (!/^data:/i.test(url)) {
           throw "Tool call failed: invalid audio output. Pass a base64 data URI instead"
         }
-        emit("o" + JSON.stringify({ type: "input_audio", audio_url: url }))
+        emit(
+          "o" + JSON.stringify(
+            isTooShort(url)
+              ? {
+                type: "input_text",
+                text: "Audio output omitted because the clip is shorter than 25 ms; use a longer clip."
+              }
+              : { type: "input_audio", audio_url: url }
+          )
+        )
         return
       }
       checkDetail(found.detail)
@@ -416,7 +479,7 @@ export function prelude(cell: Realm, lane: Lane): Controls {
     if (/^\p{White_Space}*$/u.test(text)) {
       throw "notify expects non-empty text"
     }
-    emitPromptly("n" + JSON.stringify(text))
+    emit("n" + JSON.stringify(text))
   }
 
   // ---------------------------------------------------------------------------
@@ -435,7 +498,7 @@ export function prelude(cell: Realm, lane: Lane): Controls {
 
   const store = (key: unknown, value: unknown) => {
     const name = keyOf("store", key)
-    const json = stringify(value)
+    const json = serialize(value)
     if (json === undefined) {
       throw `Unable to store ${JSON.stringify(name)}. Only plain serializable objects can be stored.`
     }
@@ -492,7 +555,7 @@ export function prelude(cell: Realm, lane: Lane): Controls {
   const makeTool = (tool: number, name: string) =>
     expose((...args: Array<unknown>) => {
       const argument = args[0]
-      const input = argument === undefined ? undefined : stringify(argument)
+      const input = argument === undefined ? undefined : serialize(argument)
       if (argument !== undefined && input === undefined) {
         throw `tools.${name} expects a JSON value, got a ${typeof argument}`
       }
@@ -502,7 +565,7 @@ export function prelude(cell: Realm, lane: Lane): Controls {
       const id = `tool-${++lastCall}`
       const { promise, reject, resolve } = withResolvers<unknown>()
       pending.set(id, { resolve, reject })
-      emitPromptly("c" + JSON.stringify({ id, tool, input }))
+      emit("c" + JSON.stringify({ id, tool, input }))
       return promise
     })
 
@@ -571,7 +634,7 @@ export function prelude(cell: Realm, lane: Lane): Controls {
     store: expose(store),
     load: expose(load),
     notify: expose(notify),
-    yield_control: expose(() => emitPromptly("y")),
+    yield_control: expose(() => emit("y")),
     exit: expose(exit),
     setTimeout: expose(setTimeout),
     clearTimeout: expose(clearTimeout),
@@ -594,7 +657,10 @@ export function prelude(cell: Realm, lane: Lane): Controls {
   }
 
   // V8 compiles a function when it is first called, which is now and not while a cell waits. No turn sees this output.
-  turn(() => emitText(textOf(cell.object())))
+  turn(() => {
+    prompt = promptLines
+    emitText(textOf(cell.object()))
+  })
 
   return {
     start: (toolsJson, storedJson, maxPendingToolCalls) =>
