@@ -311,8 +311,9 @@ export function prelude(cell: Realm, lane: Lane): Controls {
   const isTooShort = (url: string) => {
     const header = url.slice(url.indexOf(",") + 1, url.indexOf(",") + 61)
     const bytes = Array.from({ length: 44 }, (_, index) => {
-      const digits = [...header.slice(Math.floor(index / 3) * 4)].slice(0, 4).map((digit) =>
-        base64Digits.indexOf(digit)
+      const digits = Array.from(
+        header.slice(Math.floor(index / 3) * 4).slice(0, 4),
+        (digit) => base64Digits.indexOf(digit)
       )
       const bits = digits.reduce((all, digit) => all * 64 + Math.max(digit, 0), 0)
       return bits >> (16 - 8 * (index % 3)) & 255
