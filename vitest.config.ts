@@ -4,6 +4,7 @@ export default defineConfig({
   resolve: { tsconfigPaths: true },
   test: {
     include: ["test/**/*.test.ts"],
+    exclude: ["test/leak/**"],
     testTimeout: 30_000,
     hookTimeout: 30_000
   }

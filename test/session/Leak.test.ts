@@ -56,10 +56,13 @@ describe("after many cells", () => {
       yield* round
       const fibers = yield* countFibers
       const handles = process.getActiveResourcesInfo().length
+      const { heapUsed } = process.memoryUsage()
       yield* round
       assert.deepStrictEqual(yield* session.cells, [])
       assert.isBelow((yield* countFibers) - fibers, 100, "fibers")
       assert.isAtMost(process.getActiveResourcesInfo().length, handles, "handles")
+      // A cell that stayed would be a kilobyte at the least.
+      assert.isBelow(process.memoryUsage().heapUsed - heapUsed, cells * 200, "bytes of heap")
     }).pipe(
       Effect.provide([
         layer({
