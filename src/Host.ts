@@ -1,0 +1,121 @@
+/**
+ * Serves sessions to other processes, over framed JSON: the wire protocol of code-mode hosts, version 1.
+ *
+ * **Details**
+ *
+ * The client of a connection is the delegate of its sessions: tool calls and notifications travel to it, their answers
+ * back. A client that goes away ends its sessions; the other clients of the host do not notice.
+ *
+ * **Example** (A host on a socket)
+ *
+ * ```ts
+ * import * as Host from "effect-code-mode/Host"
+ * import * as V8 from "effect-code-mode/V8"
+ * import * as Effect from "effect/Effect"
+ *
+ * const program = Effect.provide(Host.serveUnix("/run/code-mode.sock"), V8.layer())
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import type { Socket } from "node:net"
+import type { Readable, Writable } from "node:stream"
+import * as Connection from "./host/Connection.ts"
+import * as UnixListener from "./host/UnixListener.ts"
+import type { Isolate } from "./Isolate.ts"
+import { Limits } from "./Protocol.ts"
+
+/**
+ * A client that does not speak the protocol.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type ConnectionError = Connection.ConnectionError
+
+/**
+ * A socket that could not be made.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type ListenError = UnixListener.ListenError
+
+/**
+ * `limits` are the bounds of each session, `maxLiveCells` the one of all sessions together.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly limits?: Limits | undefined
+}
+
+const makeHost = (options: Options | undefined): Connection.Host => {
+  const limits = options?.limits ?? Limits.make({})
+  let live = 0
+  return {
+    limits,
+    liveCells: {
+      take: () => {
+        const free = live < limits.maxLiveCells
+        live += free ? 1 : 0
+        return free
+      },
+      give: () => {
+        live--
+      }
+    }
+  }
+}
+
+/**
+ * Serves one client, which is at the other end of two streams, until it leaves.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const serve = (
+  streams: { readonly input: Readable; readonly output: Writable },
+  options?: Options
+): Effect.Effect<void, ConnectionError, Isolate> => Effect.suspend(() => Connection.serve(makeHost(options), streams))
+
+/**
+ * Serves the one client at standard input and output.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const serveStdio = (options?: Options): Effect.Effect<void, ConnectionError, Isolate> =>
+  Effect.suspend(() => serve({ input: process.stdin, output: process.stdout }, options))
+
+const serveSocket = Effect.fnUntraced(function*(host: Connection.Host, socket: Socket) {
+  yield* Connection.serve(host, { input: socket, output: socket }).pipe(
+    Effect.catch((error) => Effect.logWarning(`a client was disconnected: ${error.message}`)),
+    Effect.ensuring(Effect.sync(() => socket.destroySoon()))
+  )
+})
+
+/**
+ * Serves every client that connects to a Unix domain socket. Only the user who runs the host can.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const serveUnix: (
+  path: string,
+  options?: Options & {
+    /** Runs once clients can connect. */
+    readonly onListening?: Effect.Effect<void> | undefined
+  }
+) => Effect.Effect<never, ListenError, Isolate> = Effect.fn("Host.serveUnix")(function*(path, options) {
+  const host = makeHost(options)
+  const runFork = yield* FiberSet.makeRuntime<Isolate>()
+  yield* UnixListener.listen(path, (socket) => {
+    runFork(serveSocket(host, socket))
+  })
+  yield* options?.onListening ?? Effect.void
+  return yield* Effect.never
+}, Effect.scoped)

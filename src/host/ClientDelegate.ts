@@ -1,0 +1,116 @@
+/**
+ * The delegates of a connection's sessions: the client runs the tools and takes the notifications.
+ *
+ * @internal
+ */
+import * as Effect from "effect/Effect"
+import { Delegate } from "../Delegate.ts"
+import * as Slots from "../internal/Slots.ts"
+import { NotifyError, ToolError } from "../Protocol.ts"
+import { FrameError } from "./Frame.ts"
+import type { DelegateRequest, DelegateResult, MessageId } from "./Message.ts"
+import type { Outgoing } from "./Outgoing.ts"
+
+const toToolError = ({ message }: { readonly message: string }) => new ToolError({ text: message })
+const toNotifyError = ({ message }: { readonly message: string }) => new NotifyError({ text: message })
+
+export class ClientDelegate {
+  private readonly outgoing: Outgoing
+  private readonly slots: Slots.Slots
+  private readonly pending = new Map<MessageId, (result: DelegateResult) => void>()
+  private lastId = 0
+
+  /** Past `capacity` unanswered requests, further ones wait. */
+  constructor(outgoing: Outgoing, capacity: number) {
+    this.outgoing = outgoing
+    this.slots = Slots.make(capacity)
+  }
+
+  /** The delegate of one session. The client hears nothing of a cell before `announced` is over. */
+  forSession(sessionId: string, announced: (cellId: string) => Effect.Effect<void>): Delegate["Service"] {
+    return Delegate.of({
+      tools: [],
+      invokeTool: (call) =>
+        Effect.andThen(
+          announced(call.cellId),
+          this.ask(sessionId, {
+            type: "tool/invoke",
+            invocation: {
+              cell_id: call.cellId,
+              runtime_tool_call_id: call.toolCallId,
+              tool_name: call.toolName,
+              tool_kind: call.kind,
+              input: call.input ?? null
+            }
+          })
+        ).pipe(
+          Effect.mapError(toToolError),
+          Effect.flatMap((result) =>
+            result.status === "error"
+              ? Effect.fail(toToolError(result))
+              : result.value.type === "tool/result"
+              ? Effect.succeed(result.value.result)
+              : Effect.fail(new ToolError({ text: "code-mode client returned an invalid tool result" }))
+          )
+        ),
+      notify: ({ callId, cellId, text }) =>
+        Effect.andThen(
+          announced(cellId),
+          this.ask(sessionId, { type: "notification/send", callId, cellId, text })
+        ).pipe(
+          Effect.mapError(toNotifyError),
+          Effect.flatMap((result) =>
+            result.status === "error"
+              ? Effect.fail(toNotifyError(result))
+              : result.value.type === "notification/delivered"
+              ? Effect.void
+              : Effect.fail(new NotifyError({ text: "code-mode client returned an invalid notification result" }))
+          )
+        )
+    })
+  }
+
+  /** An answer of the client. One that nobody waits for (any more) is ignored. */
+  answer(id: MessageId, result: DelegateResult): void {
+    this.pending.get(id)?.(result)
+  }
+
+  /** Sends a request when it is its turn, and waits for the answer. Interrupted, it takes back what it has done. */
+  private ask(sessionId: string, request: DelegateRequest): Effect.Effect<DelegateResult, FrameError> {
+    return Effect.callback((resume) => {
+      let undo: Array<() => void> = []
+      const end = (result: Effect.Effect<DelegateResult, FrameError>) => {
+        undo = []
+        this.slots.give()
+        resume(result)
+      }
+
+      const send = () => {
+        const id = ++this.lastId
+        const letter = this.outgoing.post({ type: "delegate/request", id, sessionId, request })
+        if (letter instanceof FrameError) {
+          return end(Effect.fail(letter))
+        }
+        this.pending.set(id, (result) => {
+          this.pending.delete(id)
+          end(Effect.succeed(result))
+        })
+        undo.push(() => {
+          this.pending.delete(id)
+          if (!this.outgoing.withdraw(letter)) {
+            this.outgoing.post({ type: "delegate/cancel", id })
+          }
+        })
+      }
+
+      const leaveSlots = this.slots.take(() => {
+        undo.push(() => this.slots.give())
+        const leaveRoom = this.outgoing.whenRoom(send)
+        undo.push(leaveRoom)
+      })
+      undo.push(leaveSlots)
+
+      return Effect.sync(() => undo.toReversed().forEach((step) => step()))
+    })
+  }
+}
