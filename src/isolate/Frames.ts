@@ -14,11 +14,11 @@ import type { Writable } from "node:stream"
  * @since 0.1.0
  */
 export const Kind = {
-  /** The lane is up. */
+  /** The lane is up. The user it runs as, if it has one of its own. */
   Ready: 0,
   /** An `IsolateEvent` as JSON. */
   Event: 1,
-  /** The lane takes no more cells and will end by itself. */
+  /** The lane is not fit for more cells. */
   Retired: 2,
   /** A `Program` as JSON. */
   Start: 3,
@@ -27,7 +27,9 @@ export const Kind = {
   /** A tool call's id, a space, and its error text as a JSON string. */
   Reject: 5,
   Resume: 6,
-  Stop: 7
+  Stop: 7,
+  /** Nothing of a cell that has ended runs any more. */
+  Left: 8
 } as const
 
 /**

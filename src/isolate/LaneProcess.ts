@@ -35,8 +35,8 @@ export interface Listener {
  */
 export interface LaneProcess {
   readonly pid: number | undefined
-  /** Succeeds once the lane is up, fails if it ends before. */
-  readonly ready: Effect.Effect<void, IsolateFailure>
+  /** Succeeds once the lane is up, with the user of its own that it runs as, if any; fails if it ends before. */
+  readonly ready: Effect.Effect<string | undefined, IsolateFailure>
   /** Whether it takes new cells. */
   readonly isOpen: () => boolean
   /** Registers a cell and gives its number. */
@@ -61,6 +61,11 @@ const findAddon = (): string => {
 }
 
 const keptStderr = 4096
+
+/** How long a lane may take to start, what runs of a cell may go on after its end, and other cells if it does. */
+const startWithinMillis = 20_000
+const leaveWithinMillis = 2_000
+const retiredForMillis = 5_000
 
 /**
  * Time for other things to happen first, whatever clock the program is given.
@@ -105,8 +110,10 @@ export const start = (options: {
   )
   const socket = child.stdio[3] as Socket
   const write = makeWriter(socket)
-  const ready = Deferred.makeUnsafe<void, IsolateFailure>()
+  const ready = Deferred.makeUnsafe<string | undefined, IsolateFailure>()
   const listeners = new Map<number, Listener>()
+  /** Cells that have ended and of which something still runs. */
+  const leaving = new Map<number, NodeJS.Timeout>()
   let lastCell = 0
   let open = true
   let gone = false
@@ -118,6 +125,9 @@ export const start = (options: {
     }
     gone = true
     open = false
+    clearTimeout(starting)
+    leaving.forEach(clearTimeout)
+    leaving.clear()
     child.kill("SIGKILL")
     socket.destroy()
     Deferred.doneUnsafe(
@@ -130,13 +140,32 @@ export const start = (options: {
     lost.forEach((listener) => listener.onLost())
   }
 
+  const retire = () => {
+    open = false
+    if (listeners.size === 0) {
+      lose("its cells were done")
+    }
+  }
+
+  // A builtin that cannot be interrupted, or a lane that does not hear.
+  const onWedged = () => {
+    retire()
+    setTimeout(lose, retiredForMillis, "it could not stop a cell").unref()
+  }
+
+  const starting = setTimeout(lose, startWithinMillis, "it took too long").unref()
+
   const read = makeReader((cell, kind, payload) => {
     switch (kind) {
       case Kind.Ready:
-        Deferred.doneUnsafe(ready, Effect.void)
+        clearTimeout(starting)
+        Deferred.doneUnsafe(ready, Effect.succeed(payload === "" ? undefined : payload))
         return
       case Kind.Retired:
-        open = false
+        return retire()
+      case Kind.Left:
+        clearTimeout(leaving.get(cell))
+        leaving.delete(cell)
         return
       case Kind.Event:
         if (!gone && listeners.get(cell)?.onEvent(payload) === false) {
@@ -187,7 +216,12 @@ export const start = (options: {
       return cell
     },
     close: (cell) => {
-      listeners.delete(cell)
+      if (listeners.delete(cell)) {
+        leaving.set(cell, setTimeout(onWedged, leaveWithinMillis).unref())
+        if (!open) {
+          retire()
+        }
+      }
     },
     send: (cell, kind, payload) => {
       if (!gone) {

@@ -87,6 +87,7 @@ const makeLease = Effect.fnUntraced(function*(pool: LanePool.LanePool) {
   // Of an old lane, cells may still be running while it takes no new ones.
   const lanes = new Set<LaneProcess.LaneProcess>()
   let current: LaneProcess.LaneProcess | undefined
+  let announced: LaneProcess.LaneProcess | undefined
   let closed = false
 
   yield* Effect.addFinalizer(() =>
@@ -114,7 +115,13 @@ const makeLease = Effect.fnUntraced(function*(pool: LanePool.LanePool) {
   const lease: Lease = {
     start: Effect.fnUntraced(function*(program) {
       const taken = yield* lane
-      yield* taken.ready
+      const user = yield* taken.ready
+      if (announced !== taken) {
+        announced = taken
+        yield* Effect.logDebug(
+          `code mode lane ${taken.pid} runs as ${user === undefined ? "its host's user" : `user ${user}`}`
+        )
+      }
       return yield* startCell(taken, program)
     })
   }

@@ -16,6 +16,8 @@ export interface CellLane {
   readonly drained: () => Promise<void>
   /** The cell has ended; `left` settles when nothing of it runs any more. */
   readonly onEnd: (left: Promise<void>) => void
+  /** The cell begins to compute. */
+  readonly onTurn: () => void
 }
 
 const copy = { result: { copy: true } } as const
@@ -35,6 +37,8 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
   let state: "running" | "paused" | "ended" = "running"
   // What the isolate is doing, and whether another turn has to wait: for that, or for the way to the host.
   let turn = Promise.resolve()
+  let turns = 0
+  let busy = false
   let waiting = false
   let detachedFailure: (() => Promise<string | undefined>) | undefined
 
@@ -170,11 +174,15 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
 
   const take = (outcome: Promise<Out>) => {
     waiting = true
+    busy = true
+    turns++
+    lane.onTurn()
     turn = outcome.then(onOut).catch(onRejected).catch(onBroken)
     turn.then(proceed)
   }
 
   const proceed = () => {
+    busy = false
     waiting = false
     pump()
   }
@@ -262,6 +270,18 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
   }
 
   return {
+    heapMebibytes: program.heapMebibytes,
+    isBusy: () => busy,
+    turns: () => turns,
+    heapBytes: async () => {
+      const heap = await isolate.getHeapStatistics()
+      return heap.total_heap_size + heap.externally_allocated_size
+    },
+    cpuTime: () => isolate.isDisposed ? 0n : isolate.cpuTime,
+    endAtLimit: (text: string) => {
+      limitExceeded(text)
+      dispose()
+    },
     start,
     stop,
     resolve: (id: string, json: string) => answer(id, true, json),

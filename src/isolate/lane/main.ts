@@ -10,12 +10,13 @@ import { setFlagsFromString } from "node:v8"
 import { Kind, makeReader, makeWriter, type ProgramFrame } from "../Frames.ts"
 import { makeCell } from "./Cell.ts"
 import { type IsolatedVM, makePool, makePrepare } from "./Warm.ts"
+import { makeWatchdog } from "./Watchdog.ts"
 
 const [, , addonPath, warmIsolates] = process.argv as [string, string, string, string]
 
 const blockedAt = 1024 * 1024
-const wedgedAfterMillis = 2_000
-const retiredForMillis = 5_000
+const firstUser = 0x7000_0000
+const nobody = 65_534
 
 // Isolates that are torn down at an orderly exit can crash it.
 const die = () => process.kill(process.pid, "SIGKILL")
@@ -29,30 +30,49 @@ if (!("sumPrecise" in Math) && Number.parseInt(process.versions.v8) >= 14) {
 const addon: { exports: { ivm?: IsolatedVM } } = { exports: {} }
 process.dlopen(addon, addonPath)
 
+/** Becomes a user that owns nothing and that no other lane is, where the host is root. */
+const dropPrivileges = (): string => {
+  for (const user of [firstUser + process.pid, nobody]) {
+    try {
+      process.setgroups!([])
+      process.setgid!(user)
+      process.setuid!(user)
+      return String(user)
+    } catch {
+      // Not root, or users like this one do not exist here.
+    }
+  }
+  return ""
+}
+
 const socket = new Socket({ fd: 3 })
 const send = makeWriter(socket)
 const cells = new Map<number, ReturnType<typeof makeCell>>()
 let retired = false
+let leaving = 0
 
 const isBlocked = () => socket.writableLength > blockedAt
 const drained = () => isBlocked() ? new Promise<void>((resolve) => socket.once("drain", resolve)) : Promise.resolve()
 
-// A cell's thread does not end: a builtin that cannot be interrupted, or an isolate that broke. The process has to.
+// An isolate broke, or took memory that does not come back. The host ends the process when its cells are done.
 const retire = () => {
   if (!retired) {
     retired = true
     send(0, Kind.Retired)
-    setTimeout(die, retiredForMillis)
-    dieWhenEmpty()
   }
 }
 
-const dieWhenEmpty = () => {
-  if (retired && cells.size === 0) {
-    // Once what was said has gone out.
+const watchdog = makeWatchdog({
+  cells: () => cells.values(),
+  leaving: () => leaving,
+  onStained: retire,
+  onOverrun: (text) => {
+    retire()
+    Array.from(cells.values()).forEach((cell) => cell.endAtLimit(text))
+    // Once that has gone out.
     setImmediate(() => socket.write("", die))
   }
-}
+})
 
 const pool = makePool(makePrepare(addon.exports.ivm!, retire), Number(warmIsolates))
 
@@ -64,10 +84,13 @@ const start = (id: number, program: ProgramFrame) => {
       drained,
       onEnd: (left) => {
         cells.delete(id)
-        dieWhenEmpty()
-        const wedged = setTimeout(retire, wedgedAfterMillis)
-        left.finally(() => clearTimeout(wedged))
-      }
+        leaving++
+        left.finally(() => {
+          leaving--
+          send(id, Kind.Left)
+        })
+      },
+      onTurn: watchdog.wake
     },
     pool.take(program.heapMebibytes),
     program
@@ -98,4 +121,4 @@ const read = makeReader((id, kind, payload) => {
 socket.on("data", (bytes: Buffer) => read(bytes) || die())
 socket.on("close", die)
 socket.on("error", die)
-send(0, Kind.Ready)
+send(0, Kind.Ready, dropPrivileges())

@@ -52,6 +52,7 @@ export interface Controls {
 }
 
 interface PendingCall {
+  readonly characters: number
   readonly resolve: (value: unknown) => void
   readonly reject: (reason: unknown) => void
 }
@@ -231,7 +232,7 @@ export function prelude(cell: Realm, lane: Lane): Controls {
   let failure: string | undefined
 
   const writeEnd = () => {
-    const place = failure === undefined ? null : /exec_main\.mjs:(\d+):(\d+)/.exec(failure)
+    const place = failure === undefined ? null : /exec_main\.mjs:(\d{1,9}):(\d{1,9})(?!\d)/.exec(failure)
     out[0] = JSON.stringify({
       stored: [...writes],
       error: failure === undefined ? undefined : {
@@ -552,6 +553,9 @@ export function prelude(cell: Realm, lane: Lane): Controls {
   const pending = new Map<string, PendingCall>()
   let lastCall = 0
   let maxPending = 0
+  // The host holds the inputs of the calls that it has not answered.
+  const maxPendingCharacters = 64 * 1024 * 1024
+  let pendingCharacters = 0
 
   const makeTool = (tool: number, name: string) =>
     expose((...args: Array<unknown>) => {
@@ -563,9 +567,14 @@ export function prelude(cell: Realm, lane: Lane): Controls {
       if (pending.size >= maxPending) {
         throw `tools.${name} was not called: ${maxPending} tool calls are waiting for an answer already`
       }
+      const characters = input?.length ?? 0
+      if (pendingCharacters > 0 && pendingCharacters + characters > maxPendingCharacters) {
+        throw `tools.${name} was not called: the tool calls that wait for an answer carry too much input already`
+      }
+      pendingCharacters += characters
       const id = `tool-${++lastCall}`
       const { promise, reject, resolve } = withResolvers<unknown>()
-      pending.set(id, { resolve, reject })
+      pending.set(id, { characters, resolve, reject })
       emit("c" + JSON.stringify({ id, tool, input }))
       return promise
     })
@@ -686,6 +695,7 @@ export function prelude(cell: Realm, lane: Lane): Controls {
           const answer = all[index]
           const call = pending.get(answer[0])
           pending.delete(answer[0])
+          pendingCharacters -= call?.characters ?? 0
           if (answer[1]) {
             call?.resolve(answer[2])
           } else {

@@ -28,6 +28,47 @@ export function realm() {
     delete global[name]
   }
 
+  // V8 counts no resizable buffer for its isolate. A cell may make so many bytes of them in all.
+  let resizableBytes = 64 * 1024 * 1024
+  const { apply, construct } = Reflect
+  const { RangeError: CellRangeError, Math: { trunc } } = globalThis
+  const CellArrayBuffer = ArrayBuffer
+  const bufferPrototype = CellArrayBuffer.prototype
+  const getterOf = (name: string) => Object.getOwnPropertyDescriptor(bufferPrototype, name)!.get!
+  const maxByteLengthOf = getterOf("maxByteLength")
+  const isResizable = getterOf("resizable")
+
+  const reserve = (bytes: number) => {
+    if (bytes > resizableBytes) {
+      throw new CellRangeError("Array buffer allocation failed")
+    }
+    resizableBytes -= bytes
+  }
+
+  const makeBuffer = (Buffer: Function, args: Array<any>, newTarget: Function): object => {
+    const [length, options] = args
+    const max = typeof options === "object" && options !== null ? options.maxByteLength : undefined
+    if (max === undefined) {
+      return construct(Buffer, [length], newTarget)
+    }
+    const maxByteLength = trunc(+max) || 0
+    reserve(maxByteLength)
+    return construct(Buffer, [length, { __proto__: null, maxByteLength }], newTarget)
+  }
+
+  global["ArrayBuffer"] = new Proxy(CellArrayBuffer, { __proto__: null, construct: makeBuffer } as any)
+  bufferPrototype.constructor = ArrayBuffer
+  // A buffer that is transferred stays resizable.
+  bufferPrototype.transfer = new Proxy(bufferPrototype.transfer, {
+    __proto__: null,
+    apply: (transfer: Function, buffer: unknown, args: Array<unknown>) => {
+      if (apply(isResizable, buffer, [])) {
+        reserve(apply(maxByteLengthOf, buffer, []))
+      }
+      return apply(transfer, buffer, args)
+    }
+  } as any)
+
   return {
     Error,
     RangeError,

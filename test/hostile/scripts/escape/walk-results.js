@@ -1,0 +1,17 @@
+// Walks over everything that helpers return.
+// {"ends": ["ok"], "text": "contained$", "seconds": 20}
+const hold = tools.hold()
+kit.probe("promise", hold)
+kit.probe("result", await tools.echo({ a: [1, { b: null }], __proto__: null }))
+kit.probe("failure", await tools.fail().catch((e) => ({ e })))
+store("k", { a: [1] })
+kit.probe("load", load("k"))
+kit.probe("timer", { id: setTimeout(() => {}) })
+kit.probe("text", { v: text("x") })
+const all = as_settled([1, tools.fail()])
+kit.probe("as_settled", all)
+for await (const one of all) kit.probe("settled", one)
+const streamed = stream_settled(new Map([["a", 1]]), (one) => kit.probe("streamed", one))
+kit.probe("stream_settled", streamed)
+kit.probe("streamed result", { v: await streamed })
+kit.verdict()

@@ -1,0 +1,3 @@
+// exit from a hundred promises.
+// {"ends": ["ok"]}
+await Promise.all(Array.from({ length: 100 }, async () => exit()))

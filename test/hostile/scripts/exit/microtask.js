@@ -1,0 +1,4 @@
+// Microtasks do not outlive exit.
+// {"ends": ["ok"]}
+Promise.resolve().then(() => text("ESCAPED: microtask"))
+exit()

@@ -1,0 +1,3 @@
+// The plainest endless loop.
+// {"ends": ["Terminated"]}
+for (;;);

@@ -1,0 +1,3 @@
+// An endless loop in evaluated code.
+// {"ends": ["Terminated"]}
+eval("for (;;);")

@@ -1,0 +1,7 @@
+// Goes on after exit.
+// {"ends": ["ok"]}
+try {
+  exit()
+} finally {
+  for (;;);
+}

@@ -1,0 +1,3 @@
+// An endless loop in a function made from text.
+// {"ends": ["Terminated"]}
+new Function("for (;;);")()

@@ -1,0 +1,7 @@
+// Consumes an endless generator.
+// {"ends": ["Terminated"]}
+for (
+  const x of (function*() {
+    for (;;) yield 1
+  })()
+) x

@@ -1,0 +1,3 @@
+// Never leaves the microtask queue.
+// {"ends": ["Terminated"]}
+for (;;) await 0

@@ -1,0 +1,4 @@
+// A thenable that resolves to itself.
+// {"ends": ["Terminated"]}
+const t = { then: (resolve) => resolve(t) }
+await t

@@ -1,0 +1,7 @@
+// An endless loop in toJSON.
+// {"ends": ["Terminated"]}
+text({
+  toJSON() {
+    for (;;);
+  }
+})

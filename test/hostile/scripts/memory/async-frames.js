@@ -1,0 +1,4 @@
+// Suspended async functions.
+// {"ends": ["LimitExceeded", "ScriptError"], "seconds": 20}
+const never = new Promise(() => {})
+for (;;) (async () => await never)()

@@ -1,0 +1,4 @@
+// Accessors without end.
+// {"ends": ["LimitExceeded", "ScriptError"], "seconds": 20}
+const a = []
+for (;;) a.push(Object.defineProperty({}, "x", { get: () => a }))

@@ -1,0 +1,4 @@
+// A list without end.
+// {"ends": ["LimitExceeded", "ScriptError"], "seconds": 20}
+let o = {}
+for (;;) o = { o }

@@ -1,0 +1,7 @@
+// Doubles a string.
+// {"ends": ["LimitExceeded", "ScriptError"], "seconds": 20}
+let s = "x"
+for (;;) {
+  s += s
+  s.charCodeAt(s.length - 1)
+}

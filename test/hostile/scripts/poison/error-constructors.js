@@ -1,0 +1,29 @@
+// Error constructors are the script's.
+// {"ends": ["ok"], "text": "contained$"}
+for (const name of ["Error", "TypeError", "RangeError", "SyntaxError", "ReferenceError"]) {
+  globalThis[name] = function(...args) {
+    kit.probe(name, args)
+    return { poison: 1 }
+  }
+}
+try {
+  text({ a: 1n })
+} catch (e) {
+  kit.probe("thrown", e)
+}
+try {
+  as_settled(1)
+} catch (e) {
+  kit.probe("thrown", e)
+}
+text("a")
+store("k", { a: 1 })
+text(load("k").a)
+text(await tools.echo({ b: 2 }))
+notify("n")
+image({ image_url: "data:x", detail: "low" })
+content([{ type: "text", text: "c" }])
+for await (const one of as_settled([1])) text(one.status)
+await stream_settled([2], () => {})
+await new Promise((resolve) => setTimeout(resolve))
+kit.verdict()

@@ -1,0 +1,4 @@
+// An overflow that nobody catches.
+// {"ends": ["ScriptError"], "text": "call stack"}
+const f = () => f()
+f()

@@ -1,0 +1,3 @@
+// Failing tool calls without end.
+// {"ends": ["Terminated", "LimitExceeded", "ScriptError"]}
+for (;;) tools.fail().catch(() => {})

@@ -1,0 +1,3 @@
+// Tool calls without end that are never answered.
+// {"ends": ["Terminated", "LimitExceeded", "ScriptError"]}
+for (let i = 0;; i++) tools.hold(i)

@@ -1,0 +1,3 @@
+// Tool calls one after another without end.
+// {"ends": ["Terminated"]}
+for (let i = 0;; i++) await tools.echo(i)

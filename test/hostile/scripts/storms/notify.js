@@ -1,0 +1,3 @@
+// Notifications without end.
+// {"ends": ["Terminated", "LimitExceeded"]}
+for (let i = 0;; i++) notify(i)

@@ -1,0 +1,3 @@
+// Empty output without end.
+// {"ends": ["Terminated", "LimitExceeded"]}
+for (;;) text("")

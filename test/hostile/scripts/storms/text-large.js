@@ -1,0 +1,3 @@
+// Large output without end.
+// {"ends": ["Terminated", "LimitExceeded"]}
+for (;;) text("x".repeat(1e5))

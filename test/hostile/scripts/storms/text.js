@@ -1,0 +1,3 @@
+// Output without end.
+// {"ends": ["Terminated", "LimitExceeded"]}
+for (let i = 0;; i++) text(i)

@@ -1,0 +1,3 @@
+// Yields without end.
+// {"ends": ["Terminated"]}
+for (;;) yield_control()

@@ -1,0 +1,3 @@
+// Formats dates without a pause.
+// {"ends": ["Terminated", "LimitExceeded"], "neighbour": "may be lost"}
+for (;;) new Date().toLocaleString("th-TH-u-ca-buddhist")

@@ -1,0 +1,3 @@
+// Exponential by overlapping alternatives.
+// {"ends": ["Terminated"]}
+text(/^(a|a)*$/.test("a".repeat(50) + "b"))

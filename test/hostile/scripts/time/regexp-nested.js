@@ -1,0 +1,3 @@
+// The classic exponential expression.
+// {"ends": ["Terminated"]}
+text(/^(a+)+$/.test("a".repeat(40) + "b"))

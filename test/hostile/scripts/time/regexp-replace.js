@@ -1,0 +1,3 @@
+// Exponential within replaceAll.
+// {"ends": ["Terminated"]}
+"a".repeat(40).replaceAll(/(?=(a+)+b)/g, "")

@@ -1,0 +1,3 @@
+// A stack of the wrong kind.
+// {"ends": ["ScriptError"]}
+throw { stack: Symbol("x"), toString: () => Symbol("y") }
