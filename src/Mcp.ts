@@ -1,6 +1,6 @@
 /**
- * MCP servers as the tools of a session: a Delegate whose calls go to servers that speak the Model Context Protocol
- * over standard input and output.
+ * MCP servers as the tools of a session: a Delegate whose calls go to servers that speak the Model Context Protocol,
+ * over standard input and output or over streamable HTTP.
  *
  * **Details**
  *
@@ -30,8 +30,10 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { Delegate } from "./Delegate.ts"
-import * as Names from "./mcp/Names.ts"
 import * as Package from "./internal/Package.ts"
+import type { Connection } from "./mcp/Connection.ts"
+import * as HttpConnection from "./mcp/HttpConnection.ts"
+import * as Names from "./mcp/Names.ts"
 import * as ServerProcess from "./mcp/ServerProcess.ts"
 import { type ToolDefinition, ToolError } from "./Protocol.ts"
 
@@ -40,23 +42,50 @@ import { type ToolDefinition, ToolError } from "./Protocol.ts"
 // =============================================================================
 
 /**
- * How a server is started.
- *
- * **Details**
- *
- * `name` is what the server's tools are named after; without one that is the name that the server gives itself. The
- * server inherits the environment, with `env` on top.
+ * A server that is started as a child process. It inherits the environment, with `env` on top.
  *
  * @category models
  * @since 0.1.0
  */
-export const ServerConfig = Schema.Struct({
+export const StdioServer = Schema.Struct({
   name: Schema.optionalKey(Schema.String),
   command: Schema.NonEmptyString,
   args: Schema.optionalKey(Schema.Array(Schema.String)),
   env: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
   cwd: Schema.optionalKey(Schema.String)
 })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type StdioServer = typeof StdioServer.Type
+
+/**
+ * A server that runs already, and is reached by streamable HTTP. `headers` go with every request.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const HttpServer = Schema.Struct({
+  name: Schema.optionalKey(Schema.String),
+  url: Schema.String,
+  headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type HttpServer = typeof HttpServer.Type
+
+/**
+ * How a server is reached. Its tools are named after `name`, or without one after the name that the server gives itself.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const ServerConfig = Schema.Union([StdioServer, HttpServer])
 
 /**
  * @category models
@@ -98,7 +127,7 @@ export interface Server {
 }
 
 /**
- * A server could not be started. `lastWords` is the end of what it wrote to its standard error.
+ * A server could not be started or reached. `lastWords` is the end of what it wrote to its standard error.
  *
  * @category errors
  * @since 0.1.0
@@ -112,7 +141,7 @@ export class McpConnectError extends Schema.TaggedError<McpConnectError>("effect
   }
 ) {
   override get message() {
-    return withLastWords(`MCP server ${this.server} cannot be started: ${this.text}`, this.lastWords)
+    return withLastWords(`MCP server ${this.server} cannot be used: ${this.text}`, this.lastWords)
   }
 }
 
@@ -164,17 +193,25 @@ const listTools = Effect.fnUntraced(function*(client: Client) {
   return tools
 })
 
-const spawnFailure = ({ command, cwd }: ServerConfig, error: NodeJS.ErrnoException) =>
+const spawnFailure = ({ command, cwd }: StdioServer, error: NodeJS.ErrnoException) =>
   error.code === "ENOENT"
-    ? `there is no command ${command}${cwd === undefined ? "" : ` or no folder ${cwd}`}`
+    ? `there is no command ${command}${
+      cwd === undefined ? "" : ` or no folder ${cwd}`
+    }: is it installed, and in the PATH?`
     : error.message
 
+const open = (config: ServerConfig): Effect.Effect<Connection, string, Scope.Scope> =>
+  "url" in config
+    ? HttpConnection.make(config)
+    : Effect.mapError(ServerProcess.make(config), (error) => spawnFailure(config, error))
+
 /**
- * Starts a server and learns its tools. The end of the scope is the server's end.
+ * Starts or reaches a server, and learns its tools. The end of the scope is the end of the process, or of the HTTP
+ * session.
  *
  * **Details**
  *
- * A server that ignores the end of its input is told to terminate after 250 ms, and killed 500 ms later, with
+ * A process that ignores the end of its input is told to terminate after 250 ms, and killed 500 ms later, with
  * everything it started.
  *
  * @category constructors
@@ -183,13 +220,14 @@ const spawnFailure = ({ command, cwd }: ServerConfig, error: NodeJS.ErrnoExcepti
 export const connect: (
   config: ServerConfig
 ) => Effect.Effect<Server, McpConnectError, Scope.Scope> = Effect.fn("Mcp.connect")(function*(config) {
-  const label = config.name ?? [config.command, ...config.args ?? []].join(" ")
-  const process = yield* ServerProcess.make(config).pipe(
-    Effect.mapError((error) => new McpConnectError({ server: label, text: spawnFailure(config, error), lastWords: "" }))
+  const address = "url" in config ? config.url : [config.command, ...config.args ?? []].join(" ")
+  const server = config.name ?? address
+  const connection = yield* open(config).pipe(
+    Effect.mapError((text) => new McpConnectError({ server, text, lastWords: "" }))
   )
   const client = new Client(Package)
 
-  const tools = yield* request((options) => client.connect(process.transport, options)).pipe(
+  const tools = yield* request((options) => client.connect(connection.transport, options)).pipe(
     Effect.andThen(listTools(client)),
     Effect.timeoutOrElse({
       duration: startTimeout,
@@ -197,15 +235,15 @@ export const connect: (
     }),
     Effect.catch(Effect.fnUntraced(function*(text) {
       return yield* new McpConnectError({
-        server: label,
-        text: process.isOpen() ? text : yield* process.ending,
-        lastWords: process.lastWords()
+        server,
+        text: connection.isOpen() ? text : yield* connection.ending,
+        lastWords: connection.lastWords()
       })
     }))
   )
 
   return {
-    name: config.name ?? client.getServerVersion()?.name ?? config.command,
+    name: config.name ?? client.getServerVersion()?.name ?? address,
     tools,
     callTool: (name, input) =>
       request((options) =>
@@ -214,7 +252,7 @@ export const connect: (
         Effect.map((result) => result as Schema.JsonObject),
         Effect.catch(Effect.fnUntraced(function*(text) {
           return yield* new ToolError({
-            text: process.isOpen() ? text : withLastWords(yield* process.ending, process.lastWords())
+            text: connection.isOpen() ? text : withLastWords(yield* connection.ending, connection.lastWords())
           })
         }))
       )
@@ -227,13 +265,41 @@ export const connect: (
 
 const isJsonObject = (value: Schema.Json): value is Schema.JsonObject => Predicate.isObject(value)
 
+/** Moves the references within a schema to where it stands now. */
+const relocate = (schema: Schema.Json, pointer: string): Schema.Json =>
+  Array.isArray(schema)
+    ? schema.map((each) => relocate(each, pointer))
+    : isJsonObject(schema)
+    ? Object.fromEntries(
+      Object.entries(schema).map(([key, value]) =>
+        key === "$ref" && typeof value === "string" && value.startsWith("#")
+          ? [key, `#${pointer}${value.slice(1)}`]
+          : [key, relocate(value, pointer)]
+      )
+    )
+    : schema
+
+/** The schema of a whole result, of which a server describes only the structured content. */
+const resultSchema = (structuredContent: Schema.Json | undefined): Schema.Json => ({
+  type: "object",
+  properties: {
+    content: { type: "array", items: { type: "object" } },
+    ...(structuredContent === undefined
+      ? {}
+      : { structuredContent: relocate(structuredContent, "/properties/structuredContent") }),
+    isError: { type: "boolean" },
+    _meta: { type: "object" }
+  },
+  required: ["content"]
+})
+
 const definition = (namespace: string, tool: ServerTool): ToolDefinition => ({
   name: namespace + tool.name,
   toolName: { name: tool.name, namespace },
   description: tool.description ?? tool.title ?? "",
   kind: "function",
   ...(tool.inputSchema === undefined ? {} : { inputSchema: tool.inputSchema }),
-  ...(tool.outputSchema === undefined ? {} : { outputSchema: tool.outputSchema })
+  outputSchema: resultSchema(tool.outputSchema)
 })
 
 /**

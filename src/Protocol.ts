@@ -231,7 +231,7 @@ export type CellError = typeof CellError.Type
  *
  * `toolCallId` names the model's call that this cell serves and comes back with every notification. Without `tools`
  * the cell sees the delegate's own catalogue. With an `idempotencyKey`, a retry gets the cell that the first request
- * made.
+ * made. Of a source in TypeScript the types are taken out; what would need more than that is a `ScriptError`.
  *
  * @category requests
  * @since 0.1.0
@@ -239,6 +239,7 @@ export type CellError = typeof CellError.Type
 export const CellRequest = Schema.Struct({
   toolCallId: Schema.String,
   source: Schema.String,
+  language: Schema.optionalKey(Schema.Literals(["javascript", "typescript"])),
   tools: Schema.optionalKey(Schema.Array(ToolDefinition)),
   idempotencyKey: Schema.optionalKey(Schema.String)
 })

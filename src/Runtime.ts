@@ -46,6 +46,7 @@ import * as Broadcast from "./internal/Broadcast.ts"
 import * as CellIds from "./internal/CellIds.ts"
 import * as Slots from "./internal/Slots.ts"
 import * as StoredValues from "./internal/StoredValues.ts"
+import * as TypeScript from "./internal/TypeScript.ts"
 import * as Isolate from "./Isolate.ts"
 import * as Protocol from "./Protocol.ts"
 
@@ -336,7 +337,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
           maxPendingToolCalls: limits.maxPendingCallbacks
         }
         starting++
-        return restore(lease.start(program)).pipe(
+        return restore(TypeScript.start(lease, program, request.language)).pipe(
           Effect.ensuring(Effect.sync(() => starting--)),
           Effect.flatMap((handle) => {
             // The session may have begun to end while the isolate started.

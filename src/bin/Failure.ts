@@ -11,12 +11,14 @@ export const status = {
   /** The cell failed. */
   cell: 1,
   /** The cell was never started: bad usage, no such file, a server or an engine that does not start. */
-  start: 2
+  start: 2,
+  /** With `--once`: the cell had not ended at its first yield. */
+  yielded: 3
 } as const
 
 export class Failure extends Schema.TaggedError<Failure>("effect-code-mode/bin/Failure")("Failure", {
   text: Schema.String,
-  status: Schema.Literals([status.cell, status.start])
+  status: Schema.Literals([status.cell, status.start, status.yielded])
 }) {
   override readonly [Runtime.errorExitCode] = this.status
   override readonly [Runtime.errorReported] = false

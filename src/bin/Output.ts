@@ -18,6 +18,13 @@ export const print = (text: string): Effect.Effect<void, OutputClosed> =>
     process.stdout.write(text, (error) => resume(error ? Effect.fail(new OutputClosed()) : Effect.void))
   })
 
+/** Fails when a write of anybody's finds that the output is closed. */
+export const closed: Effect.Effect<never, OutputClosed> = Effect.callback((resume) => {
+  const listener = () => resume(Effect.fail(new OutputClosed()))
+  process.stdout.once("error", listener)
+  return Effect.sync(() => process.stdout.off("error", listener))
+})
+
 /**
  * A stream that is gone says so to those who write to it, and as an event that would end the process if nobody
  * listened. We hear it from the writes.

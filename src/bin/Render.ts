@@ -9,37 +9,31 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import { stripVTControlCharacters } from "node:util"
-import type { CellError, OutputItem, ToolError } from "../Protocol.ts"
+import type { CellError, CellId, OutputItem, ToolError } from "../Protocol.ts"
+import * as Media from "./Media.ts"
 import type { Source } from "./Source.ts"
 
 // =============================================================================
 // Output
 // =============================================================================
 
-const dataUrl = /^data:(?<type>[^;,]*)[^,]*?(?<base64>;base64)?,(?<data>[^]*)$/i
-
 const bytes = (size: number) =>
   size < 1000 ? `${size} B` : size < 1e6 ? `${(size / 1e3).toFixed(1)} kB` : `${(size / 1e6).toFixed(1)} MB`
 
-const media = (kind: string, url: string) => {
-  const { base64, data = "", type = "" } = dataUrl.exec(url)?.groups ?? {}
-  const size = Buffer.byteLength(data, base64 === undefined ? "utf8" : "base64")
-  return `[${kind} ${type === "" ? "of unknown type" : type}, ${bytes(size)}]`
-}
+const media = ({ bytes: { length }, kind, mediaType }: Media.Media) =>
+  `${kind} ${mediaType === "" ? "of unknown type" : mediaType}, ${bytes(length)}`
 
 const line = (text: string) => text.endsWith("\n") ? text : `${text}\n`
 
 /** An item of output as a line. Text stays as it is; of an image or a recording there is only a note. */
-export const item = (self: OutputItem): string => {
-  switch (self.type) {
-    case "input_text":
-      return line(self.text)
-    case "input_image":
-      return line(media("image", self.image_url))
-    case "input_audio":
-      return line(media("audio", self.audio_url))
-  }
-}
+export const item = (self: OutputItem): string =>
+  line(self.type === "input_text" ? self.text : `[${media(Media.fromItem(self))}]`)
+
+/** An image or a recording that is in a file, as a line. */
+export const saved = (self: Media.Saved): string => line(`[${media(self)}: ${self.path}]`)
+
+/** A line that says that a host would be told of the cell here. */
+export const yielded = (cellId: CellId): string => `yielded: cell ${cellId} is still running`
 
 // =============================================================================
 // Tool calls
@@ -48,12 +42,14 @@ export const item = (self: OutputItem): string => {
 const maxSummary = 200
 
 /** Foreign text as one short line that cannot steer the terminal. */
-const summary = (text: string) => {
+export const summary = (text: string) => {
   const flat = stripVTControlCharacters(text).replace(/[\s\p{Cc}]+/gu, " ").trim()
   return flat.length > maxSummary ? `${flat.slice(0, maxSummary)}…` : flat
 }
 
-const duration = (millis: number) => millis < 1000 ? `${Math.round(millis)} ms` : `${(millis / 1000).toFixed(1)} s`
+/** A time for people. */
+export const duration = (millis: number) =>
+  millis < 1000 ? `${Math.round(millis)} ms` : `${(millis / 1000).toFixed(1)} s`
 
 /** The text of a result that says it is an error. */
 const errorResult = (result: Schema.Json): string | undefined => {
@@ -64,20 +60,28 @@ const errorResult = (result: Schema.Json): string | undefined => {
   return content.flatMap((block) => Predicate.hasProperty(block, "text") ? String(block.text) : []).join(" ")
 }
 
-const outcome = (exit: Exit.Exit<Schema.Json, ToolError>): string => {
+export interface ToolOutcome {
+  readonly outcome: "ok" | "error" | "failed" | "cancelled" | "crashed"
+  readonly text?: string | undefined
+}
+
+/** How a tool call ended. */
+export const toolOutcome = (exit: Exit.Exit<Schema.Json, ToolError>): ToolOutcome => {
   if (Exit.isSuccess(exit)) {
-    const error = errorResult(exit.value)
-    return error === undefined ? "ok" : `error: ${summary(error)}`
+    const text = errorResult(exit.value)
+    return text === undefined ? { outcome: "ok" } : { outcome: "error", text }
   }
   return Option.match(Cause.findErrorOption(exit.cause), {
-    onNone: () => Cause.hasInterruptsOnly(exit.cause) ? "cancelled" : "crashed",
-    onSome: (error) => `failed: ${summary(error.text)}`
+    onNone: (): ToolOutcome => ({ outcome: Cause.hasInterruptsOnly(exit.cause) ? "cancelled" : "crashed" }),
+    onSome: ({ text }) => ({ outcome: "failed", text })
   })
 }
 
 /** A tool call that is over, as a line. */
-export const toolCall = (name: string, millis: number, exit: Exit.Exit<Schema.Json, ToolError>): string =>
-  `${name}  ${duration(millis)}  ${outcome(exit)}`
+export const toolCall = (name: string, millis: number, exit: Exit.Exit<Schema.Json, ToolError>): string => {
+  const { outcome, text } = toolOutcome(exit)
+  return `${summary(name)}  ${duration(millis)}  ${outcome}${text === undefined ? "" : `: ${summary(text)}`}`
+}
 
 /** A notification as a line. */
 export const notification = (text: string): string => `notification: ${summary(text)}`
@@ -100,7 +104,7 @@ const mark = (number: number, text: string, column: number): string => {
 }
 
 /** Why a cell failed, and the place in its source. */
-export const failure = (source: Source, error: CellError): string => {
+export const failure = (source: Pick<Source, "label" | "text">, error: CellError): string => {
   const { location, text } = error
   const place = location === undefined ? undefined : source.text.split(/\r\n|[\n\r\u2028\u2029]/)[location.line - 1]
   return location === undefined || place === undefined

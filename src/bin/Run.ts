@@ -5,52 +5,140 @@
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Delegate from "../Delegate.ts"
-import * as V8 from "../isolate/V8.ts"
-import type { ServerConfig } from "../Mcp.ts"
+import * as Option from "effect/Option"
+import { Delegate } from "../Delegate.ts"
 import * as Runtime from "../Runtime.ts"
+import * as DurationFlag from "./DurationFlag.ts"
 import * as Execute from "./Execute.ts"
 import * as Failure from "./Failure.ts"
+import * as ListTools from "./ListTools.ts"
+import * as Media from "./Media.ts"
+import * as Output from "./Output.ts"
 import * as Render from "./Render.ts"
-import * as ServerFlag from "./ServerFlag.ts"
+import * as Reporter from "./Reporter.ts"
+import * as Screen from "./Screen.ts"
+import * as SessionFile from "./SessionFile.ts"
+import * as SessionLayer from "./SessionLayer.ts"
 import * as Source from "./Source.ts"
-import * as ToolCallLog from "./ToolCallLog.ts"
+import * as ToolFlags from "./ToolFlags.ts"
 
-/** The MCP client takes longer to load than a cell without servers takes to run. */
-const mcp = (servers: ReadonlyArray<ServerConfig>) =>
-  Layer.unwrap(Effect.map(Effect.promise(() => import("../Mcp.ts")), (Mcp) => Mcp.layer(servers)))
+interface Flags extends ToolFlags.Flags {
+  readonly listTools: boolean
+  readonly json: boolean
+  readonly saveMedia: Option.Option<string>
+  readonly session: Option.Option<string>
+  readonly yieldAfter: Option.Option<Duration.Duration>
+  readonly once: boolean
+}
 
-const session = (servers: ReadonlyArray<ServerConfig>) =>
-  Runtime.layer().pipe(
-    Layer.provide(ToolCallLog.layer(servers.length === 0 ? Delegate.layerNoop : mcp(servers))),
-    Layer.provide(V8.layer())
-  )
-
-const run = Effect.fn("Run.run")(function*(file: string, servers: ReadonlyArray<ServerConfig>) {
-  const source = yield* Source.read(file)
-  const outcome = yield* Execute.execute(source.text).pipe(
-    Effect.provide(session(servers)),
-    Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.toStart)
-  )
-  if (outcome._tag === "Terminated") {
-    return yield* Failure.toCell({ message: "the cell waits for something that can never come" })
+const listTools = Effect.fn("Run.listTools")(function*(flags: Flags) {
+  const { tools } = yield* Delegate
+  if (tools.length === 0) {
+    return yield* Failure.toStart({ message: "there are no tools; --mcp and --config bring some" })
   }
-  if (outcome.error !== undefined) {
-    return yield* Failure.toCell({ message: Render.failure(source, outcome.error) })
+  yield* Output.print(flags.json ? ListTools.json(tools) : ListTools.render(tools))
+}, (effect, flags) => Effect.provide(effect, ToolFlags.layer(flags)))
+
+const execute = Effect.fn("Run.execute")(function*(source: Source.Source, flags: Flags) {
+  const { language, text } = source
+  const session = yield* Runtime.SessionRuntime
+  const event = yield* Execute.execute({ toolCallId: "run", source: text, language }, {
+    yieldAfter: Option.getOrUndefined(flags.yieldAfter),
+    once: flags.once
+  })
+  if (event._tag !== "Yielded") {
+    yield* SessionFile.write(flags.session, yield* session.storedValues)
+  }
+  return event
+})
+
+/** Somebody to tell what the cell does. On a terminal, that is its screen too. */
+const withReporter = <A, E, R>(flags: Flags, self: Effect.Effect<A, E, R | Reporter.Reporter>) =>
+  Effect.gen(function*() {
+    const save = Option.isSome(flags.saveMedia) ? yield* Media.saver(flags.saveMedia.value) : undefined
+    if (flags.json) {
+      return yield* Effect.provideService(self, Reporter.Reporter, Reporter.json(save))
+    }
+    const lines = Reporter.lines(save)
+    if (!Screen.isScreen(process.stderr)) {
+      return yield* Effect.provideService(self, Reporter.Reporter, lines)
+    }
+    const screen = yield* Screen.make(process.stderr)
+    return yield* self.pipe(
+      Effect.provideService(Reporter.Reporter, screen.reporter(lines)),
+      Effect.provideService(Console.Console, screen.console)
+    )
+  }).pipe(Effect.scoped)
+
+const run = Effect.fn("Run.run")(function*(file: string, flags: Flags) {
+  const source = yield* Source.read(file)
+  const stored = yield* SessionFile.read(flags.session)
+  const event = yield* withReporter(
+    flags,
+    Effect.provide(execute(source, flags), SessionLayer.layer(flags, stored))
+  )
+  switch (event._tag) {
+    case "Yielded":
+      return yield* new Failure.Failure({
+        text: "the cell is ended at its first yield, as --once asks",
+        status: Failure.status.yielded
+      })
+    case "Terminated":
+      return yield* Failure.toCell({ message: "the cell waits for something that can never come" })
+    case "Completed":
+      if (event.error !== undefined) {
+        return yield* Failure.toCell({ message: Render.failure(source, event.error) })
+      }
   }
 })
+
+const badUsage = (message: string) => Failure.toStart({ message: `${message}\nTry effect-code-mode run --help` })
 
 export const command = Command.make(
   "run",
   {
     file: Argument.String("file").pipe(
-      Argument.withDescription("The cell: an ES module with top-level await. - is standard input")
+      Argument.withDescription(
+        "The cell: an ES module with top-level await, in TypeScript if it ends in .ts. - is standard input"
+      ),
+      Argument.optional
     ),
-    servers: ServerFlag.flag
+    ...ToolFlags.flags,
+    listTools: Flag.Boolean("list-tools").pipe(
+      Flag.withDescription("Run nothing; print the tools that a cell would see, as TypeScript declarations"),
+      Flag.withDefault(false)
+    ),
+    json: Flag.Boolean("json").pipe(
+      Flag.withDescription("Print one JSON object per event, for programs"),
+      Flag.withDefault(false)
+    ),
+    saveMedia: Media.flag,
+    session: SessionFile.flag,
+    yieldAfter: DurationFlag.make("yield-after").pipe(
+      Flag.withDescription("Print output in the pieces that a host would hear, each after this time at the latest"),
+      Flag.optional
+    ),
+    once: Flag.Boolean("once").pipe(
+      Flag.withDescription("With --yield-after: end the cell at its first yield, with status 3"),
+      Flag.withDefault(false)
+    )
   },
-  ({ file, servers }) => run(file, servers)
+  Effect.fnUntraced(function*({ file, ...flags }) {
+    if (flags.listTools) {
+      return yield* listTools(flags)
+    }
+    if (flags.once && Option.isNone(flags.yieldAfter)) {
+      return yield* badUsage("--once goes with --yield-after DURATION")
+    }
+    if (Option.isNone(file)) {
+      return yield* badUsage("Missing required argument: file")
+    }
+    return yield* run(file.value, flags)
+  }, Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.toStart))
 ).pipe(
   Command.withDescription("Run JavaScript that calls the tools of MCP servers"),
   Command.withExamples([
@@ -58,6 +146,14 @@ export const command = Command.make(
     {
       command: "effect-code-mode run cell.js --mcp 'fs=npx -y @modelcontextprotocol/server-filesystem .'",
       description: "Run a cell with the tools of a server, named fs"
+    },
+    {
+      command: "effect-code-mode run --list-tools --config ~/.cursor/mcp.json",
+      description: "See which tools the servers of a config file have"
+    },
+    {
+      command: "effect-code-mode run cell.ts --config mcp.json --deny '*write*' --session notes.json",
+      description: "Run TypeScript with some of those tools, and keep what it stores"
     }
   ])
 )

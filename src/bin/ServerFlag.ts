@@ -1,5 +1,5 @@
 /**
- * `--mcp '[NAME=]COMMAND ARG…'`: an MCP server on the command line.
+ * `--mcp '[NAME=]COMMAND ARG…'` and `--mcp [NAME=]URL`: an MCP server on the command line.
  *
  * @internal
  */
@@ -14,18 +14,21 @@ import * as Words from "./Words.ts"
 const named = /^(?<name>[\w-]+)=(?<command>[^]*)$/
 
 export const parse = (value: string): Result.Result<ServerConfig, string> =>
-  Result.flatMap(Words.split(value), ([first = "", ...args]) => {
+  Result.flatMap(Words.split(value), ([first = "", ...args]): Result.Result<ServerConfig, string> => {
     const { command = first, name } = named.exec(first)?.groups ?? {}
+    const naming = name === undefined ? {} : { name }
     return command === ""
       ? Result.fail("there is no command")
-      : Result.succeed({ ...(name === undefined ? {} : { name }), command, args })
+      : /^https?:\/\//.test(command) && args.length === 0
+      ? Result.succeed({ ...naming, url: command })
+      : Result.succeed({ ...naming, command, args })
   })
 
 /** The flag, which may be given any number of times. */
 export const flag = Flag.String("mcp").pipe(
-  Flag.withMetavar("[NAME=]COMMAND"),
+  Flag.withMetavar("[NAME=]COMMAND|URL"),
   Flag.withDescription(
-    "Start this MCP server; the cell sees its tools as tools.mcp__NAME__TOOL. " +
+    "Start this MCP server, or use the one at this URL; the cell sees its tools as tools.mcp__NAME__TOOL. " +
       "NAME is what the server calls itself, unless given. May be repeated"
   ),
   Flag.mapEffect((value) =>

@@ -13,11 +13,12 @@ export interface Source {
   /** What to call it in messages. */
   readonly label: string
   readonly text: string
+  readonly language: "javascript" | "typescript"
 }
 
 const readStandardInput = Stdio.Stdio.use(({ stdin }) => Stream.mkString(Stream.decodeText(stdin)))
 
-/** `-` is standard input. */
+/** `-` is standard input. The name says which language it is. */
 export const read = Effect.fn("Source.read")(function*(path: string) {
   const label = path === "-" ? "<stdin>" : path
   const fs = yield* FileSystem.FileSystem
@@ -28,5 +29,5 @@ export const read = Effect.fn("Source.read")(function*(path: string) {
       })
     )
   )
-  return { label, text } satisfies Source
+  return { label, text, language: /\.m?ts$/.test(path) ? "typescript" : "javascript" } satisfies Source
 })

@@ -1,31 +1,36 @@
 /**
- * A line on standard error for every tool call that is over, and for every notification.
+ * Tells the reporter of every tool call and notification.
  *
  * @internal
  */
 import * as Clock from "effect/Clock"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as TypeScript from "../codemode/TypeScript.ts"
 import { Delegate } from "../Delegate.ts"
-import * as Render from "./Render.ts"
+import { Reporter } from "./Reporter.ts"
 
-const logged = (delegate: Delegate["Service"]) =>
-  Delegate.of({
+const logged = Effect.gen(function*() {
+  const delegate = yield* Delegate
+  const reporter = yield* Reporter
+  return Delegate.of({
     tools: delegate.tools,
     invokeTool: Effect.fnUntraced(function*(call) {
       const { name, namespace } = call.toolName
+      const reported = { id: call.toolCallId, tool: TypeScript.identifier(`${namespace ?? ""}${name}`), call }
       const start = yield* Clock.monotonicTimeNanos
+      yield* reporter.toolStarted(reported)
       return yield* delegate.invokeTool(call).pipe(
         Effect.onExit(Effect.fnUntraced(function*(exit) {
           const millis = Number((yield* Clock.monotonicTimeNanos) - start) / 1e6
-          yield* Console.error(Render.toolCall(`${namespace ?? ""}${name}`, millis, exit))
+          yield* reporter.toolEnded(reported, millis, exit)
         }))
       )
     }),
-    notify: ({ text }) => Console.error(Render.notification(text))
+    notify: ({ text }) => reporter.notification(text)
   })
+})
 
 /** The delegate of `layer`, with a log. */
-export const layer = <E, R>(layer: Layer.Layer<Delegate, E, R>): Layer.Layer<Delegate, E, R> =>
-  Layer.effect(Delegate, Effect.map(Delegate, logged)).pipe(Layer.provide(layer))
+export const layer = <E, R>(layer: Layer.Layer<Delegate, E, R>): Layer.Layer<Delegate, E, R | Reporter> =>
+  Layer.effect(Delegate, logged).pipe(Layer.provide(layer))

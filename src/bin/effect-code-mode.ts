@@ -16,13 +16,15 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as EffectRuntime from "effect/Runtime"
 import * as Package from "../internal/Package.ts"
+import * as Doctor from "./Doctor.ts"
 import * as Failure from "./Failure.ts"
 import * as Output from "./Output.ts"
+import * as Repl from "./Repl.ts"
 import * as Run from "./Run.ts"
 
 const command = Command.make("effect-code-mode").pipe(
   Command.withDescription("Runs JavaScript that composes tool calls, in an isolate without authority"),
-  Command.withSubcommands([Run.command])
+  Command.withSubcommands([Run.command, Repl.command, Doctor.command])
 )
 
 /** Standard output is for cells: what is wrong with a command goes to standard error, in few words. */
@@ -57,6 +59,20 @@ const program = Output.ignoreClosedStreams.pipe(
 
 // A closed terminal ends everything, as Ctrl-C does.
 process.once("SIGHUP", () => process.kill(process.pid, "SIGTERM"))
+
+/**
+ * How long a second Ctrl-C is taken for the first: a launcher, such as npx, passes on to us what the terminal has sent
+ * to both of us.
+ */
+const echo = 0.3
+
+let interruptedAt: number | undefined
+process.on("SIGINT", () => {
+  interruptedAt ??= process.uptime()
+  if (process.uptime() - interruptedAt > echo) {
+    process.exit(130)
+  }
+})
 
 NodeRuntime.runMain(program, {
   disableErrorReporting: true,

@@ -21,22 +21,13 @@ import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { stripVTControlCharacters } from "node:util"
+import type { Connection } from "./Connection.ts"
 
 export interface Command {
   readonly command: string
   readonly args?: ReadonlyArray<string> | undefined
   readonly env?: Readonly<Record<string, string>> | undefined
   readonly cwd?: string | undefined
-}
-
-export interface ServerProcess {
-  readonly transport: Transport
-  /** Whether the server can still answer. */
-  readonly isOpen: () => boolean
-  /** What the server last wrote that was not for us: the end of its standard error, mostly. */
-  readonly lastWords: () => string
-  /** How the server ended, for a sentence. Waits a moment for an end that is about to come. */
-  readonly ending: Effect.Effect<string>
 }
 
 /** How long a server may take to leave after its input has ended, and again after it was told to. */
@@ -53,6 +44,11 @@ const maxMessageLength = 64 * 1024 * 1024
 // The process
 // =============================================================================
 
+const running = new Set<ChildProcessWithoutNullStreams>()
+
+/** Takes the servers along where this process ends without further ado. */
+const killAll = () => running.forEach((child) => signalGroup(child, "SIGKILL"))
+
 const launch = (options: Command) =>
   Effect.callback<ChildProcessWithoutNullStreams, NodeJS.ErrnoException>((resume) => {
     const child = spawn(options.command, options.args ?? [], {
@@ -62,7 +58,11 @@ const launch = (options: Command) =>
       detached: true
     })
     child.on("error", (error) => resume(Effect.fail(error)))
-    child.once("spawn", () => resume(Effect.succeed(child)))
+    child.once("spawn", () => {
+      running.add(child)
+      process.off("exit", killAll).on("exit", killAll)
+      resume(Effect.succeed(child))
+    })
   })
 
 const isGone = (child: ChildProcessWithoutNullStreams) => child.exitCode !== null || child.signalCode !== null
@@ -100,6 +100,7 @@ const end = Effect.fnUntraced(function*(child: ChildProcessWithoutNullStreams) {
   }
   child.stdout.destroy()
   child.stderr.destroy()
+  running.delete(child)
 })
 
 // =============================================================================
@@ -158,7 +159,7 @@ const recognisable = (message: object): JSONRPCMessage =>
 /** Starts the process; the end of the scope is its end. */
 export const make: (
   options: Command
-) => Effect.Effect<ServerProcess, NodeJS.ErrnoException, Scope.Scope> = Effect.fnUntraced(function*(options) {
+) => Effect.Effect<Connection, NodeJS.ErrnoException, Scope.Scope> = Effect.fnUntraced(function*(options) {
   const child = yield* Effect.acquireRelease(launch(options), end)
   let isOpen = true
   let isClosed = false

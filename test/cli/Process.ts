@@ -3,6 +3,9 @@
  */
 import * as Effect from "effect/Effect"
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process"
+import { mkdtempSync, realpathSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 export const root = fileURLToPath(new URL("../..", import.meta.url))
@@ -21,16 +24,28 @@ export interface Result {
 
 export interface Running {
   readonly child: ChildProcessWithoutNullStreams
+  readonly stdout: () => string
   /** Waits until the text is on standard output. */
   readonly printed: (text: string) => Effect.Effect<void>
   readonly result: Effect.Effect<Result>
 }
 
+/** A folder that is there until the end of the scope. */
+export const folder = Effect.acquireRelease(
+  Effect.sync(() => realpathSync(mkdtempSync(join(tmpdir(), "effect-code-mode-")))),
+  (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
+)
+
 /** Starts a program. What still runs of it at the end of the scope is killed. */
 export const start = (
   command: string,
   args: ReadonlyArray<string>,
-  options: { readonly stdin?: string; readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {}
+  options: {
+    readonly stdin?: string
+    readonly keepOpen?: boolean
+    readonly cwd?: string
+    readonly env?: NodeJS.ProcessEnv
+  } = {}
 ) =>
   Effect.acquireRelease(
     Effect.sync((): Running => {
@@ -44,12 +59,15 @@ export const start = (
         stderr += text
       })
       child.stdin.on("error", () => {})
-      child.stdin.end(options.stdin ?? "")
+      if (options.keepOpen !== true) {
+        child.stdin.end(options.stdin ?? "")
+      }
       const closed = new Promise<Result>((resolve) => {
         child.on("close", (code, signal) => resolve({ status: code ?? signal!, stdout, stderr }))
       })
       return {
         child,
+        stdout: () => stdout,
         printed: (text) =>
           Effect.callback((resume) => {
             const check = () => stdout.includes(text) && resume(Effect.void)

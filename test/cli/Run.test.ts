@@ -149,7 +149,7 @@ describe("effect-code-mode run", () => {
       ])
     }))
 
-  it.live("names a server that cannot be started", () =>
+  it.live("names a server that cannot be used", () =>
     Effect.gen(function*() {
       const { status, stderr, stdout } = yield* runCell(
         "text(1)",
@@ -162,7 +162,7 @@ describe("effect-code-mode run", () => {
       assert.strictEqual(stdout, "")
       assert.strictEqual(
         stderr,
-        "effect-code-mode: MCP server bad cannot be started: it exited with status 3; it last wrote:\n"
+        "effect-code-mode: MCP server bad cannot be used: it exited with status 3; it last wrote:\n"
           + "no configuration found\n"
       )
     }))
@@ -196,6 +196,26 @@ describe("effect-code-mode run", () => {
       child.kill(signal)
       const { status } = yield* result
       assert.strictEqual(status, 130)
+      yield* allGone(pids)
+    }))
+
+  it.live("ends at once on a second Ctrl-C, and leaves nothing behind", () =>
+    Effect.gen(function*() {
+      const { child, printed, result } = yield* startCommand(
+        ["run", "-", "--mcp", `stubborn=${server("--stubborn")}`],
+        {
+          stdin: "text('under way'); await tools.mcp__stubborn__wait()"
+        }
+      )
+      yield* printed("under way")
+      const pids = descendants(child.pid!)
+      child.kill("SIGINT")
+      // What comes with the first is taken for its echo.
+      child.kill("SIGINT")
+      yield* Effect.sync(() => child.kill("SIGINT")).pipe(
+        Effect.repeat({ until: () => child.exitCode !== null, schedule: Schedule.spaced("50 millis") })
+      )
+      assert.strictEqual((yield* result).status, 130)
       yield* allGone(pids)
     }))
 

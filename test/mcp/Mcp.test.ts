@@ -77,7 +77,20 @@ describe("Mcp", () => {
         description: "Adds two numbers",
         kind: "function",
         inputSchema: { type: "object", properties: { a: { type: "number" }, b: { type: "number" } } },
-        outputSchema: { type: "object", properties: { sum: { type: "number" } } }
+        outputSchema: {
+          type: "object",
+          properties: {
+            content: { type: "array", items: { type: "object" } },
+            structuredContent: {
+              type: "object",
+              properties: { sum: { $ref: "#/properties/structuredContent/$defs/Sum" } },
+              $defs: { Sum: { type: "number" } }
+            },
+            isError: { type: "boolean" },
+            _meta: { type: "object" }
+          },
+          required: ["content"]
+        }
       })
       assert.strictEqual(tools[1]?.description, "Says it")
       assert.match(String(warnings[0]), /mcp__fake_server__say_it is left out/)
@@ -194,7 +207,7 @@ describe("Mcp", () => {
       assert.isNumber(params.requestId)
     }))
 
-  describe("a server that cannot be started", () => {
+  describe("a server that cannot be used", () => {
     const failure = (config: Mcp.ServerConfig) => Effect.flip(delegate(config))
 
     it.live("because there is no such command", () =>
@@ -202,7 +215,8 @@ describe("Mcp", () => {
         const { message } = yield* failure({ name: "ghost", command: "no-such-command-anywhere" })
         assert.strictEqual(
           message,
-          "MCP server ghost cannot be started: there is no command no-such-command-anywhere"
+          "MCP server ghost cannot be used: there is no command no-such-command-anywhere: " +
+            "is it installed, and in the PATH?"
         )
       }))
 
@@ -212,7 +226,7 @@ describe("Mcp", () => {
         const { message } = yield* failure(config)
         assert.strictEqual(
           message,
-          `MCP server ${process.execPath} ${fixture} --crash cannot be started: ` +
+          `MCP server ${process.execPath} ${fixture} --crash cannot be used: ` +
             "it exited with status 3; it last wrote:\nno configuration found"
         )
       }))
@@ -222,7 +236,7 @@ describe("Mcp", () => {
         const { message } = yield* failure({ command: "echo", args: ["hello there"] })
         assert.strictEqual(
           message,
-          "MCP server echo hello there cannot be started: it exited with status 0; it last wrote:\nhello there"
+          "MCP server echo hello there cannot be used: it exited with status 0; it last wrote:\nhello there"
         )
       }))
 
@@ -235,7 +249,7 @@ describe("Mcp", () => {
         )
         assert.strictEqual(
           (yield* Fiber.join(fiber)).message,
-          "MCP server mute cannot be started: it was not ready within 60 seconds"
+          "MCP server mute cannot be used: it was not ready within 60 seconds"
         )
       }))
 

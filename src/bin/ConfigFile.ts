@@ -1,0 +1,94 @@
+/**
+ * `--config FILE`: the servers of an `mcpServers` file, as Claude Desktop, Cursor and others keep it.
+ *
+ * @internal
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import { HttpServer, type ServerConfig, StdioServer } from "../Mcp.ts"
+import * as Failure from "./Failure.ts"
+
+const Config = Schema.fromJsonString(Schema.Struct({ mcpServers: Schema.Record(Schema.String, Schema.Unknown) }))
+
+const Http = Schema.Struct({
+  ...HttpServer.fields,
+  type: Schema.optionalKey(Schema.Literals(["http", "streamable-http", "streamableHttp"]))
+})
+
+const Stdio = Schema.Struct({ ...StdioServer.fields, type: Schema.optionalKey(Schema.Literal("stdio")) })
+
+const decodeConfig = Schema.decodeUnknownEffect(Config)
+const decodeHttp = Schema.decodeUnknownEffect(Http)
+const decodeStdio = Schema.decodeUnknownEffect(Stdio)
+
+// =============================================================================
+// Variables
+// =============================================================================
+
+const variable = /\$\{(?:env:)?(?<name>\w+)(?::-(?<otherwise>[^}]*))?\}/g
+
+/** Puts `${NAME}`, `${env:NAME}` and `${NAME:-otherwise}` in their places, everywhere in an entry. */
+const substitute = (value: unknown, unset: (name: string) => void): unknown =>
+  Array.isArray(value)
+    ? value.map((each) => substitute(each, unset))
+    : Predicate.isObject(value)
+    ? Object.fromEntries(Object.entries(value).map(([key, each]) => [key, substitute(each, unset)]))
+    : typeof value === "string"
+    ? value.replace(variable, (whole, name: string, otherwise: string | undefined) => {
+      const found = process.env[name] ?? otherwise
+      if (found === undefined) {
+        unset(name)
+      }
+      return found ?? whole
+    })
+    : value
+
+// =============================================================================
+// Entries
+// =============================================================================
+
+const decodeEntry = Effect.fnUntraced(function*(name: string, entry: object) {
+  const unset: Array<string> = []
+  const config = substitute(entry, (name) => unset.push(name))
+  if (unset.length > 0) {
+    return yield* Effect.fail(`the environment variable ${unset[0]} is not set`)
+  }
+  if (Predicate.hasProperty(config, "type") && config.type === "sse") {
+    return yield* Effect.fail(
+      "type \"sse\" is the older transport; use the server's streamable HTTP endpoint, with type \"http\""
+    )
+  }
+  const decode: (value: unknown) => Effect.Effect<ServerConfig, Schema.SchemaError> =
+    Predicate.hasProperty(config, "url") ? decodeHttp : decodeStdio
+  const decoded = yield* Effect.mapError(decode(config), ({ message }) => message.replaceAll("\n", " "))
+  return { ...decoded, name }
+})
+
+const isDisabled = (entry: object) => Predicate.hasProperty(entry, "disabled") && entry.disabled === true
+
+/** The servers of a file, except for those that it says are disabled. */
+export const read = Effect.fn("ConfigFile.read")(function*(path: string) {
+  const fail = (text: string) => Failure.toStart({ message: `--config ${path}: ${text}` })
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* fs.readFileString(path).pipe(
+    Effect.mapError(({ reason }) => fail(reason._tag === "NotFound" ? "there is no such file" : reason.message))
+  )
+  const { mcpServers } = yield* decodeConfig(text).pipe(
+    Effect.mapError(({ message }) =>
+      fail(`it should look like {"mcpServers": {"NAME": {"command": "…"}}}: ${message.replaceAll("\n", " ")}`)
+    )
+  )
+  return yield* Effect.forEach(
+    Object.entries(mcpServers),
+    Effect.fnUntraced(function*([name, entry]) {
+      if (!Predicate.isObject(entry)) {
+        return yield* fail(`server ${name}: it should be an object, with a "command" or a "url"`)
+      }
+      return isDisabled(entry)
+        ? []
+        : [yield* Effect.mapError(decodeEntry(name, entry), (text) => fail(`server ${name}: ${text}`))]
+    })
+  ).pipe(Effect.map((servers): ReadonlyArray<ServerConfig> => servers.flat()))
+})

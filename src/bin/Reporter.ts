@@ -1,0 +1,114 @@
+/**
+ * Whoever is told what a cell does: a person in lines, a person at a terminal, or a program.
+ *
+ * @internal
+ */
+import * as Console from "effect/Console"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Schema from "effect/Schema"
+import type { CellId, NestedToolCall, Outcome, OutputItem, ToolCallId, ToolError } from "../Protocol.ts"
+import * as Event from "./Event.ts"
+import type { Failure } from "./Failure.ts"
+import * as Media from "./Media.ts"
+import * as Output from "./Output.ts"
+import * as Render from "./Render.ts"
+
+/** A tool call that is under way. */
+export interface ToolCall {
+  readonly id: ToolCallId
+  readonly tool: string
+  readonly call: NestedToolCall
+}
+
+export class Reporter extends Context.Service<Reporter, {
+  readonly started: (cellId: CellId) => Effect.Effect<void, Output.OutputClosed>
+  readonly output: (items: ReadonlyArray<OutputItem>) => Effect.Effect<void, Output.OutputClosed | Failure>
+  readonly toolStarted: (call: ToolCall) => Effect.Effect<void>
+  readonly toolEnded: (call: ToolCall, millis: number, exit: Exit.Exit<Schema.Json, ToolError>) => Effect.Effect<void>
+  readonly notification: (text: string) => Effect.Effect<void>
+  readonly yielded: (cellId: CellId) => Effect.Effect<void, Output.OutputClosed>
+  readonly ended: (outcome: Outcome) => Effect.Effect<void, Output.OutputClosed>
+}>()("effect-code-mode/bin/Reporter") {}
+
+type Shown = OutputItem | Media.Saved
+
+const saveMedia = Effect.fnUntraced(function*(
+  items: ReadonlyArray<OutputItem>,
+  save: Media.Save | undefined
+): Effect.fn.Return<ReadonlyArray<Shown>, Failure> {
+  const shown: Array<Shown> = []
+  for (const item of items) {
+    shown.push(item.type === "input_text" || save === undefined ? item : yield* save(Media.fromItem(item)))
+  }
+  return shown
+})
+
+/** Output on standard output, and everything else in lines on standard error. */
+export const lines = (save: Media.Save | undefined): Reporter["Service"] =>
+  Reporter.of({
+    started: () => Effect.void,
+    output: (items) =>
+      Effect.flatMap(saveMedia(items, save), (shown) =>
+        Output.print(shown.map((item) => "path" in item ? Render.saved(item) : Render.item(item)).join(""))),
+    toolStarted: () =>
+      Effect.void,
+    toolEnded: ({ tool }, millis, exit) => Console.error(Render.toolCall(tool, millis, exit)),
+    notification: (text) => Console.error(Render.notification(text)),
+    yielded: (cellId) => Console.error(Render.yielded(cellId)),
+    ended: () => Effect.void
+  })
+
+/** One JSON object per line on standard output. */
+export const json = (save: Media.Save | undefined): Reporter["Service"] => {
+  const print = (...events: ReadonlyArray<Event.Event>) => Output.print(events.map(Event.toLine).join(""))
+  // What a tool call has to say may come when nobody reads any more; the cell's end says that.
+  const mention = (event: Event.Event) => Effect.ignore(print(event))
+  return Reporter.of({
+    started: (cellId) => print({ type: "started", cellId }),
+    output: (items) =>
+      Effect.flatMap(saveMedia(items, save), (shown) =>
+        print(...shown.map((item): Event.Event =>
+          "path" in item
+            ? {
+              type: "media",
+              kind: item.kind,
+              mediaType: item.mediaType,
+              bytes: item.bytes.length,
+              path: item.path
+            }
+            : { type: "output", item }
+        ))),
+    toolStarted: ({ call, id, tool }) =>
+      mention({
+        type: "toolCall",
+        toolCallId: id,
+        tool,
+        ...(call.input === undefined ? {} : { input: call.input })
+      }),
+    toolEnded: ({ id, tool }, millis, exit) => {
+      const { outcome, text } = Render.toolOutcome(exit)
+      return mention({
+        type: "toolResult",
+        toolCallId: id,
+        tool,
+        millis: Math.round(millis),
+        outcome,
+        ...(text === undefined ? {} : { text })
+      })
+    },
+    notification: (text) => mention({ type: "notification", text }),
+    yielded: (cellId) => print({ type: "yielded", cellId }),
+    ended: (outcome) =>
+      print({
+        type: "ended",
+        cellId: outcome.cellId,
+        ...(outcome._tag === "Terminated"
+          ? { outcome: "terminated" }
+          : outcome.error === undefined
+          ? { outcome: "completed" }
+          : { outcome: "failed", error: outcome.error })
+      })
+  })
+}

@@ -1,0 +1,126 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Input from "effect-code-mode/bin/Input"
+import * as Effect from "effect/Effect"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { folder, run, server, startCommand } from "./Process.ts"
+
+const repl = (lines: ReadonlyArray<string>, ...args: ReadonlyArray<string>) =>
+  run(["repl", ...args], { stdin: lines.map((line) => `${line}\n`).join("") })
+
+describe("repl", () => {
+  it.live("runs cells one after the other, and shows their values", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "session.json")
+      assert.deepStrictEqual(
+        yield* repl(
+          [
+            "6 * 7",
+            "const list = [",
+            "  1,",
+            "",
+            "  2]; text(list)",
+            "store('kept', { a: 1 })",
+            "load('kept')",
+            "await Promise.resolve('later')",
+            "undefined",
+            "`one",
+            "two`"
+          ],
+          "--session",
+          path
+        ),
+        { status: 0, stdout: "42\n[1,2]\n{\"a\":1}\nlater\none\ntwo\n", stderr: "" }
+      )
+      assert.deepStrictEqual(JSON.parse(readFileSync(path, "utf8")).storedValues, { kept: { a: 1 } })
+    }))
+
+  it.live("goes on after a cell that failed", () =>
+    Effect.gen(function*() {
+      const { status, stderr, stdout } = yield* repl(["nope()", "let a = ]", "throw 'this'", "1"])
+      assert.strictEqual(stdout, "1\n")
+      assert.match(stderr, /^ReferenceError: nope is not defined\n[^]*\nSyntaxError: [^\n]*\n[^]*this/)
+      assert.strictEqual(status, 0)
+    }))
+
+  it.live("has commands", () =>
+    Effect.gen(function*() {
+      const { stderr, stdout } = yield* repl(
+        [
+          ".tools",
+          ".cells",
+          ".wait",
+          ".terminate nobody",
+          ".nonsense",
+          "text(",
+          ".break",
+          "tools.mcp__fake__add({ a: 1, b: 2 }).then(({ structuredContent }) => structuredContent)",
+          ".help",
+          ".exit",
+          "never"
+        ],
+        "--mcp",
+        `fake=${server()}`
+      )
+      assert.match(
+        stdout,
+        /^type Role = [^]*\n {2}mcp__fake__big\(.*\n\};\nno cells\n\{"sum":3\}\nEvery input is a cell/
+      )
+      assert.notInclude(stdout, "never")
+      assert.deepStrictEqual(stderr.replace(/\d+ ms/, "TIME").trimEnd().split("\n"), [
+        ".wait takes the id of a cell; .cells shows them",
+        "there is no such cell; .cells shows those that there are",
+        "there is no command .nonsense; .help shows those that there are",
+        "mcp__fake__add  TIME  ok"
+      ])
+    }))
+
+  it.live("comes back from a cell that takes long, which can be waited for or ended", () =>
+    Effect.gen(function*() {
+      const { child, printed, result, stdout } = yield* startCommand(["repl", "--yield-after", "300ms"], {
+        keepOpen: true
+      })
+      const type = (line: string) => Effect.sync(() => child.stdin.write(`${line}\n`))
+      yield* type("text('a'); while (true);")
+      yield* type(".cells")
+      yield* printed("  Running\n")
+      const id = /(\w+) {2}Running/.exec(stdout())![1]!
+      yield* type(`.wait ${id}`)
+      yield* type(`.terminate ${id}`)
+      yield* type(".cells")
+      yield* printed("no cells\n")
+      child.stdin.end()
+      const { status, stderr } = yield* result
+      assert.strictEqual(status, 0)
+      const told = `yielded: cell ${id} is still running\n.wait ${id} waits for it again, .terminate ${id} ends it\n`
+      assert.strictEqual(stderr, `${told}${told}terminated\n`)
+    }))
+})
+
+describe("Input", () => {
+  it.each([
+    ["", false],
+    ["1", false],
+    ["{", true],
+    ["if (a) {\n  b(", true],
+    ["f(1,", true],
+    ["1 +", true],
+    ["`a", true],
+    ["/* a", true],
+    ["'a", false],
+    ["let a = ]", false],
+    ["await x", false],
+    ["import 'a'", false]
+  ])("isIncomplete %j", (source, incomplete) => {
+    assert.strictEqual(Input.isIncomplete(source), incomplete)
+  })
+
+  it.each(["let a = 1", "1; 2", "throw 1", "", "// nothing"])("leaves %j as it is", (source) => {
+    assert.strictEqual(Input.toCell(source), source)
+  })
+
+  it("shows the value of an expression", () => {
+    assert.include(Input.toCell("{ a: 1 }.a // so"), "text(value)")
+    assert.include(Input.toCell("await x"), "text(value)")
+  })
+})

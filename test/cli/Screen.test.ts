@@ -1,0 +1,168 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Screen from "effect-code-mode/bin/Screen"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import { spawnSync } from "node:child_process"
+import { chmodSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { folder, root, server } from "./Process.ts"
+
+describe("Screen.draw", () => {
+  const size = { columns: 40, rows: 24 }
+  const rows = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ name: `tool_${i}`, millis: 1000 + i * 100 }))
+
+  it("shows each call with its time", () => {
+    assert.deepStrictEqual(Screen.draw([{ name: "a", millis: 5 }, { name: "b", millis: 61_000 }], size, 0), [
+      "⠋ a  5 ms",
+      "⠋ b  61.0 s"
+    ])
+    assert.deepStrictEqual(Screen.draw([{ name: "a", millis: 5 }], size, 11), ["⠙ a  5 ms"])
+  })
+
+  it("fits the screen", () => {
+    assert.deepStrictEqual(Screen.draw([{ name: "x".repeat(100), millis: 5 }], size, 0), [
+      `⠋ ${"x".repeat(28)}…  5 ms`
+    ])
+    assert.deepStrictEqual(Screen.draw(rows(6), { columns: 40, rows: 6 }, 0), [
+      "⠋ tool_0  1.0 s",
+      "⠋ tool_1  1.1 s",
+      "⠋ tool_2  1.2 s",
+      "… and 3 more"
+    ])
+    for (let columns = 1; columns < 30; columns++) {
+      for (const line of Screen.draw([{ name: "名前".repeat(9), millis: 5 }], { columns, rows: 1 }, 0)) {
+        assert.isBelow(Array.from(line).reduce((sum, each) => sum + (each > "\u2e80" ? 2 : 1), 0), Math.max(columns, 1))
+      }
+    }
+  })
+
+  it("cannot be steered by the name of a tool", () => {
+    assert.deepStrictEqual(Screen.draw([{ name: "a\u001b[2Jb\nc", millis: 5 }], size, 0), ["⠋ ab c  5 ms"])
+  })
+})
+
+const tmux = (...args: ReadonlyArray<string>) => spawnSync("tmux", args, { encoding: "utf8" })
+
+/** A terminal with a shell command in it, and what can be seen. */
+const terminal = Effect.fnUntraced(function*(script: string, env: Record<string, string> = {}) {
+  const home = yield* folder
+  const file = join(home, "run.sh")
+  const exports = Object.entries(env).map(([name, value]) => `export ${name}='${value}'\n`).join("")
+  writeFileSync(file, `${exports}trap : INT\ncd ${root}\n${script}\necho "status $?"\nsleep 1000\n`)
+  chmodSync(file, 0o755)
+  const socket = ["-S", join(home, "tmux"), "-f", "/dev/null"]
+  yield* Effect.acquireRelease(
+    Effect.sync(() => tmux(...socket, "new-session", "-d", "-x", "60", "-y", "20", "-s", "t", "sh", file)),
+    () => Effect.sync(() => tmux(...socket, "kill-server"))
+  )
+  const show = (...args: ReadonlyArray<string>) =>
+    tmux(...socket, "capture-pane", "-p", "-t", "t", ...args).stdout.trimEnd()
+  return {
+    show,
+    keys: (...keys: ReadonlyArray<string>) => Effect.sync(() => tmux(...socket, "send-keys", "-t", "t", ...keys)),
+    resize: (columns: number, rows: number) =>
+      Effect.sync(() => tmux(...socket, "resize-window", "-t", "t", "-x", `${columns}`, "-y", `${rows}`)),
+    until: (pattern: RegExp) =>
+      Effect.sync(() => show()).pipe(
+        Effect.repeat({ until: (screen) => pattern.test(screen), schedule: Schedule.spaced("50 millis") }),
+        Effect.timeoutOrElse({
+          duration: "15 seconds",
+          orElse: () => Effect.die(new Error(`the screen never showed ${pattern}:\n${show()}`))
+        })
+      )
+  }
+})
+
+const command = `'${process.execPath}' src/bin/effect-code-mode.ts`
+const fake = `--mcp "fake=${server()}"`
+
+const cell = (source: string) => `printf '%s' '${source}' | ${command} run - ${fake}`
+
+// The cell waits for the second of two calls until a third one wakes it, which a line of output asks for.
+const waiting = `
+  text("before")
+  tools.mcp__fake__meet({ count: 2 })
+  tools.mcp__fake__wait()
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  await tools.mcp__fake__meet({ count: 2 })
+  text("after")
+  await tools.mcp__fake__wait()
+`
+
+describe.runIf(tmux("-V").status === 0)("the screen", () => {
+  it.live("shows what is under way below what is over, and nothing of it at the end", () =>
+    Effect.gen(function*() {
+      const { keys, show, until } = yield* terminal(cell(waiting))
+      yield* until(/^before\n. mcp__fake__meet {2}\d+ ms\n. mcp__fake__wait {2}\d+ ms$/)
+      yield* until(
+        /^before\nmcp__fake__meet {2}[\d.]+ m?s {2}ok\nmcp__fake__meet {2}[\d.]+ m?s {2}ok\nafter\n. mcp__fake__wait {2}1\.\d s\n. mcp__fake__wait {2}\d+ ms$/
+      )
+      yield* keys("C-c")
+      yield* until(/status 130$/)
+      assert.match(
+        show(),
+        /^before\n(mcp__fake__meet.*ok\n){2}after\n\^?C?\n?(mcp__fake__wait {2}[\d.]+ m?s {2}cancelled\n){2}\n?status 130$/
+      )
+    }))
+
+  it.live("fits a terminal that gets narrower", () =>
+    Effect.gen(function*() {
+      const { resize, show, until } = yield* terminal(cell("text(\"before\"); await tools.mcp__fake__wait()"))
+      yield* until(/^before\n. mcp__fake__wait {2}\d+ ms$/)
+      yield* resize(20, 20)
+      yield* until(/. mcp__fa… {2}\d\.\d s$/)
+      yield* resize(60, 20)
+      yield* until(/. mcp__fake__wait {2}\d\.\d s$/)
+      assert.match(show("-S", "-"), /^before\n/)
+    }))
+
+  it.live.each([["1", false], ["", true]] as const)(
+    "with NO_COLOR=%j has colours: %s",
+    ([value, colours]) =>
+      Effect.gen(function*() {
+        const { show, until } = yield* terminal(cell("await tools.mcp__fake__wait()"), { NO_COLOR: value })
+        yield* until(/mcp__fake__wait {2}\d/)
+        assert.strictEqual(show("-e").includes("\u001b["), colours)
+      })
+  )
+
+  it.live("is not there on a dumb terminal", () =>
+    Effect.gen(function*() {
+      const { show, until } = yield* terminal(
+        cell("await Promise.race([tools.mcp__fake__wait(), new Promise((resolve) => setTimeout(resolve, 500))])"),
+        { TERM: "dumb" }
+      )
+      yield* until(/status 0$/)
+      assert.match(show(), /^mcp__fake__wait {2}\d+ ms {2}cancelled\nstatus 0$/)
+    }))
+})
+
+describe.runIf(tmux("-V").status === 0)("the prompt", () => {
+  it.live("edits lines, completes names, remembers, and ends the running cell alone on Ctrl-C", () =>
+    Effect.gen(function*() {
+      const home = yield* folder
+      const { keys, until } = yield* terminal(`${command} repl ${fake}`, { XDG_STATE_HOME: home })
+      yield* until(/\n>$/)
+      yield* keys("text(tools.mcp__fake__a")
+      yield* until(/__a$/)
+      yield* keys("Tab")
+      yield* until(/__add$/)
+      yield* keys(".name)", "Enter")
+      yield* until(/text\(tools\.mcp__fake__add\.name\)\n.*\n>$/)
+      yield* keys("store('a', 1)", "Enter")
+      yield* until(/store\('a', 1\)\n>$/)
+      yield* keys("await new Promise(() => { for (;;); })", "Enter")
+      yield* until(/for \(;;\); \}\)$/)
+      yield* keys("C-c")
+      yield* until(/terminated\n>$/)
+      yield* keys("load('a')", "Enter")
+      yield* until(/load\('a'\)\n1\n>$/)
+      yield* keys("Up")
+      yield* until(/> load\('a'\)$/)
+      yield* keys("C-c")
+      yield* until(/>$/)
+      yield* keys("C-c", "C-c")
+      yield* until(/status 0$/)
+    }))
+})

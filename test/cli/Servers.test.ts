@@ -1,0 +1,229 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { spawnSync } from "node:child_process"
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fixture, folder, root, run, runCell, server, start } from "./Process.ts"
+
+const bin = (name: string) => join(root, "node_modules", ".bin", name)
+
+const configFile = (config: unknown) =>
+  Effect.map(folder, (folder) => {
+    const path = join(folder, "mcp.json")
+    writeFileSync(path, typeof config === "string" ? config : JSON.stringify(config))
+    return path
+  })
+
+const fake = { command: process.execPath, args: [fixture] }
+
+/** The server that has everything, on HTTP. */
+const everything = Effect.gen(function*() {
+  const port = String(20_000 + process.pid % 20_000)
+  const script = join(root, "node_modules/@modelcontextprotocol/server-everything/dist/index.js")
+  const { child } = yield* start(process.execPath, [script, "streamableHttp"], { env: { ...process.env, PORT: port } })
+  yield* Effect.callback<void>((resume) => {
+    child.stderr.on("data", (text) => String(text).includes("listening") && resume(Effect.void))
+  })
+  return `http://127.0.0.1:${port}/mcp`
+})
+
+describe("--config", () => {
+  it.live("starts the servers of a file beside those of --mcp", () =>
+    Effect.gen(function*() {
+      const path = yield* configFile({
+        mcpServers: {
+          one: { ...fake, env: { GREETING: "${WHO}, ${env:WHO}, ${NOBODY:-nobody}" } },
+          two: { ...fake, type: "stdio", cwd: root },
+          three: { command: "no-such-command", disabled: true }
+        }
+      })
+      const { status, stderr, stdout } = yield* run(["run", "-", "--config", path, "--mcp", `four=${server()}`], {
+        stdin: `
+          text(JSON.parse((await tools.mcp__one__where()).content[0].text).greeting)
+          text(JSON.parse((await tools.mcp__two__where()).content[0].text).cwd + "/")
+          text((await tools.mcp__four__add({ a: 1, b: 2 })).structuredContent)
+          text(ALL_TOOLS.some(({ name }) => name.includes("three")))
+        `,
+        env: { ...process.env, WHO: "you" }
+      })
+      assert.strictEqual(stdout, `you, you, nobody\n${root}\n{"sum":3}\nfalse\n`, stderr)
+      assert.strictEqual(status, 0)
+    }))
+
+  const entry = (value: unknown) => ({ mcpServers: { it: value } })
+  it.live.each(
+    [
+      ["no JSON", "{", "it should look like {\"mcpServers\""],
+      ["no servers", {}, "it should look like {\"mcpServers\""],
+      ["no object", entry("npx"), "server it: it should be an object, with a \"command\" or a \"url\""],
+      ["no command", entry({ args: [] }), "server it: Missing key"],
+      ["no list of arguments", entry({ command: "x", args: "y" }), "server it: Expected array"],
+      ["an unset variable", entry({ command: "${NO_SUCH_VARIABLE}" }), "NO_SUCH_VARIABLE is not set"],
+      ["an old transport", entry({ type: "sse", url: "http://x" }), "use the server's streamable HTTP endpoint"],
+      ["an unknown transport", entry({ type: "pigeon", url: "http://x" }), "server it: Expected"]
+    ] as const
+  )("refuses a file with %s", ([_, config, text]) =>
+    Effect.gen(function*() {
+      const path = yield* configFile(config)
+      const { status, stderr } = yield* runCell("text(1)", "--config", path)
+      assert.strictEqual(status, 2)
+      assert.isTrue(stderr.startsWith(`effect-code-mode: --config ${path}: `), stderr)
+      assert.include(stderr, text)
+    }))
+
+  it.live("refuses a file that is not there", () =>
+    Effect.gen(function*() {
+      const { status, stderr } = yield* runCell("text(1)", "--config", "/no/such.json")
+      assert.strictEqual(status, 2)
+      assert.strictEqual(stderr, "effect-code-mode: --config /no/such.json: there is no such file\n")
+    }))
+
+  it.live("names the one server that cannot be used", () =>
+    Effect.gen(function*() {
+      const path = yield* configFile({ mcpServers: { good: fake, bad: { url: "http://127.0.0.1:1/mcp" } } })
+      const { status, stderr } = yield* runCell("text(1)", "--config", path)
+      assert.strictEqual(status, 2)
+      assert.include(stderr, "effect-code-mode: MCP server bad cannot be used: http://127.0.0.1:1/mcp")
+    }))
+})
+
+describe("the official servers", () => {
+  it.live("work together, over pipes and over HTTP", () =>
+    Effect.gen(function*() {
+      const url = yield* everything
+      const home = yield* folder
+      writeFileSync(join(home, "note.txt"), "remember the milk")
+      const path = yield* configFile({
+        mcpServers: {
+          files: { command: bin("mcp-server-filesystem"), args: [home] },
+          memory: { command: bin("mcp-server-memory"), env: { MEMORY_FILE_PATH: join(home, "memory.json") } },
+          local: { command: bin("mcp-server-everything") },
+          web: { type: "http", url, headers: { "X-Test": "1" } }
+        }
+      })
+      const { status, stderr, stdout } = yield* runCell(
+        `
+          const note = (await tools.mcp__files__read_text_file({ path: ${JSON.stringify(join(home, "note.txt"))} }))
+            .structuredContent.content
+          await tools.mcp__memory__create_entities({
+            entities: [{ name: "note", entityType: "text", observations: [note] }]
+          })
+          const { entities } = (await tools.mcp__memory__read_graph({})).structuredContent
+          const echoes = await Promise.all(
+            [tools.mcp__local__echo, tools.mcp__web__echo].map((echo) => echo({ message: entities[0].observations[0] }))
+          )
+          for (const { content } of echoes) text(content[0].text)
+          const image = (await tools.mcp__web__get_tiny_image({})).content.find(({ type }) => type === "image")
+          text(image.mimeType)
+        `,
+        "--config",
+        path
+      )
+      assert.strictEqual(stdout, "Echo: remember the milk\nEcho: remember the milk\nimage/png\n", stderr)
+      assert.strictEqual(status, 0)
+      assert.include(readFileSync(join(home, "memory.json"), "utf8"), "remember the milk")
+    }))
+})
+
+describe("--list-tools", () => {
+  it.live("prints declarations that TypeScript takes", () =>
+    Effect.gen(function*() {
+      const { status, stderr, stdout } = yield* run([
+        "run",
+        "--list-tools",
+        "--mcp",
+        `fake=${server()}`,
+        "--mcp",
+        `fs=${bin("mcp-server-filesystem")} ${root}`
+      ])
+      assert.strictEqual(status, 0, stderr)
+      assert.include(stdout, "  /** Adds two numbers */\n  mcp__fake__add(args: { a?: number; b?: number; })")
+      assert.include(stdout, ": Promise<CallToolResult<{ sum?: number; }>>;\n")
+      assert.include(stdout, "  mcp__fake__say_it(args: { [key: string]: unknown; }): Promise<CallToolResult>;\n")
+      const home = yield* folder
+      writeFileSync(join(home, "tools.d.ts"), stdout)
+      writeFileSync(
+        join(home, "cell.ts"),
+        "const { structuredContent } = await tools.mcp__fake__add({ a: 1 })\n" +
+          "export const sum: number | undefined = structuredContent?.sum\n"
+      )
+      const checked = spawnSync(
+        bin("tsc"),
+        ["--noEmit", "--strict", "--target", "esnext", "--module", "esnext", "--types", "", "cell.ts", "tools.d.ts"],
+        { cwd: home, encoding: "utf8" }
+      )
+      assert.strictEqual(checked.status, 0, checked.stdout)
+    }))
+
+  it.live("prints JSON for programs", () =>
+    Effect.gen(function*() {
+      const { stdout } = yield* run(["run", "--list-tools", "--json", "--mcp", `fake=${server()}`, "--allow", "*__add"])
+      assert.deepStrictEqual(JSON.parse(stdout), {
+        type: "tool",
+        name: "mcp__fake__add",
+        description: "Adds two numbers",
+        declaration: "mcp__fake__add(args: { a?: number; b?: number; }): Promise<CallToolResult<{ sum?: number; }>>;"
+      })
+    }))
+
+  it.live("says so where there are none", () =>
+    Effect.gen(function*() {
+      const { status, stderr } = yield* run(["run", "--list-tools"])
+      assert.strictEqual(status, 2)
+      assert.strictEqual(stderr, "effect-code-mode: there are no tools; --mcp and --config bring some\n")
+    }))
+})
+
+describe("--allow and --deny", () => {
+  it.live("choose tools", () =>
+    Effect.gen(function*() {
+      const { stdout } = yield* runCell(
+        `
+          text(ALL_TOOLS.map(({ name }) => name).join())
+          text(typeof tools.mcp__fake__wait)
+        `,
+        "--mcp",
+        `fake=${server()}`,
+        "--allow",
+        "*__{add,say_it}",
+        "--allow",
+        "mcp__fake__w*",
+        "--deny",
+        "*wait"
+      )
+      assert.strictEqual(stdout, "mcp__fake__add,mcp__fake__say_it,mcp__fake__where\nundefined\n")
+    }))
+
+  it.live.each(["--allow", "--deny"])("refuse a %s that matches nothing", (flag) =>
+    Effect.gen(function*() {
+      const { status, stderr } = yield* runCell("text(1)", "--mcp", `fake=${server()}`, flag, "*delete*")
+      assert.strictEqual(status, 2)
+      assert.strictEqual(
+        stderr,
+        `effect-code-mode: ${flag} '*delete*' matches no tool; --list-tools without it shows their names\n`
+      )
+    }))
+})
+
+describe("--tool-timeout", () => {
+  it.live("ends the wait for a server that never answers", () =>
+    Effect.gen(function*() {
+      const { status, stderr, stdout } = yield* runCell(
+        "await tools.mcp__fake__wait().catch(text); text((await tools.mcp__fake__add({ a: 1, b: 1 })).structuredContent)",
+        "--mcp",
+        `fake=${server()}`,
+        "--tool-timeout",
+        "1s"
+      )
+      assert.strictEqual(stdout, "mcp__fake__wait: no answer within 1s\n{\"sum\":2}\n")
+      assert.match(stderr, /^mcp__fake__wait {2}1\.\d s {2}failed: mcp__fake__wait: no answer within 1s\n/)
+      assert.strictEqual(status, 0)
+    }))
+
+  it.live("takes durations only", () =>
+    Effect.gen(function*() {
+      const { status, stderr } = yield* runCell("text(1)", "--tool-timeout", "soon")
+      assert.strictEqual(status, 2)
+      assert.include(stderr, "--tool-timeout 'soon': a duration looks like 500ms, 10s or 1.5m")
+    }))
+})
