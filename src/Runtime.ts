@@ -16,8 +16,7 @@
  * import * as Runtime from "effect-code-mode/Runtime"
  * import * as V8 from "effect-code-mode/V8"
  * import * as Effect from "effect/Effect"
- * import * as Latch from "effect/Latch"
-import * as Layer from "effect/Layer"
+ * import * as Layer from "effect/Layer"
  *
  * const program = Effect.gen(function*() {
  *   const session = yield* Runtime.SessionRuntime

@@ -60,26 +60,26 @@ export const lines = (save: Media.Save | undefined): Reporter["Service"] =>
     ended: () => Effect.void
   })
 
+const toEvent = (shown: Shown): Event.Event =>
+  "path" in shown
+    ? {
+      type: "media",
+      kind: shown.kind,
+      mediaType: shown.mediaType,
+      bytes: shown.bytes.length,
+      path: shown.path
+    }
+    : { type: "output", item: shown }
+
 /** One JSON object per line on standard output. */
 export const json = (save: Media.Save | undefined): Reporter["Service"] => {
-  const print = (...events: ReadonlyArray<Event.Event>) => Output.print(events.map(Event.toLine).join(""))
+  const print = (event: Event.Event) => Output.print(Event.toLine(event))
   // What a tool call has to say may come when nobody reads any more; the cell's end says that.
   const mention = (event: Event.Event) => Effect.ignore(print(event))
   return Reporter.of({
     started: (cellId) => print({ type: "started", cellId }),
     output: (items) =>
-      Effect.flatMap(saveMedia(items, save), (shown) =>
-        print(...shown.map((item): Event.Event =>
-          "path" in item
-            ? {
-              type: "media",
-              kind: item.kind,
-              mediaType: item.mediaType,
-              bytes: item.bytes.length,
-              path: item.path
-            }
-            : { type: "output", item }
-        ))),
+      Effect.flatMap(saveMedia(items, save), (shown) => Output.print(shown.map(toEvent).map(Event.toLine).join(""))),
     toolStarted: ({ call, id, tool }) =>
       mention({
         type: "toolCall",
