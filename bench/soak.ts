@@ -10,6 +10,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import { readdirSync } from "node:fs"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import * as Delegate from "../dist/Delegate.js"
 import type { Isolate } from "../dist/Isolate.js"
 import * as V8 from "../dist/isolate/V8.js"
@@ -132,16 +134,22 @@ const fault = Effect.sync(() => {
 })
 
 const handles = () => readdirSync("/proc/self/fd").length
-const resident = () => Math.round(process.memoryUsage.rss() / 2 ** 20)
+const mebibytes = (bytes: number) => Math.round(bytes / 2 ** 20)
 
-const report = Effect.sync(() =>
+setFlagsFromString("--expose-gc")
+const collectGarbage: () => void = runInNewContext("gc")
+
+const report = Effect.sync(() => {
+  collectGarbage()
+  const { heapUsed, rss } = process.memoryUsage()
   console.log(JSON.stringify({
     ...counts,
-    residentMiB: resident(),
+    heapMiB: mebibytes(heapUsed),
+    residentMiB: mebibytes(rss),
     descriptors: handles(),
     lanes: Lanes.lanesOf(process.pid).length
   }))
-)
+})
 
 // Node opens a few descriptors of its own with the first process and the first line.
 await report.pipe(Effect.andThen(Effect.sleep(1_000)), Effect.provide(V8.layer()), Effect.runPromise)

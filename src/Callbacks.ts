@@ -119,14 +119,16 @@ class Group {
 
   /** Interrupts every fiber, and forgets what has not started. */
   interrupt(): void {
+    // Those that wait go first: one that ends makes room for the next, which would only be started to be interrupted.
     for (const callback of Array.from(this.running)) {
       if (callback.waiting) {
         callback.withdraw()
         this.running.delete(callback)
-      } else {
-        callback.interrupted = true
-        callback.fiber?.interruptUnsafe()
       }
+    }
+    for (const callback of Array.from(this.running)) {
+      callback.interrupted = true
+      callback.fiber?.interruptUnsafe()
     }
     this.empty()
   }

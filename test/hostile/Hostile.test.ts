@@ -16,8 +16,6 @@ import * as Trial from "./Trial.ts"
 
 const sample = new Set([
   "builtins/index-of",
-  "builtins/replace-all",
-  "escape/bindings",
   "escape/callers",
   "escape/constructor-chain",
   "escape/dynamic-import",
@@ -35,12 +33,11 @@ const sample = new Set([
   "exit/sentinel",
   "loops/array-fill-unrolled",
   "loops/catch-overflow",
-  "loops/microtasks",
   "loops/stack-getter",
   "memory/array-fill",
   "memory/intl-date",
   "memory/array-concat",
-  "memory/resizable",
+  "memory/resizable-subclass",
   "memory/string-upper",
   "names/stored-names",
   "names/tools",
@@ -49,10 +46,8 @@ const sample = new Set([
   "poison/object-accessors",
   "stack/content",
   "stack/eval",
-  "stack/text",
   "storms/calls-5000",
   "storms/deaf-host",
-  "storms/notify",
   "storms/text",
   "time/json-deep",
   "time/regexp-nested",
@@ -83,11 +78,14 @@ describe.runIf(process.platform === "linux")("hostile cells", () => {
         const { ask, session } = yield* Playground.open(engine, { onSaid: () => {} })
         yield* ask
         const cell = yield* session.create({ toolCallId: "busy", source: "for (;;);" })
-        const [lane] = Lanes.lanesOf(process.pid).filter((pid) => !bystanderLanes.includes(pid))
+        const lane = Lanes.lanesOf(process.pid).find((pid) => !bystanderLanes.includes(pid))
         process.kill(lane!, "SIGSTOP")
         assert.strictEqual((yield* session.terminate(cell))._tag, "Terminated")
         assert.isFalse(yield* ask)
-        assert.isFalse(Lanes.isAlive(lane!))
+        yield* Effect.yieldNow.pipe(
+          Effect.repeat({ while: () => Lanes.isAlive(lane!) }),
+          Effect.timeout(Playground.wedged)
+        )
         const { initial } = yield* session.execute({ toolCallId: "next", source: "text(1)" })
         assert.strictEqual((yield* initial)._tag, "Completed")
       }))

@@ -397,6 +397,20 @@ describe("callbacks", () => {
       })))
     }))
 
+  it.effect("those that still wait for their turn are never started by a termination", () =>
+    Effect.gen(function*() {
+      let started = 0
+      yield* Effect.gen(function*() {
+        const { cell, isolate, session } = yield* makeCell
+        yield* isolate.emit(calls("tool-1", "tool-2", "tool-3", "tool-4"))
+        yield* session.terminate(cell)
+        assert.strictEqual(started, 2)
+      }).pipe(Effect.provide(layer({
+        limits: Protocol.Limits.make({ maxToolCallsInFlight: 2 }),
+        invokeTool: () => Effect.andThen(Effect.sync(() => started++), Effect.never)
+      })))
+    }))
+
   it.effect("a notification that is never delivered is given up after its bound", () =>
     Effect.gen(function*() {
       const { cell, isolate, session } = yield* makeCell

@@ -2,8 +2,9 @@
  * Watches the memory of the lane's process, much of which V8 counts for no isolate: `Intl` objects, what one builtin
  * allocates, backing stores.
  *
- * Nobody knows whose such memory is. So what the process holds while no cell computes is taken for granted, every cell
- * that computes may add what its heap can make of it, and past that the one that computes most has to end.
+ * Nobody knows whose such memory is. So the process may hold what it held without cells, what ended ones left behind, and
+ * for every live cell what V8 counts for it, or could while it computes. Past that, the cell that computed most has to
+ * end.
  *
  * @since 0.1.0
  */
@@ -33,10 +34,17 @@ export interface WatchdogLane {
 
 const mebibyte = 2 ** 20
 const periodMillis = 25
+/** How long a cell that was ended may take to stop, and how long if the process is not far over its bound. */
 const overrunMillis = 150
+const patientMillis = 1_500
+const farOver = 1.25
 const slackBytes = 64 * mebibyte
+/** What an isolate needs besides its heap. */
+const isolateBytes = 8 * mebibyte
 /** V8 moves the live part of a heap while it collects the rest. */
 const bytesPerHeapByte = 2
+/** What ended cells may leave behind before the process is not good for more of them. */
+const stainBytes = 256 * mebibyte
 
 interface Use {
   turns: number
@@ -46,62 +54,79 @@ interface Use {
 }
 
 export const makeWatchdog = (lane: WatchdogLane) => {
+  const bareBytes = process.memoryUsage.rss()
+  let grantedBytes = bareBytes
   let timer: NodeJS.Timeout | undefined
-  let grantedBytes = process.memoryUsage.rss()
   let overSince: number | undefined
-  let ended = false
-  const uses = new Map<Watched, Use>()
+  let overrun = false
+  let uses = new Map<Watched, Use>()
 
-  /** What a cell that has computed since the process was last at rest may hold. */
-  const allowance = (cell: Watched): number => {
-    const use = uses.get(cell) ?? { turns: -1, bytes: 0, cpuTime: 0n, cpuTimeSince: 0n }
-    uses.set(cell, use)
-    const cpuTime = cell.cpuTime()
-    use.cpuTimeSince = cpuTime - use.cpuTime
-    use.cpuTime = cpuTime
-    const turns = cell.turns()
-    if (!cell.isBusy() && use.turns !== turns) {
-      cell.heapBytes().then((bytes) => {
-        use.turns = turns
-        use.bytes = bytes
-      }, () => {})
+  /** Looks at every live cell; says whether one has ended since the last look. */
+  const look = (cells: ReadonlyArray<Watched>): boolean => {
+    const before = uses
+    uses = new Map()
+    let kept = 0
+    for (const cell of cells) {
+      const use = before.get(cell)
+      kept += use === undefined ? 0 : 1
+      const cpuTime = cell.cpuTime()
+      uses.set(cell, {
+        turns: use?.turns ?? -1,
+        bytes: use?.bytes ?? 0,
+        cpuTime,
+        cpuTimeSince: cpuTime - (use?.cpuTime ?? 0n)
+      })
     }
+    return kept < before.size
+  }
+
+  /** What a cell may hold. */
+  const allowance = ([cell, use]: [Watched, Use]): number => {
     const most = cell.heapMebibytes * mebibyte * bytesPerHeapByte
-    return cell.isBusy() || use.turns !== turns ? most : Math.min(use.bytes, most)
+    if (cell.isBusy()) {
+      return most
+    }
+    const turns = cell.turns()
+    if (use.turns === turns) {
+      return Math.min(use.bytes, most) + isolateBytes
+    }
+    cell.heapBytes().then((bytes) => uses.has(cell) && uses.set(cell, { ...uses.get(cell)!, turns, bytes }), () => {})
+    return most
   }
 
   const tick = () => {
     timer = undefined
     const resident = process.memoryUsage.rss()
     const cells = [...lane.cells()]
-    const busy = cells.filter((cell) => cell.isBusy())
-    if (busy.length === 0 && lane.leaving() === 0) {
-      grantedBytes = resident
-      overSince = undefined
-      uses.clear()
-      return
+    const ended = look(cells)
+    const allowed = Array.from(uses, allowance).reduce((sum, bytes) => sum + bytes, 0)
+    const isAtRest = lane.leaving() === 0 && !cells.some((cell) => cell.isBusy())
+    if (isAtRest && (ended || cells.length === 0)) {
+      grantedBytes = Math.max(bareBytes, resident - allowed)
     }
-    timer = setTimeout(tick, periodMillis)
-    for (const cell of uses.keys()) {
-      if (!cells.includes(cell)) {
-        uses.delete(cell)
-      }
+    if (grantedBytes > bareBytes + stainBytes) {
+      lane.onStained()
     }
-    busy.forEach((cell) => uses.has(cell) || allowance(cell))
-    const allowed = Array.from(uses.keys(), allowance).reduce((sum, bytes) => sum + bytes, 0)
+    if (!isAtRest) {
+      timer = setTimeout(tick, periodMillis)
+    }
+    check(resident, allowed)
+  }
+
+  const check = (resident: number, allowed: number) => {
     const bound = grantedBytes + slackBytes + allowed
     if (resident <= bound) {
       overSince = undefined
     } else if (overSince === undefined) {
       overSince = performance.now()
-      endGreediest(busy, resident)
+      endGreediest(resident)
     } else if (lane.leaving() === 0) {
       // Whoever had it is gone. What the process could not give back hurts nobody as long as it does not grow.
       grantedBytes = resident - allowed
       overSince = undefined
       lane.onStained()
-    } else if (performance.now() - overSince > overrunMillis) {
-      ended = true
+    } else if (performance.now() - overSince > (resident > bound * farOver ? overrunMillis : patientMillis)) {
+      overrun = true
       clearTimeout(timer)
       lane.onOverrun(
         "the session's other cells ended with this one's process: a script that could not be stopped "
@@ -110,23 +135,26 @@ export const makeWatchdog = (lane: WatchdogLane) => {
     }
   }
 
-  const endGreediest = (busy: ReadonlyArray<Watched>, resident: number) => {
-    const since = (cell: Watched) => uses.get(cell)?.cpuTimeSince ?? 0n
-    const [greediest] = busy.toSorted((a, b) => Number(since(b) - since(a)))
-    greediest?.endAtLimit(
-      `the script went past its memory limit of ${greediest.heapMebibytes} MiB: its process held ${
+  const endGreediest = (resident: number) => {
+    const [greediest] = Array.from(uses).toSorted(([, a], [, b]) => Number(b.cpuTimeSince - a.cpuTimeSince))
+    const [cell] = greediest ?? []
+    cell?.endAtLimit(
+      `the script went past its memory limit of ${cell.heapMebibytes} MiB: its process held ${
         inMebibytes(resident)
       } MiB`
     )
+    wake()
+  }
+
+  const wake = () => {
+    if (timer === undefined && !overrun) {
+      timer = setTimeout(tick, periodMillis)
+    }
   }
 
   return {
     /** A cell begins to compute. */
-    wake: (): void => {
-      if (timer === undefined && !ended) {
-        timer = setTimeout(tick, periodMillis)
-      }
-    }
+    wake
   }
 }
 
