@@ -94,6 +94,7 @@ export const serveStdio = (options?: Options): Effect.Effect<void, ConnectionErr
 const serveSocket = Effect.fnUntraced(function*(host: Connection.Host, socket: Socket) {
   yield* Connection.serve(host, { input: socket, output: socket }).pipe(
     Effect.catch((error) => Effect.logWarning(`a client was disconnected: ${error.message}`)),
+    Effect.catchDefect((defect) => Effect.logError("This is a bug", defect)),
     Effect.ensuring(Effect.sync(() => socket.destroySoon()))
   )
 })

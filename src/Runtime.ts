@@ -338,6 +338,8 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
         starting++
         return restore(TypeScript.start(lease, program, request.language)).pipe(
           Effect.ensuring(Effect.sync(() => starting--)),
+          // The engine is taken from under an isolate that still starts.
+          Effect.mapError((error) => closing === undefined ? error : new Protocol.ShuttingDown()),
           Effect.flatMap((handle) => {
             // The session may have begun to end while the isolate started.
             if (closing !== undefined) {

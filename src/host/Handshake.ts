@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import * as Extension from "./Extension.ts"
 import type { ClientMessage, HostMessage } from "./Message.ts"
 
 const version = 1
@@ -11,13 +12,16 @@ const version = 1
 export const capabilities = [
   "bounded-output-v1",
   "delegate-capacity-4096",
+  Extension.capability,
   "session-cell-execution-resource-limits",
   "yield-observation"
 ] as const
 export type Capability = (typeof capabilities)[number]
 
 /** The answer to a client's first message. */
-export const greet = (message: ClientMessage): HostMessage & { readonly type: `connection/${string}` } => {
+export const greet = (
+  message: ClientMessage | Extension.ClientMessage
+): HostMessage & { readonly type: `connection/${string}` } => {
   if (message.type !== "connection/hello") {
     return {
       type: "connection/rejected",

@@ -18,7 +18,7 @@ import { OutputItem, ToolKind } from "../Protocol.ts"
 // =============================================================================
 
 /** JSON as it came out of a parser: there is nothing to check, however deep it is. */
-const AnyJson = Schema.declare((_value): _value is Schema.Json => true, { identifier: "Json" })
+export const AnyJson = Schema.declare((_value): _value is Schema.Json => true, { identifier: "Json" })
 
 const optional = <S extends Schema.Top>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 
@@ -310,7 +310,8 @@ const parse = (text: string): unknown => {
 const toMessageError = (error: unknown) =>
   new MessageError({ text: error instanceof Error ? error.message : String(error) })
 
-const decodeText = <A>(decode: (value: unknown) => Result.Result<A, Schema.SchemaError>) => (text: string) =>
+/** Decodes the text of a payload. */
+export const decodeText = <A>(decode: (value: unknown) => Result.Result<A, Schema.SchemaError>) => (text: string) =>
   Result.try({ try: () => parse(text), catch: toMessageError }).pipe(
     Result.flatMap((value) => Result.mapError(decode(value), toMessageError))
   )
@@ -334,9 +335,9 @@ const replaceLoneSurrogates = (json: string): string =>
     : json
 
 /** A message as JSON that every client can read. */
-export const encode = (message: ClientMessage | HostMessage): string =>
+export const encode = <A extends { readonly type: string; readonly id?: MessageId }>(message: A): string =>
   replaceLoneSurrogates(
     JSON.stringify(
-      "id" in message && typeof message.id === "bigint" ? { ...message, id: rawJSON(String(message.id)) } : message
+      typeof message.id === "bigint" ? { ...message, id: rawJSON(String(message.id)) } : message
     )
   )

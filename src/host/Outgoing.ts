@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Writable } from "node:stream"
+import type { AnyMessage } from "./Extension.ts"
 import * as Frame from "./Frame.ts"
 import * as Message from "./Message.ts"
 
@@ -38,7 +39,7 @@ export class Outgoing {
   }
 
   /** Sends a message. What is posted within one tick goes out in one write. */
-  post(message: Message.HostMessage): Letter | Frame.FrameError {
+  post(message: AnyMessage): Letter | Frame.FrameError {
     const frame = Frame.encode(Message.encode(message))
     if (frame instanceof Frame.FrameError) {
       return frame
@@ -107,7 +108,7 @@ export class Outgoing {
   })
 
   private hasRoom(): boolean {
-    return this.bytes < roomBytes && this.letters.size < roomLetters
+    return this.bytes + this.stream.writableLength < roomBytes && this.letters.size < roomLetters
   }
 
   private remove(letter: Letter): void {

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import type * as Delegate from "effect-code-mode/Delegate"
 import * as Host from "effect-code-mode/Host"
 import * as Isolate from "effect-code-mode/Isolate"
 import * as Protocol from "effect-code-mode/Protocol"
@@ -55,6 +56,13 @@ const said = (client: Client) => client.told.map(sayMessage)
 /** The delegate requests that the client has not answered. */
 const requests = (client: Client) =>
   client.told.filter((message): message is Told<"delegate/request"> => message.type === "delegate/request")
+
+/** A delegate whose tools give the id of the call. */
+const answerWithItsId: Delegate.Delegate["Service"] = {
+  tools: [],
+  invokeTool: ({ toolCallId }) => Effect.succeed(toolCallId),
+  notify: () => Effect.void
+}
 
 const failure = (exit: Exit.Exit<void, Host.ConnectionError>) =>
   Exit.isSuccess(exit) ? undefined : Exit.findErrorOption(exit)
@@ -568,8 +576,42 @@ describe("the client as a delegate", () => {
       assert.deepStrictEqual(requests(client).slice(3).map(({ sessionId }) => sessionId).toSorted(), ["s", "t", "t"])
     }).pipe(Effect.provide(Isolate.layerTest)))
 
+  it.effect("hears nothing of a call that was cancelled while it waited its turn", () =>
+    Effect.gen(function*() {
+      const { client } = yield* open({ limits: Protocol.Limits.make({ maxToolCallsInFlight: 1 }) })
+      yield* client.open("t")
+      const first = yield* execute(client)
+      const second = yield* execute(client, { session: "t" })
+      yield* first.isolate.emit(calls("tool-1"))
+      yield* second.isolate.emit(calls("tool-1"))
+      const { id } = yield* client.heardType("delegate/request")
+      yield* client.terminate(second.cellId, "t")
+      client.respond(id, null)
+      yield* first.isolate.emit(calls("tool-2"))
+      yield* client.heardType("delegate/request", 2)
+      yield* barrier(client)
+      assert.deepStrictEqual(requests(client).map(({ sessionId }) => sessionId), ["s", "s"])
+    }).pipe(Effect.provide(Isolate.layerTest)))
+
+  it.effect("does not make room by answering what was cancelled", () =>
+    Effect.gen(function*() {
+      const { client } = yield* open({ limits: Protocol.Limits.make({ maxToolCallsInFlight: 1 }) })
+      yield* client.open("t")
+      const cancelled = yield* execute(client)
+      yield* cancelled.isolate.emit(calls("tool-1"))
+      const { id } = yield* client.heardType("delegate/request")
+      yield* client.terminate(cancelled.cellId)
+      client.respond(id, null)
+      const first = yield* execute(client)
+      const second = yield* execute(client, { session: "t" })
+      yield* first.isolate.emit(calls("tool-1"))
+      yield* second.isolate.emit(calls("tool-1"))
+      yield* barrier(client)
+      assert.lengthOf(requests(client), 2)
+    }).pipe(Effect.provide(Isolate.layerTest)))
+
   for (const [capability, capacity] of [[[], 1024], [["delegate-capacity-4096"], 4096]] as const) {
-    it.effect(`has ${capacity} at a time with ${capability.join() || "no capability"}`, () =>
+    it.live(`has ${capacity} at a time with ${capability.join() || "no capability"}`, () =>
       Effect.gen(function*() {
         const { client } = yield* open({ capabilities: capability })
         const { isolate } = yield* execute(client)
@@ -577,17 +619,18 @@ describe("the client as a delegate", () => {
         yield* client.heardType("delegate/request", capacity)
         yield* barrier(client)
         assert.lengthOf(requests(client), capacity)
-        for (let answered = 0; answered < 5000; answered++) {
-          yield* client.heardType("delegate/request", answered + 1)
-          client.respond(answered + 1, answered)
+        client.serve(answerWithItsId)
+        for (const { id, request } of requests(client)) {
+          client.respond(id, request.type === "tool/invoke" ? request.invocation.runtime_tool_call_id : null)
         }
+        yield* client.heardType("delegate/request", 5000)
         yield* barrier(client)
         assert.deepStrictEqual(
           isolate.commands,
           Array.from({ length: 5000 }, (_, index) => ({
             _tag: "Resolve" as const,
             id: toolCallId(`tool-${index + 1}`),
-            json: String(index)
+            json: `"tool-${index + 1}"`
           }))
         )
       }).pipe(Effect.provide(Isolate.layerTest)))
@@ -663,6 +706,18 @@ describe("sessions", () => {
           assert.deepStrictEqual(say(yield* client.answer(client.askExecute(""))), ["error", "no isolate"])
         }
       }).pipe(Effect.provide(failing.layer))
+    }))
+
+  it.effect("that end while a cell starts tell it so", () =>
+    Effect.gen(function*() {
+      const gate = Deferred.makeUnsafe<void, Protocol.IsolateFailure>()
+      yield* Effect.gen(function*() {
+        const { client } = yield* open()
+        const id = client.askExecute("")
+        assert.deepStrictEqual(say(yield* client.shutdown()), ["session/closed"])
+        yield* Deferred.fail(gate, new Protocol.IsolateFailure({ text: "the lane was ended" }))
+        assert.deepStrictEqual(say(yield* client.answer(id)), ["error", "code mode session is shutting down"])
+      }).pipe(Effect.provide(layerGated(Deferred.await(gate), []).layer))
     }))
 
   it.effect("give their cells the heap that was asked for", () =>
@@ -829,7 +884,7 @@ describe("a client that leaves", () => {
 })
 
 describe("a client that reads slowly", () => {
-  it.effect("keeps its connection, and gets everything in order", () =>
+  it.live("keeps its connection, and gets everything in order", () =>
     Effect.gen(function*() {
       const { client, hostSide } = yield* open({ capabilities: ["delegate-capacity-4096"] })
       const { initial, isolate } = yield* execute(client)
@@ -846,11 +901,9 @@ describe("a client that reads slowly", () => {
       yield* Effect.yieldNow
       // The host holds back what the client does not take: not 50 MB, but a frame more than the stream's own bound.
       assert.isBelow(hostSide.writableLength, hostSide.writableHighWaterMark + 11_000)
+      client.serve(answerWithItsId)
       client.resume()
-      for (let answered = 0; answered < 5000; answered++) {
-        const { id } = yield* client.heardType("delegate/request", answered + 1)
-        client.respond(id, null)
-      }
+      yield* client.heardType("delegate/request", 5000)
       yield* barrier(client)
       yield* isolate.emit(finished())
       assert.deepStrictEqual(say(yield* initial), ["Result"])
@@ -905,7 +958,51 @@ describe("a client that reads slowly", () => {
       }
     }).pipe(Effect.provide(Isolate.layerTest)))
 
-  it.effect("and asks on and on is not listened to until it reads", () =>
+  it.effect("hears the answer to a wait before that its cell is closed, and of the session last", () =>
+    Effect.gen(function*() {
+      const { client } = yield* open()
+      const { cellId, initial } = yield* execute(client, { yieldTime: 0 })
+      yield* initial
+      const large = yield* execute(client)
+      client.pause()
+      yield* large.isolate.emit(output("y".repeat(2_000_000)), finished())
+      const wait = client.askWait(cellId)
+      const shutdown = client.ask({ method: "session/shutdown", sessionId: "s" })
+      yield* Effect.yieldNow
+      yield* Effect.yieldNow
+      client.resume()
+      yield* client.answer(shutdown)
+      assert.deepStrictEqual(say(yield* client.answer(wait)), ["Missing", "Result", "! exec cell 1 not found"])
+      assert.deepStrictEqual(said(client).slice(-4), [
+        "cell/closed",
+        "operation/response Missing",
+        "cell/closed",
+        "operation/response session/closed"
+      ])
+    }).pipe(Effect.provide(Isolate.layerTest)))
+
+  it.effect("leaves what its cells put out in the cells", () =>
+    Effect.gen(function*() {
+      const { client } = yield* open({ limits: Protocol.Limits.make({ maxUndeliveredOutputBytes: 3_000_000 }) })
+      const { cellId, initial, isolate } = yield* execute(client, { yieldTime: 0 })
+      yield* initial
+      const large = yield* execute(client)
+      client.pause()
+      yield* large.isolate.emit(output("y".repeat(2_000_000)), finished())
+      yield* Effect.yieldNow
+      const wait = client.askWait(cellId)
+      yield* Effect.yieldNow
+      for (let time = 0; time < 2; time++) {
+        yield* isolate.emit(output("z".repeat(2_000_000)), yieldRequested)
+        yield* Effect.yieldNow
+      }
+      client.resume()
+      const [event, , , error] = say(yield* client.answer(wait))
+      assert.strictEqual(event, "Result")
+      assert.match(String(error), /more than 3000000 bytes that nobody has read/)
+    }).pipe(Effect.provide(Isolate.layerTest)))
+
+  it.live("and asks on and on is not listened to until it reads", () =>
     Effect.gen(function*() {
       const { client, hostSide } = yield* open()
       client.pause()

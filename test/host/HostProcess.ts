@@ -69,12 +69,16 @@ export const connect = (path: string): Effect.Effect<Client, Error, Scope.Scope>
     (socket) => Effect.sync(() => socket.destroy())
   ).pipe(Effect.map((socket) => new Client(socket, socket)))
 
+/** Waits until a host on a socket takes connections. */
+export const listening = ({ child }: HostProcess): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    child.stdout.once("data", () => resume(Effect.void))
+  })
+
 /** Starts a host on a socket in a folder of its own. */
 export const startUnix = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
   const path = join(yield* folder, "host.sock")
   const host = yield* start("--listen", `unix://${path}`, ...args)
-  yield* Effect.callback<void>((resume) => {
-    host.child.stdout.once("data", () => resume(Effect.void))
-  })
+  yield* listening(host)
   return { ...host, path, connect: connect(path) }
 })

@@ -193,13 +193,15 @@ describe("ids", () => {
 })
 
 describe("encoding", () => {
-  const encodeText = (text: string) =>
-    Message.encode({
+  const encodeText = (text: string) => {
+    const message: Message.HostMessage = {
       type: "delegate/request",
       id: 1,
       sessionId: "s",
       request: { type: "notification/send", callId: "c", cellId: "1", text }
-    })
+    }
+    return Message.encode(message)
+  }
   const readBack = (text: string): unknown => JSON.parse(encodeText(text)).request.text
 
   it("puts a replacement for half of a surrogate pair, which readers refuse", () => {

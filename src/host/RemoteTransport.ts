@@ -1,0 +1,141 @@
+/**
+ * The way to a host: a process of our own, or a Unix domain socket.
+ *
+ * @internal
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { type ChildProcessByStdio, spawn } from "node:child_process"
+import { realpathSync } from "node:fs"
+import * as Net from "node:net"
+import { dirname, join } from "node:path"
+import type { Readable, Writable } from "node:stream"
+import { fileURLToPath } from "node:url"
+
+/** No host could be reached, or it is gone. */
+export class HostFailure extends Schema.TaggedError<HostFailure>("effect-code-mode/host/HostFailure")("HostFailure", {
+  text: Schema.String
+}) {
+  override get message() {
+    return this.text
+  }
+}
+
+export interface Command {
+  readonly command: string
+  readonly args?: ReadonlyArray<string> | undefined
+  /** The environment of the process; without it, that of this one. */
+  readonly env?: Readonly<Record<string, string>> | undefined
+}
+
+export interface Transport {
+  readonly input: Readable
+  readonly output: Writable
+  /** Calls `listener` once the host can say nothing more, with the reason. */
+  readonly onGone: (listener: (reason: string) => void) => void
+}
+
+const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js"
+const here = dirname(realpathSync(fileURLToPath(import.meta.url)))
+
+/** The host of this package, in the same node as this process and with nothing in its environment. */
+export const ownHost: Command = {
+  command: process.execPath,
+  args: [join(here, "..", "bin", `code-mode-host${extension}`)],
+  env: {}
+}
+
+const keptStderr = 4096
+
+/** How long a host may take to end once nothing comes in any more. */
+const leaveWithin = "250 millis"
+
+type Child = ChildProcessByStdio<Writable, Readable, Readable>
+
+const isGone = (child: Child) => child.exitCode !== null || child.signalCode !== null
+
+const awaitExit = (child: Child): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    if (isGone(child)) {
+      return resume(Effect.void)
+    }
+    const done = () => resume(Effect.void)
+    child.once("exit", done)
+    return Effect.sync(() => child.off("exit", done))
+  })
+
+/** The host and whatever it has started in its process group. */
+const kill = (child: Child) => {
+  if (child.pid !== undefined && !isGone(child)) {
+    process.kill(-child.pid, "SIGKILL")
+  }
+}
+
+const start = ({ args, command, env }: Command) =>
+  Effect.callback<Child, HostFailure>((resume) => {
+    // A group of its own: an interrupt typed at a terminal reaches this process alone, which then ends the host.
+    const child = spawn(command, args ?? [], {
+      env: env ?? process.env,
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: true,
+      windowsHide: true
+    })
+    child.once("spawn", () => resume(Effect.succeed(child)))
+    child.once(
+      "error",
+      (error) =>
+        resume(Effect.fail(new HostFailure({ text: `failed to spawn code-mode host ${command}: ${error.message}` })))
+    )
+  })
+
+const end = (child: Child) =>
+  Effect.sync(() => child.stdin.end()).pipe(
+    Effect.andThen(awaitExit(child)),
+    Effect.timeoutOrElse({
+      duration: leaveWithin,
+      orElse: () => Effect.andThen(Effect.sync(() => kill(child)), awaitExit(child))
+    })
+  )
+
+/** Starts a host that is ended with the scope. */
+export const spawnHost = (command: Command): Effect.Effect<Transport, HostFailure, Scope.Scope> =>
+  Effect.acquireRelease(start(command), end).pipe(
+    Effect.map((child) => {
+      let stderr = ""
+      child.stderr.on("data", (bytes: Buffer) => {
+        stderr = (stderr + bytes.toString()).slice(-keptStderr)
+      })
+      return {
+        input: child.stdout,
+        output: child.stdin,
+        onGone: (listener) =>
+          child.once("close", (code, signal) => {
+            const said = stderr.trim()
+            listener(`code-mode host ended with ${signal ?? `status ${code}`}${said && `: ${said}`}`)
+          })
+      }
+    })
+  )
+
+/** Connects to a host that listens at a path. The host stays when the scope closes. */
+export const connectHost = (path: string): Effect.Effect<Transport, HostFailure, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.callback<Net.Socket, HostFailure>((resume) => {
+      const socket = Net.connect(path)
+      const onError = (error: Error) =>
+        resume(Effect.fail(new HostFailure({ text: `cannot connect to the code-mode host: ${error.message}` })))
+      socket.once("error", onError).once("connect", () => {
+        socket.off("error", onError)
+        resume(Effect.succeed(socket))
+      })
+      return Effect.sync(() => socket.destroy())
+    }),
+    (socket) => Effect.sync(() => socket.destroy())
+  ).pipe(
+    Effect.map((socket) => ({
+      input: socket,
+      output: socket,
+      onGone: (listener) => socket.once("close", () => listener("the code-mode host closed the connection"))
+    }))
+  )
