@@ -5,6 +5,7 @@
  */
 import { stripVTControlCharacters } from "node:util"
 import * as TypeScript from "../codemode/TypeScript.ts"
+import * as Identifier from "../internal/Identifier.ts"
 import type { ToolDefinition } from "../Protocol.ts"
 import * as Event from "./Event.ts"
 
@@ -29,7 +30,7 @@ export const json = (tools: ReadonlyArray<ToolDefinition>): string =>
   tools.map((tool) =>
     Event.toLine({
       type: "tool",
-      name: TypeScript.identifier(tool.name),
+      name: Identifier.fromName(tool.name),
       description: tool.description,
       declaration: TypeScript.signature(tool)
     })

@@ -9,8 +9,8 @@ import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as TypeScript from "../codemode/TypeScript.ts"
 import { Delegate } from "../Delegate.ts"
+import * as Identifier from "../internal/Identifier.ts"
 import { CellId } from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
 import * as DurationFlag from "./DurationFlag.ts"
@@ -48,7 +48,7 @@ const repl = Effect.fnUntraced(function*(flags: Flags) {
   const { tools } = yield* Delegate
   const session = yield* Runtime.SessionRuntime
   const prompt = yield* Prompt.make((word) =>
-    [...commands, ...tools.map(({ name }) => `tools.${TypeScript.identifier(name)}`)].filter((each) =>
+    [...commands, ...tools.map(({ name }) => `tools.${Identifier.fromName(name)}`)].filter((each) =>
       each.startsWith(word)
     )
   )

@@ -6,8 +6,8 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as TypeScript from "../codemode/TypeScript.ts"
 import { Delegate } from "../Delegate.ts"
+import * as Identifier from "../internal/Identifier.ts"
 import { Reporter } from "./Reporter.ts"
 
 const logged = Effect.gen(function*() {
@@ -17,7 +17,7 @@ const logged = Effect.gen(function*() {
     tools: delegate.tools,
     invokeTool: Effect.fnUntraced(function*(call) {
       const { name, namespace } = call.toolName
-      const reported = { id: call.toolCallId, tool: TypeScript.identifier(`${namespace ?? ""}${name}`), call }
+      const reported = { id: call.toolCallId, tool: Identifier.fromName(`${namespace ?? ""}${name}`), call }
       const start = yield* Clock.monotonicTimeNanos
       yield* reporter.toolStarted(reported)
       return yield* delegate.invokeTool(call).pipe(

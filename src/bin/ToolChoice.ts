@@ -6,8 +6,8 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { matchesGlob } from "node:path"
-import * as TypeScript from "../codemode/TypeScript.ts"
 import { Delegate } from "../Delegate.ts"
+import * as Identifier from "../internal/Identifier.ts"
 import * as Failure from "./Failure.ts"
 
 export interface Choice {
@@ -19,7 +19,7 @@ export interface Choice {
 const narrowed = ({ allow, deny }: Choice) =>
   Effect.fnUntraced(function*(delegate: Delegate["Service"]) {
     const matches = (globs: ReadonlyArray<string>) => ({ name }: { readonly name: string }) =>
-      globs.some((glob) => matchesGlob(TypeScript.identifier(name), glob))
+      globs.some((glob) => matchesGlob(Identifier.fromName(name), glob))
     for (const [flag, globs] of [["--allow", allow], ["--deny", deny]] as const) {
       const idle = globs.find((glob) => !delegate.tools.some(matches([glob])))
       if (idle !== undefined) {

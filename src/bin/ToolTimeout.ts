@@ -6,8 +6,8 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as TypeScript from "../codemode/TypeScript.ts"
 import { Delegate } from "../Delegate.ts"
+import * as Identifier from "../internal/Identifier.ts"
 import { ToolError } from "../Protocol.ts"
 
 const bounded = (timeout: Duration.Duration) => (delegate: Delegate["Service"]) =>
@@ -15,7 +15,7 @@ const bounded = (timeout: Duration.Duration) => (delegate: Delegate["Service"]) 
     ...delegate,
     invokeTool: (call) => {
       const { name, namespace } = call.toolName
-      const tool = TypeScript.identifier(`${namespace ?? ""}${name}`)
+      const tool = Identifier.fromName(`${namespace ?? ""}${name}`)
       return delegate.invokeTool(call).pipe(
         Effect.timeoutOrElse({
           duration: timeout,

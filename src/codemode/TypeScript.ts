@@ -11,6 +11,7 @@
  */
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
+import * as Identifier from "../internal/Identifier.ts"
 import type { ToolDefinition } from "../Protocol.ts"
 
 const maxNestedExpansions = 2
@@ -274,13 +275,10 @@ const resultType = (schema: Json | undefined): string => {
   return structured === "unknown" ? "CallToolResult" : `CallToolResult<${structured}>`
 }
 
-/** The name under which a cell sees a tool. */
-export const identifier = (name: string): string => name.replace(/^[^A-Za-z_$]|[^A-Za-z0-9_$]/gu, "_") || "_"
-
 /** The tool as a method of `tools`. */
 export const signature = (tool: ToolDefinition): string => {
   const argument = tool.kind === "freeform"
     ? "input: string"
     : `args: ${tool.inputSchema === undefined ? "unknown" : fromJsonSchema(tool.inputSchema)}`
-  return `${identifier(tool.name)}(${argument}): Promise<${resultType(tool.outputSchema)}>;`
+  return `${Identifier.fromName(tool.name)}(${argument}): Promise<${resultType(tool.outputSchema)}>;`
 }

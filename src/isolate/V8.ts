@@ -15,6 +15,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
+import * as Identifier from "../internal/Identifier.ts"
 import { Isolate, IsolateEvent, type IsolateHandle, type Lease, type Program } from "../Isolate.ts"
 import { IsolateFailure } from "../Protocol.ts"
 import { Kind, type ProgramFrame } from "./Frames.ts"
@@ -27,14 +28,11 @@ const mebibyte = 1024 * 1024
 const defaultHeapMebibytes = 256
 const leastHeapMebibytes = 8
 
-/** The identifier under which a script sees a tool. */
-const identifier = (name: string) => name.replace(/^[^A-Za-z_$]|[^A-Za-z0-9_$]/gu, "_") || "_"
-
 const encodeProgram = (program: Program): string => {
   const frame: ProgramFrame = {
     source: program.source,
     tools: JSON.stringify(
-      program.tools.map(({ description, name }) => ({ name: identifier(name), description }))
+      program.tools.map(({ description, name }) => ({ name: Identifier.fromName(name), description }))
     ),
     stored: JSON.stringify([...program.stored]),
     pausable: program.pausable,
