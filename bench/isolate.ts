@@ -2,6 +2,7 @@
  * What the V8 engine costs on its own: `npm run build && node bench/isolate.ts [rounds]`. Times are in milliseconds, median and p95;
  * cells start after a pause, as a model's do.
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import { Isolate, type IsolateEvent, type IsolateHandle, type Lease } from "../dist/Isolate.js"
@@ -30,6 +31,7 @@ const run = Effect.fnUntraced(function*(lease: Lease, source: string) {
     stored: new Map(),
     pausable: false,
     maxHeapSizeBytes: 0,
+    maxCpuTime: Duration.infinity,
     maxPendingToolCalls: 100_000
   })
   while (true) {

@@ -72,6 +72,10 @@ export interface Cell {
   readonly id: CellId
   readonly kind: "continuing" | "pausable"
   readonly status: () => Status
+  /** Whether its script has been computing for a while, without a pause. */
+  readonly isBusy: () => boolean
+  /** Whether it shares its process with other sessions. */
+  readonly isDegraded: () => boolean
   /** The next event; one caller at a time. */
   readonly observe: (yieldAfter: Duration.Duration) => Effect.Effect<CellEvent, BusyObserver | MissingCell>
   /** The frontier a pausable cell stands at or comes to next, or its outcome. */
@@ -147,6 +151,7 @@ class CellImpl implements Cell {
   private terminator: Listener | undefined
   private yieldAfter = Duration.infinity
   private yieldTimer: Fiber.Fiber<unknown> | undefined
+  private wallTimer: Fiber.Fiber<unknown> | undefined
   private draining: Fiber.Fiber<unknown> | undefined
   private grace: Effect.Effect<void>
   private outcome: "Completed" | "Failed" | "Terminated" = "Terminated"
@@ -172,6 +177,7 @@ class CellImpl implements Cell {
       onIdle: () => this.checkStalled()
     })
     this.runFork(this.readEvents)
+    this.startWallTimer()
   }
 
   // ---------------------------------------------------------------------------
@@ -299,6 +305,14 @@ class CellImpl implements Cell {
     }
   }
 
+  isBusy(): boolean {
+    return this.handle.isBusy()
+  }
+
+  isDegraded(): boolean {
+    return this.handle.isDegraded()
+  }
+
   // ---------------------------------------------------------------------------
   // What the isolate does
   // ---------------------------------------------------------------------------
@@ -409,8 +423,9 @@ class CellImpl implements Cell {
 
   /** Ends the cell as failed because of a bound. */
   private exceed(text: string): void {
-    this.handle.stop()
     this.apply({ _tag: "Finished", error: { _tag: "LimitExceeded", text } })
+    // After that, so that the end of its events says nothing.
+    this.handle.stop()
   }
 
   private checkStalled(): void {
@@ -439,6 +454,7 @@ class CellImpl implements Cell {
     switch (decision._tag) {
       case "Cancel": {
         this.handle.stop()
+        this.wallTimer?.interruptUnsafe()
         this.draining?.interruptUnsafe()
         this.runFork(
           Effect.andThen(this.callbacks.cancel(this.grace), Effect.sync(() => this.apply({ _tag: "Cancelled" })))
@@ -446,6 +462,7 @@ class CellImpl implements Cell {
         return
       }
       case "Drain": {
+        this.wallTimer?.interruptUnsafe()
         this.draining = this.runFork(Effect.andThen(
           this.callbacks.finish,
           Effect.sync(() => this.apply({ _tag: "Drained", refusal: this.session.refuse(this.writes) }))
@@ -521,6 +538,17 @@ class CellImpl implements Cell {
     this.yieldTimer = this.runFork(
       Effect.andThen(Effect.sleep(this.yieldAfter), Effect.sync(() => this.yieldNow()))
     )
+  }
+
+  private startWallTimer(): void {
+    const { maxWallTime } = this.session.limits
+    if (Duration.isFinite(maxWallTime)) {
+      const onOver = Effect.sync(() => {
+        this.wallTimer = undefined
+        this.exceed(`the script ran for longer than its limit of ${Duration.format(maxWallTime)}`)
+      })
+      this.wallTimer = this.runFork(Effect.andThen(Effect.sleep(maxWallTime), onOver))
+    }
   }
 
   private dropObserver(): void {

@@ -11,6 +11,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
@@ -43,6 +44,8 @@ export interface Program {
   readonly pausable: boolean
   /** V8 heap in bytes. */
   readonly maxHeapSizeBytes: number
+  /** Processor time that the script may use; it may be infinite. */
+  readonly maxCpuTime: Duration.Duration
   /** Unanswered tool calls after which the script's next one is refused. */
   readonly maxPendingToolCalls: number
 }
@@ -97,6 +100,10 @@ export type IsolateEvent = typeof IsolateEvent.Type
 export interface IsolateHandle {
   /** What the script does. Ends after `Finished`; an end without one means that the isolate was lost. */
   readonly events: Queue.Dequeue<IsolateEvent, Cause.Done>
+  /** Whether the script has been computing for a while, without a pause. */
+  readonly isBusy: () => boolean
+  /** Whether it shares its lane with other sessions. */
+  readonly isDegraded: () => boolean
   /** Settles a tool call with a result, given as JSON text. */
   readonly resolve: (id: ToolCallId, json: string) => void
   /** Settles a tool call with an error text. */
@@ -202,6 +209,8 @@ export const layerTest: Layer.Layer<Isolate | TestIsolates> = Layer.effectContex
       })
       const handle: IsolateHandle = {
         events,
+        isBusy: () => false,
+        isDegraded: () => false,
         resolve: (id, json) => tell({ _tag: "Resolve", id, json }),
         reject: (id, text) => tell({ _tag: "Reject", id, text }),
         resume: () => tell({ _tag: "Resume" }),

@@ -430,6 +430,8 @@ const limit = <S extends Schema.Top & Schema.WithoutConstructorDefault>(schema: 
  * - `cancellationGrace`: how long callbacks may take to end once they are cancelled; one grace for all of them.
  * - `notificationDelivery`: how long one notification may take to be delivered.
  * - `maxHeapSizeBytes`: V8 heap of one cell; 0 means the default, and less than 8 MiB is raised to it.
+ * - `maxCpuTime`: processor time that one cell may use; none is set by default.
+ * - `maxWallTime`: how long one cell may live from its start to the end of its script; none is set by default.
  * - `maxLiveCells`: cells of one session at a time.
  * - `maxToolCallsInFlight`: tool calls of one session that run at a time; more of them wait.
  * - `maxPendingCallbacks`: tool calls and notifications of one cell, running or waiting; one more is refused.
@@ -445,6 +447,8 @@ export class Limits extends Schema.Class<Limits>("effect-code-mode/Limits")({
   cancellationGrace: limit(Schema.Duration, Duration.millis(100)),
   notificationDelivery: limit(Schema.Duration, Duration.seconds(60)),
   maxHeapSizeBytes: limit(Schema.Int, bytes(256)),
+  maxCpuTime: limit(Schema.Duration, Duration.infinity),
+  maxWallTime: limit(Schema.Duration, Duration.infinity),
   maxLiveCells: limit(Schema.Int, 2048),
   maxToolCallsInFlight: limit(Schema.Int, 1024),
   maxPendingCallbacks: limit(Schema.Int, 65_536),

@@ -85,12 +85,17 @@ export interface PausableCell {
  * `Paused`: stands at a frontier until it is resumed. `Stalled`: waits for something that can never come. `Settled`:
  * its outcome waits to be read.
  *
+ * A `busy` cell has been computing for a while without a pause. A `degraded` one shares its process with cells of other
+ * sessions.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface LiveCell {
   readonly cell: Cell | PausableCell
   readonly status: "Running" | "Paused" | "Stalled" | "Terminating" | "Settled"
+  readonly busy: boolean
+  readonly degraded: boolean
 }
 
 /**
@@ -333,6 +338,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
           stored: stored.snapshot(),
           pausable: kind === "pausable",
           maxHeapSizeBytes: limits.maxHeapSizeBytes,
+          maxCpuTime: limits.maxCpuTime,
           maxPendingToolCalls: limits.maxPendingCallbacks
         }
         starting++
@@ -478,7 +484,9 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
     cells: Effect.sync(() =>
       Array.from(live.values(), (cell) => ({
         cell: cell.kind === "continuing" ? toCell(cell) : toPausable(cell),
-        status: cell.status()
+        status: cell.status(),
+        busy: cell.isBusy(),
+        degraded: cell.isDegraded()
       }))
     ),
     awaitSettled: (id) => Effect.flatMap(find(id), (cell) => cell.awaitSettled),

@@ -39,6 +39,8 @@ const descriptions: { readonly [Name in LimitName]: string } = {
   cancellationGrace: "time for all callbacks of a cell, or of a session, to end once they are cancelled",
   notificationDelivery: "time for one notification to be delivered",
   maxHeapSizeBytes: "JavaScript heap of a cell, unless its session asks for another",
+  maxCpuTime: "processor time of a cell",
+  maxWallTime: "time from the start of a cell to the end of its script",
   maxLiveCells: "cells of the host at a time",
   maxToolCallsInFlight: "tool calls of a client at a time; further ones wait",
   maxPendingCallbacks: "tool calls and notifications of a cell, running or waiting",
@@ -58,7 +60,9 @@ const flagOf = (name: LimitName): string =>
 const numberOf = (value: Limits[LimitName]): number => Duration.isDuration(value) ? Duration.toMillis(value) : value
 
 const limitHelp = (name: LimitName) =>
-  `  --${flagOf(name)} N\n      ${descriptions[name]} (${numberOf(defaults[name])})`
+  `  --${flagOf(name)} N\n      ${descriptions[name]} (${
+    Number.isFinite(numberOf(defaults[name])) ? numberOf(defaults[name]) : "no bound"
+  })`
 
 export const help = `Usage: code-mode-host [OPTIONS]
 

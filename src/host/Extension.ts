@@ -135,7 +135,9 @@ export const Cells = operation(
   Schema.Array(Schema.Struct({
     cellId: CellId,
     kind: CellKind,
-    status: Schema.Literals(["Running", "Paused", "Stalled", "Terminating", "Settled"])
+    status: Schema.Literals(["Running", "Paused", "Stalled", "Terminating", "Settled"]),
+    busy: Schema.Boolean,
+    degraded: Schema.Boolean
   })),
   Schema.Never
 )

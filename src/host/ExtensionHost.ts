@@ -84,10 +84,10 @@ const ofAnyKind = (
 ): Effect.Effect<Runtime.Cell | Runtime.PausableCell, MissingCell | Refused> =>
   refuseKind(Effect.catchTag(runtime.cell(id), "WrongCellKind", () => runtime.pausableCell(id)))
 
-const toListed = ({ cell, status }: Runtime.LiveCell) => ({
+const toListed = ({ cell, ...state }: Runtime.LiveCell) => ({
   cellId: cell.id,
   kind: cell["~effect-code-mode/Runtime/Cell"],
-  status
+  ...state
 })
 
 export class ExtensionHost {

@@ -253,9 +253,9 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     cells: Effect.suspend(() => current === undefined ? Effect.succeed([]) : current.cells).pipe(
       Effect.catchIf(isFailure, () => Effect.succeed([])),
       Effect.map((cells) =>
-        cells.map(({ cellId, kind, status }) => ({
+        cells.map(({ cellId, kind, ...state }) => ({
           cell: kind === "continuing" ? toCell(cellId) : toPausable(cellId),
-          status
+          ...state
         }))
       )
     ),

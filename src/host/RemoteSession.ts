@@ -19,10 +19,9 @@ export type Kind = "continuing" | "pausable"
 export type Settled = "Completed" | "Failed" | "Terminated"
 
 /** A live cell. */
-export interface Listed {
+export interface Listed extends Omit<LiveCell, "cell"> {
   readonly cellId: Protocol.CellId
   readonly kind: Kind
-  readonly status: LiveCell["status"]
 }
 
 /** What a session is made of. */

@@ -492,7 +492,10 @@ class Version1 implements RemoteSession {
     Array.from(this.cellsByName.values(), ({ id, settled, terminating }) => ({
       cellId: id,
       kind: "continuing",
-      status: Deferred.isDoneUnsafe(settled) ? "Settled" : terminating ? "Terminating" : "Running"
+      status: Deferred.isDoneUnsafe(settled) ? "Settled" : terminating ? "Terminating" : "Running",
+      // This version does not say.
+      busy: false,
+      degraded: false
     }))
   )
 

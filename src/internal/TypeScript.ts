@@ -118,7 +118,15 @@ const finished = Effect.fnUntraced(function*(error: CellError): Effect.fn.Return
   const events = yield* Queue.unbounded<IsolateEvent, Cause.Done>()
   Queue.offerUnsafe(events, { _tag: "Finished", stored: [], error })
   Queue.endUnsafe(events)
-  return { events, resolve: () => {}, reject: () => {}, resume: () => {}, stop: () => {} }
+  return {
+    events,
+    isBusy: () => false,
+    isDegraded: () => false,
+    resolve: () => {},
+    reject: () => {},
+    resume: () => {},
+    stop: () => {}
+  }
 })
 
 /** Starts a program that is written in the given language. */

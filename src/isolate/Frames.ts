@@ -29,7 +29,11 @@ export const Kind = {
   Resume: 6,
   Stop: 7,
   /** Nothing of a cell that has ended runs any more. */
-  Left: 8
+  Left: 8,
+  /** A cell has been computing for a while, without a pause. */
+  Busy: 9,
+  /** A busy cell has paused. */
+  Idle: 10
 } as const
 
 /**
@@ -44,6 +48,8 @@ export interface ProgramFrame {
   readonly stored: string
   readonly pausable: boolean
   readonly heapMebibytes: number
+  /** Processor time; none where there is no bound. */
+  readonly maxCpuMillis?: number
   readonly maxPendingToolCalls: number
 }
 

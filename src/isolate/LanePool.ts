@@ -1,11 +1,17 @@
 /**
- * Lanes that have run nothing yet, a few of them ready. A lane that was taken never comes back.
+ * The lanes of an engine: how many there are, who holds which, and what they may take together.
+ *
+ * A few lanes that have run nothing yet are held ready. A lane serves one holder and never comes back; only when there
+ * may be no more of them, it is shared.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
+import * as Cgroup from "./Cgroup.ts"
+import * as Confinement from "./Confinement.ts"
 import * as LaneProcess from "./LaneProcess.ts"
 
 /**
@@ -13,9 +19,47 @@ import * as LaneProcess from "./LaneProcess.ts"
  * @since 0.1.0
  */
 export interface LanePool {
-  /** A lane that nobody else has, possibly still starting. It is killed with the pool if not before. May throw. */
-  readonly takeUnsafe: () => LaneProcess.LaneProcess
+  /** A lane for one more holder, possibly still starting. It is killed with the pool if not before. May throw. */
+  readonly acquireUnsafe: () => LaneProcess.LaneProcess
+  /** The last holder's end is the lane's. */
+  readonly release: (lane: LaneProcess.LaneProcess) => void
+  /** Whether a holder would get a lane of its own. */
+  readonly hasRoom: () => boolean
+  /** Whether a lane has several holders. */
+  readonly isShared: (lane: LaneProcess.LaneProcess) => boolean
+  /** What the operating system adds to the confinement of lanes, in words. */
+  readonly levels: () => ReadonlyArray<string>
 }
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly warmLanes: number
+  readonly warmIsolates: number
+  readonly maxLanes: number
+  readonly strictIsolation: boolean
+  readonly maxMemoryBytes: number
+  readonly killAfterMillis: number
+  readonly codeGeneration: boolean
+}
+
+// Starting a process takes this one a few milliseconds, which the first cell of the taken lane would wait for.
+const refillMillis = 20
+/** How often memory is counted, and how long the end of lanes is waited for. */
+const countMillis = 250
+const endMillis = 10
+const endAttempts = 50
+
+const inMebibytes = (bytes: number) => Math.ceil(bytes / 2 ** 20)
+
+/** A group can go once its processes are gone, which takes them a moment. */
+const removeGroup = (cgroup: Cgroup.Cgroup) =>
+  Effect.sync(cgroup.remove).pipe(
+    Effect.tap((isGone) => isGone ? Effect.void : LaneProcess.pause(endMillis, { hold: true })),
+    Effect.repeat({ until: (isGone) => isGone, times: endAttempts })
+  )
 
 /**
  * Makes a pool. Its first lanes start in the background, and so do those that replace a taken one.
@@ -23,23 +67,33 @@ export interface LanePool {
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function*(options: {
-  readonly warmLanes: number
-  readonly warmIsolates: number
-}): Effect.fn.Return<LanePool, never, Scope.Scope> {
+export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<LanePool, never, Scope.Scope> {
   const alive = new Set<LaneProcess.LaneProcess>()
+  const holders = new Map<LaneProcess.LaneProcess, number>()
   const taken = yield* Queue.unbounded<void>()
+  const isUsed = Latch.makeUnsafe()
   let warm: Array<LaneProcess.LaneProcess> = []
   let closed = false
+  let memory = 0
+  let cgroup: Cgroup.Cgroup | undefined
+  let confinement: Confinement.Confinement | undefined
 
   const start = () => {
     if (closed) {
       throw new Error("the engine is closed")
     }
+    if (confinement === undefined) {
+      cgroup = Cgroup.make(options.maxMemoryBytes)
+      confinement = Confinement.make(LaneProcess.files(), cgroup)
+    }
     const lane = LaneProcess.start({
+      confinement,
       warmIsolates: options.warmIsolates,
+      codeGeneration: options.codeGeneration,
+      killAfterMillis: options.killAfterMillis,
       onGone: () => {
         alive.delete(lane)
+        holders.delete(lane)
         warm = warm.filter((other) => other !== lane)
       }
     })
@@ -53,25 +107,106 @@ export const make = Effect.fnUntraced(function*(options: {
     }
   })
 
+  const takeFresh = () => {
+    Queue.offerUnsafe(taken, undefined)
+    return warm.shift() ?? start()
+  }
+
+  // ---------------------------------------------------------------------------
+  // Who holds which
+  // ---------------------------------------------------------------------------
+
+  const held = () => Array.from(holders.keys()).filter((lane) => lane.isOpen())
+  const hasRoom = () => held().length < options.maxLanes
+
+  const choose = (): LaneProcess.LaneProcess => {
+    if (hasRoom()) {
+      return takeFresh()
+    }
+    const [leastLoaded] = held().toSorted((a, b) => a.size() - b.size())
+    if (!options.strictIsolation) {
+      return leastLoaded!
+    }
+    if (leastLoaded!.size() > 0) {
+      throw new Error(`all ${options.maxLanes} lanes have cells, and none may be shared`)
+    }
+    // Its holder has no cell, and gets another lane for the next one.
+    leastLoaded!.kill()
+    return takeFresh()
+  }
+
+  const acquireUnsafe = () => {
+    if (memory > options.maxMemoryBytes) {
+      throw new Error(
+        `the host and its lanes hold ${inMebibytes(memory)} MiB of ${inMebibytes(options.maxMemoryBytes)}`
+      )
+    }
+    const lane = choose()
+    holders.set(lane, (holders.get(lane) ?? 0) + 1)
+    lane.hold(true)
+    isUsed.openUnsafe()
+    return lane
+  }
+
+  const release = (lane: LaneProcess.LaneProcess) => {
+    const others = (holders.get(lane) ?? 0) - 1
+    if (others > 0) {
+      holders.set(lane, others)
+    } else {
+      lane.kill()
+    }
+  }
+
+  // ---------------------------------------------------------------------------
+  // What they take together
+  // ---------------------------------------------------------------------------
+
+  const count = Effect.sync(() => {
+    const lanes = Array.from(alive, (lane) => ({ lane, bytes: lane.memory() }))
+    memory = process.memoryUsage.rss() + lanes.reduce((sum, { bytes }) => sum + bytes, 0)
+    if (memory > options.maxMemoryBytes) {
+      const [largest] = lanes.filter(({ lane }) => lane.size() > 0).toSorted((a, b) => b.bytes - a.bytes)
+      largest?.lane.kill(
+        `the script's process held ${inMebibytes(largest.bytes)} MiB, more than any other, of the ${
+          inMebibytes(memory)
+        } MiB that the host and its lanes held, past their limit of ${
+          inMebibytes(options.maxMemoryBytes)
+        } MiB: it is the likely cause`
+      )
+    }
+    if (holders.size === 0) {
+      isUsed.closeUnsafe()
+      memory = 0
+    }
+  })
+
+  yield* Effect.forkScoped(
+    Effect.forever(Effect.andThen(isUsed.await, Effect.andThen(LaneProcess.pause(countMillis), count)))
+  )
+
   yield* Effect.addFinalizer(() =>
-    Effect.sync(() => {
+    Effect.suspend(() => {
       closed = true
       alive.forEach((lane) => lane.kill())
+      return cgroup === undefined ? Effect.void : removeGroup(cgroup)
     })
   )
+
   yield* Effect.yieldNow.pipe(
     Effect.andThen(Effect.replicateEffect(refill, options.warmLanes, { discard: true })),
-    // Starting a process takes this one a few milliseconds, which the first cell of the taken lane would wait for.
-    Effect.andThen(Effect.forever(Queue.take(taken).pipe(Effect.andThen(LaneProcess.pause), Effect.andThen(refill)))),
+    Effect.andThen(
+      Effect.forever(Queue.take(taken).pipe(Effect.andThen(LaneProcess.pause(refillMillis)), Effect.andThen(refill)))
+    ),
     // Where no lane can be started, the one who needs it hears of it.
     Effect.ignoreCause,
     Effect.forkScoped
   )
 
   return {
-    takeUnsafe: () => {
-      Queue.offerUnsafe(taken, undefined)
-      return warm.shift() ?? start()
-    }
+    acquireUnsafe,
+    release,
+    hasRoom,
+    isShared: (lane) => (holders.get(lane) ?? 0) > 1,
+    levels: () => confinement?.levels() ?? []
   }
 })

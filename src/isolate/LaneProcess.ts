@@ -6,12 +6,13 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { spawn } from "node:child_process"
-import { realpathSync } from "node:fs"
+import { readFileSync, realpathSync } from "node:fs"
 import { createRequire } from "node:module"
 import type { Socket } from "node:net"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { IsolateFailure } from "../Protocol.ts"
+import type { Confinement } from "./Confinement.ts"
 import { Kind, makeReader, makeWriter } from "./Frames.ts"
 
 /**
@@ -23,8 +24,8 @@ import { Kind, makeReader, makeWriter } from "./Frames.ts"
 export interface Listener {
   /** An event as JSON. `false` says that it was none, and that the lane is not to be trusted any more. */
   readonly onEvent: (json: string) => boolean
-  /** The lane is gone. */
-  readonly onLost: () => void
+  /** The lane is gone; `limit` says which bound it was ended at, if it was at one. */
+  readonly onLost: (limit: string | undefined) => void
 }
 
 /**
@@ -35,17 +36,39 @@ export interface Listener {
  */
 export interface LaneProcess {
   readonly pid: number | undefined
-  /** Succeeds once the lane is up, with the user of its own that it runs as, if any; fails if it ends before. */
+  /** Succeeds once the lane is up, with the user that it runs as, if there are users; fails if it ends before. */
   readonly ready: Effect.Effect<string | undefined, IsolateFailure>
   /** Whether it takes new cells. */
   readonly isOpen: () => boolean
+  /** How many cells it has. */
+  readonly size: () => number
+  /** Memory that it shares with no other process, in bytes, where that is known. */
+  readonly memory: () => number
+  /** Whether a cell has been computing for a while, without a pause. */
+  readonly isBusy: (cell: number) => boolean
   /** Registers a cell and gives its number. */
   readonly open: (listener: Listener) => number
+  /** Starts a cell that is registered. */
+  readonly start: (cell: number, program: string) => void
   readonly close: (cell: number) => void
   readonly send: (cell: number, kind: number, payload?: string) => void
   /** Whether the lane keeps this process alive. */
   readonly hold: (held: boolean) => void
-  readonly kill: () => void
+  /** Ends it; with a text, as the bound that its cells went past. */
+  readonly kill: (limit?: string) => void
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly confinement: Confinement
+  readonly warmIsolates: number
+  readonly codeGeneration: boolean
+  /** How long what runs of a cell may go on after its end. */
+  readonly killAfterMillis: number
+  readonly onGone: () => void
 }
 
 // This file runs from its source or compiled, and a lane runs the same way.
@@ -53,6 +76,7 @@ const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js"
 const here = dirname(realpathSync(fileURLToPath(import.meta.url)))
 const laneDirectory = join(here, "lane")
 const framesFile = join(here, `Frames${extension}`)
+const mainFile = join(laneDirectory, `main${extension}`)
 
 // The host finds the addon, so that the lane needs to read nothing else.
 const findAddon = (): string => {
@@ -60,23 +84,44 @@ const findAddon = (): string => {
   return realpathSync(createRequire(isolatedVm)("node-gyp-build").path(dirname(isolatedVm)))
 }
 
-const keptStderr = 4096
-
-/** How long a lane may take to start, what runs of a cell may go on after its end, and other cells if it does. */
-const startWithinMillis = 20_000
-const leaveWithinMillis = 2_000
-const retiredForMillis = 5_000
-
 /**
- * Time for other things to happen first, whatever clock the program is given.
+ * The files that a lane reads.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const pause: Effect.Effect<void> = Effect.callback((resume) => {
-  const timer = setTimeout(() => resume(Effect.void), 20).unref()
-  return Effect.sync(() => clearTimeout(timer))
-})
+export const files = (): ReadonlyArray<string> => [findAddon(), framesFile, mainFile]
+
+const keptStderr = 4096
+
+/** How long a lane may take to start, and how long other cells of a lane may go on that cannot stop one. */
+const startWithinMillis = 20_000
+const retiredForMillis = 5_000
+
+/**
+ * Time for other things to happen first, whatever clock the program is given. Unless it is held, the process may end
+ * meanwhile.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const pause = (millis: number, options?: { readonly hold: boolean }): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const timer = setTimeout(() => resume(Effect.void), millis)
+    if (options?.hold !== true) {
+      timer.unref()
+    }
+    return Effect.sync(() => clearTimeout(timer))
+  })
+
+const memoryOf = (pid: number | undefined): number => {
+  try {
+    const [, kibibytes = "0"] = /^RssAnon:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? []
+    return Number(kibibytes) * 1024
+  } catch {
+    return 0
+  }
+}
 
 /**
  * Starts a lane.
@@ -87,31 +132,37 @@ export const pause: Effect.Effect<void> = Effect.callback((resume) => {
  * @category constructors
  * @since 0.1.0
  */
-export const start = (options: {
-  readonly warmIsolates: number
-  readonly onGone: () => void
-}): LaneProcess => {
+export const start = (options: Options): LaneProcess => {
   const addon = findAddon()
-  const child = spawn(
-    process.execPath,
-    [
-      "--permission",
-      "--allow-addons",
-      `--allow-fs-read=${laneDirectory}`,
-      `--allow-fs-read=${framesFile}`,
-      `--allow-fs-read=${addon}`,
-      "--disable-warning=SecurityWarning",
-      "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON",
-      join(laneDirectory, `main${extension}`),
-      addon,
-      String(options.warmIsolates)
-    ],
-    { cwd: "/", env: {}, stdio: ["ignore", "ignore", "pipe", "pipe"], detached: true, windowsHide: true }
-  )
+  const [command, args] = options.confinement.command(process.execPath, [
+    "--permission",
+    "--allow-addons",
+    `--allow-fs-read=${laneDirectory}`,
+    `--allow-fs-read=${framesFile}`,
+    `--allow-fs-read=${addon}`,
+    "--disable-warning=SecurityWarning",
+    "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON",
+    mainFile,
+    addon,
+    String(options.warmIsolates),
+    String(options.codeGeneration)
+  ])
+  const child = spawn(command, args, {
+    cwd: "/",
+    env: {},
+    stdio: ["ignore", "ignore", "pipe", "pipe"],
+    detached: true,
+    windowsHide: true
+  })
+  if (child.pid !== undefined) {
+    options.confinement.adopt(child.pid)
+  }
   const socket = child.stdio[3] as Socket
   const write = makeWriter(socket)
   const ready = Deferred.makeUnsafe<string | undefined, IsolateFailure>()
   const listeners = new Map<number, Listener>()
+  const started = new Set<number>()
+  const busy = new Set<number>()
   /** Cells that have ended and of which something still runs. */
   const leaving = new Map<number, NodeJS.Timeout>()
   let lastCell = 0
@@ -119,7 +170,7 @@ export const start = (options: {
   let gone = false
   let stderr = ""
 
-  const lose = (reason: string) => {
+  const lose = (reason: string, limit?: string) => {
     if (gone) {
       return
     }
@@ -137,7 +188,7 @@ export const start = (options: {
     options.onGone()
     const lost = [...listeners.values()]
     listeners.clear()
-    lost.forEach((listener) => listener.onLost())
+    lost.forEach((listener) => listener.onLost(limit))
   }
 
   const retire = () => {
@@ -164,9 +215,14 @@ export const start = (options: {
       case Kind.Retired:
         return retire()
       case Kind.Left:
+        busy.delete(cell)
         clearTimeout(leaving.get(cell))
         leaving.delete(cell)
         return
+      case Kind.Busy:
+        return void busy.add(cell)
+      case Kind.Idle:
+        return void busy.delete(cell)
       case Kind.Event:
         if (!gone && listeners.get(cell)?.onEvent(payload) === false) {
           lose("it sent an event that is none")
@@ -206,18 +262,29 @@ export const start = (options: {
     pid: child.pid,
     ready: Deferred.await(ready),
     isOpen: () => open,
+    size: () => listeners.size,
+    memory: () => memoryOf(child.pid),
+    isBusy: (cell) => listeners.has(cell) && busy.has(cell),
     open: (listener) => {
       const cell = ++lastCell
       if (gone) {
-        queueMicrotask(listener.onLost)
+        queueMicrotask(() => listener.onLost(undefined))
       } else {
         listeners.set(cell, listener)
       }
       return cell
     },
+    start: (cell, program) => {
+      if (listeners.has(cell)) {
+        started.add(cell)
+        write(cell, Kind.Start, program)
+      }
+    },
     close: (cell) => {
       if (listeners.delete(cell)) {
-        leaving.set(cell, setTimeout(onWedged, leaveWithinMillis).unref())
+        if (started.delete(cell)) {
+          leaving.set(cell, setTimeout(onWedged, options.killAfterMillis).unref())
+        }
         if (!open) {
           retire()
         }
@@ -229,6 +296,6 @@ export const start = (options: {
       }
     },
     hold,
-    kill: () => lose("it was ended")
+    kill: (limit) => lose("it was ended", limit)
   }
 }

@@ -5,141 +5,105 @@
  *
  * Every lease has a lane of its own, a child process without any authority, which is killed when the lease's scope
  * closes. A cell gets a fresh isolate in it. What breaks a lane ends the cells of that lease, and its next cell gets a
- * fresh lane.
+ * fresh lane. Past `maxLanes`, leases share lanes, or are refused.
  *
  * @since 0.1.0
  */
-import type * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Queue from "effect/Queue"
-import * as Schema from "effect/Schema"
-import * as Identifier from "../internal/Identifier.ts"
-import { Isolate, IsolateEvent, type IsolateHandle, type Lease, type Program } from "../Isolate.ts"
-import { IsolateFailure } from "../Protocol.ts"
-import { Kind, type ProgramFrame } from "./Frames.ts"
+import { totalmem } from "node:os"
+import { Isolate } from "../Isolate.ts"
+import * as LaneLease from "./LaneLease.ts"
 import * as LanePool from "./LanePool.ts"
-import type * as LaneProcess from "./LaneProcess.ts"
-
-const decodeEvent = Schema.decodeUnknownExit(Schema.fromJsonString(IsolateEvent))
-
-const mebibyte = 1024 * 1024
-const defaultHeapMebibytes = 256
-const leastHeapMebibytes = 8
-
-const encodeProgram = (program: Program): string => {
-  const frame: ProgramFrame = {
-    source: program.source,
-    tools: JSON.stringify(
-      program.tools.map(({ description, name }) => ({ name: Identifier.fromName(name), description }))
-    ),
-    stored: JSON.stringify([...program.stored]),
-    pausable: program.pausable,
-    heapMebibytes: program.maxHeapSizeBytes === 0
-      ? defaultHeapMebibytes
-      : Math.max(leastHeapMebibytes, Math.ceil(program.maxHeapSizeBytes / mebibyte)),
-    maxPendingToolCalls: program.maxPendingToolCalls
-  }
-  return JSON.stringify(frame)
-}
-
-const startCell = Effect.fnUntraced(function*(lane: LaneProcess.LaneProcess, program: Program) {
-  const events = yield* Queue.unbounded<IsolateEvent, Cause.Done>()
-
-  const cell = lane.open({
-    onEvent: (json) => {
-      const event = decodeEvent(json)
-      if (Exit.isFailure(event)) {
-        return false
-      }
-      Queue.offerUnsafe(events, event.value)
-      if (event.value._tag === "Finished") {
-        close()
-      }
-      return true
-    },
-    onLost: () => close()
-  })
-  const close = () => {
-    lane.close(cell)
-    Queue.endUnsafe(events)
-  }
-
-  lane.send(cell, Kind.Start, encodeProgram(program))
-
-  const handle: IsolateHandle = {
-    events,
-    resolve: (id, json) => lane.send(cell, Kind.Resolve, `${id} ${json}`),
-    reject: (id, text) => lane.send(cell, Kind.Reject, `${id} ${JSON.stringify(text)}`),
-    resume: () => lane.send(cell, Kind.Resume),
-    stop: () => {
-      lane.send(cell, Kind.Stop)
-      close()
-    }
-  }
-  return handle
-})
-
-const makeLease = Effect.fnUntraced(function*(pool: LanePool.LanePool) {
-  // Of an old lane, cells may still be running while it takes no new ones.
-  const lanes = new Set<LaneProcess.LaneProcess>()
-  let current: LaneProcess.LaneProcess | undefined
-  let announced: LaneProcess.LaneProcess | undefined
-  let closed = false
-
-  yield* Effect.addFinalizer(() =>
-    Effect.sync(() => {
-      closed = true
-      lanes.forEach((lane) => lane.kill())
-    })
-  )
-
-  const lane = Effect.try({
-    try: () => {
-      if (closed) {
-        throw new Error("the lease is closed")
-      }
-      if (current?.isOpen() !== true) {
-        current = pool.takeUnsafe()
-        current.hold(true)
-        lanes.add(current)
-      }
-      return current
-    },
-    catch: (cause) => new IsolateFailure({ text: "a lane process could not be started", cause })
-  })
-
-  const lease: Lease = {
-    start: Effect.fnUntraced(function*(program) {
-      const taken = yield* lane
-      const user = yield* taken.ready
-      if (announced !== taken) {
-        announced = taken
-        yield* Effect.logDebug(
-          `code mode lane ${taken.pid} runs as ${user === undefined ? "its host's user" : `user ${user}`}`
-        )
-      }
-      return yield* startCell(taken, program)
-    })
-  }
-  return lease
-})
+import type { LaneProcess } from "./LaneProcess.ts"
 
 /**
- * Makes the engine. `warmLanes` lanes wait for the next lease (one by default), each with `warmIsolates` isolates
- * that wait for the next cell (three by default).
+ * The bounds of an engine, for all of its sessions together.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Lanes that wait for the next lease; 1 by default. */
+  readonly warmLanes?: number | undefined
+  /** Isolates that wait for the next cell, in each lane; 3 by default. */
+  readonly warmIsolates?: number | undefined
+  /** Lanes that are in use; 64 by default, or as many as `maxMemoryBytes` has room for at 128 MiB each. */
+  readonly maxLanes?: number | undefined
+  /** Whether a lease is refused past `maxLanes`, and not given a lane that others use, too; `false` by default. */
+  readonly strictIsolation?: boolean | undefined
+  /** Memory of this process and its lanes together; three quarters of the machine's by default. Needs Linux. */
+  readonly maxMemoryBytes?: number | undefined
+  /** How long a lane may go on with a cell that has ended before it takes no more cells; 2 seconds by default. */
+  readonly laneKillAfter?: Duration.Input | undefined
+  /** Whether cells have `eval` and `Function`; `true` by default. */
+  readonly codeGeneration?: boolean | undefined
+}
+
+const mebibyte = 2 ** 20
+const memoryShare = 0.75
+const mostLanes = 64
+const bytesPerLane = 128 * mebibyte
+
+/** Every option, with its default where it was not given. */
+const resolve = (options: Options): LanePool.Options => {
+  const maxMemoryBytes = options.maxMemoryBytes ?? Math.floor(totalmem() * memoryShare)
+  return {
+    warmLanes: options.warmLanes ?? 1,
+    warmIsolates: options.warmIsolates ?? 3,
+    maxLanes: Math.max(1, options.maxLanes ?? Math.min(mostLanes, Math.floor(maxMemoryBytes / bytesPerLane))),
+    strictIsolation: options.strictIsolation ?? false,
+    maxMemoryBytes,
+    killAfterMillis: Duration.toMillis(options.laneKillAfter ?? "2 seconds"),
+    codeGeneration: options.codeGeneration ?? true
+  }
+}
+
+/** Says once for an engine how its lanes are confined, and for each lane who it is. */
+const makeAnnounce = (pool: LanePool.LanePool) => {
+  const known = new WeakSet<LaneProcess>()
+  let isFirst = true
+
+  const announce = Effect.fnUntraced(function*(lane: LaneProcess) {
+    const user = yield* lane.ready
+    if (isFirst) {
+      isFirst = false
+      yield* Effect.logInfo(`code mode lanes: ${pool.levels().join(", ")}`)
+    }
+    if (user === "0") {
+      yield* Effect.logWarning(`code mode lane ${lane.pid} runs as root`)
+    }
+    yield* Effect.logDebug(`code mode lane ${lane.pid} runs as user ${user ?? "unknown"}`)
+  })
+
+  return (lane: LaneProcess) => {
+    if (known.has(lane)) {
+      return Effect.void
+    }
+    known.add(lane)
+    return Effect.ignore(announce(lane))
+  }
+}
+
+/**
+ * Makes the engine.
+ *
+ * **Example** (No session shares a process with another one)
+ *
+ * ```ts
+ * import * as V8 from "effect-code-mode/V8"
+ *
+ * const layer = V8.layer({ maxLanes: 16, strictIsolation: true })
+ * ```
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options?: {
-  readonly warmLanes?: number | undefined
-  readonly warmIsolates?: number | undefined
-}): Layer.Layer<Isolate> =>
+export const layer = (options?: Options): Layer.Layer<Isolate> =>
   Layer.effect(
     Isolate,
-    LanePool.make({ warmLanes: options?.warmLanes ?? 1, warmIsolates: options?.warmIsolates ?? 3 }).pipe(
-      Effect.map((pool) => Isolate.of({ lease: makeLease(pool) }))
+    LanePool.make(resolve(options ?? {})).pipe(
+      Effect.map((pool) => Isolate.of({ lease: LaneLease.make(pool, makeAnnounce(pool)) }))
     )
   )

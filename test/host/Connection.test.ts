@@ -79,6 +79,8 @@ const layerGated = (
     Queue.offerAllUnsafe(queue, events)
     const handle: Isolate.IsolateHandle = {
       events: queue,
+      isBusy: () => false,
+      isDegraded: () => false,
       resolve: () => {},
       reject: () => {},
       resume: () => {},

@@ -1,6 +1,7 @@
 import type { IsolateEvent, IsolateHandle, Lease, Program } from "effect-code-mode/Isolate"
 import type { CellError, OutputItem, ToolDefinition } from "effect-code-mode/Protocol"
 import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 
@@ -26,6 +27,7 @@ export const program = (source: string, options?: Partial<Program>): Program => 
   stored: new Map(),
   pausable: false,
   maxHeapSizeBytes: 0,
+  maxCpuTime: Duration.infinity,
   maxPendingToolCalls: 65_536,
   ...options
 })

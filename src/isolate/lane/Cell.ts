@@ -22,6 +22,8 @@ export interface CellLane {
 
 const copy = { result: { copy: true } } as const
 
+const nanosPerMilli = 1e6
+
 type Entry =
   | { readonly _tag: "Answer"; readonly json: string }
   | { readonly _tag: "Timer"; readonly id: number }
@@ -40,6 +42,9 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
   let turns = 0
   let busy = false
   let waiting = false
+  // What the watchdog saw last, and whether the host knows that the cell is busy.
+  let seenTurns = 0
+  let isToldBusy = false
   let detachedFailure: (() => Promise<string | undefined>) | undefined
 
   const say = (event: string) => {
@@ -184,6 +189,10 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
   const proceed = () => {
     busy = false
     waiting = false
+    if (isToldBusy && state !== "ended") {
+      isToldBusy = false
+      lane.send(Kind.Idle, "")
+    }
     pump()
   }
 
@@ -269,6 +278,24 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
     take(controls.start.apply(undefined, [program.tools, program.stored, program.maxPendingToolCalls], copy))
   }
 
+  const cpuTime = () => isolate.isDisposed ? 0n : isolate.cpuTime
+
+  const endAtLimit = (text: string) => {
+    limitExceeded(text)
+    dispose()
+  }
+
+  const inspect = () => {
+    if (busy && turns === seenTurns && !isToldBusy) {
+      isToldBusy = true
+      lane.send(Kind.Busy, "")
+    }
+    seenTurns = turns
+    if (program.maxCpuMillis !== undefined && cpuTime() > program.maxCpuMillis * nanosPerMilli) {
+      endAtLimit(`the script used more processor time than its limit of ${program.maxCpuMillis} ms`)
+    }
+  }
+
   return {
     heapMebibytes: program.heapMebibytes,
     isBusy: () => busy,
@@ -277,11 +304,9 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
       const heap = await isolate.getHeapStatistics()
       return heap.total_heap_size + heap.externally_allocated_size
     },
-    cpuTime: () => isolate.isDisposed ? 0n : isolate.cpuTime,
-    endAtLimit: (text: string) => {
-      limitExceeded(text)
-      dispose()
-    },
+    cpuTime,
+    inspect,
+    endAtLimit,
     start,
     stop,
     resolve: (id: string, json: string) => answer(id, true, json),

@@ -35,7 +35,10 @@ export interface Prepared {
 }
 
 /** Makes prepared isolates. V8's code for the prelude is compiled once. */
-export const makePrepare = (ivm: IsolatedVM, onCatastrophe: () => void) => {
+export const makePrepare = (
+  ivm: IsolatedVM,
+  options: { readonly codeGeneration: boolean; readonly onCatastrophe: () => void }
+) => {
   const source = `(${prelude.toString()})`
   let cachedData: IVM.ExternalCopy<ArrayBuffer> | undefined
 
@@ -54,11 +57,14 @@ export const makePrepare = (ivm: IsolatedVM, onCatastrophe: () => void) => {
       memoryLimit: heapMebibytes,
       onCatastrophicError: () => {
         listener?.onCatastrophe()
-        onCatastrophe()
+        options.onCatastrophe()
       }
     })
     const context = isolate.createContextSync()
-    const cell = context.evalSync(`(${realm.toString()})()`, { filename: "<anonymous>", reference: true })
+    const cell = context.evalSync(`(${realm.toString()})(${options.codeGeneration})`, {
+      filename: "<anonymous>",
+      reference: true
+    })
     const own = isolate.createContextSync()
     const run = compilePrelude(isolate).runSync(own, { reference: true })
 

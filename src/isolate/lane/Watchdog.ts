@@ -19,6 +19,8 @@ export interface Watched {
   readonly heapBytes: () => Promise<number>
   /** Processor time it has used, in nanoseconds. */
   readonly cpuTime: () => bigint
+  /** Time for the cell to see what has become of it since the last look. */
+  readonly inspect: () => void
   readonly endAtLimit: (text: string) => void
 }
 
@@ -97,6 +99,7 @@ export const makeWatchdog = (lane: WatchdogLane) => {
   const tick = () => {
     timer = undefined
     const resident = process.memoryUsage.rss()
+    Array.from(lane.cells()).forEach((cell) => cell.inspect())
     const cells = [...lane.cells()]
     const ended = look(cells)
     const allowed = Array.from(uses, allowance).reduce((sum, bytes) => sum + bytes, 0)
@@ -141,7 +144,7 @@ export const makeWatchdog = (lane: WatchdogLane) => {
     cell?.endAtLimit(
       `the script went past its memory limit of ${cell.heapMebibytes} MiB: its process held ${
         inMebibytes(resident)
-      } MiB`
+      } MiB${uses.size > 1 ? ", and of its cells this one is the likely cause" : ""}`
     )
     wake()
   }

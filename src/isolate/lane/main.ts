@@ -1,7 +1,7 @@
 /**
  * A lane: the process that holds the isolates of one session. Its own thread is a bridge and never waits for a cell.
  *
- * Arguments: the path of isolated-vm's addon and the number of isolates to hold ready.
+ * Arguments: the path of isolated-vm's addon, the number of isolates to hold ready, and whether cells have `eval`.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ import { makeCell } from "./Cell.ts"
 import { type IsolatedVM, makePool, makePrepare } from "./Warm.ts"
 import { makeWatchdog } from "./Watchdog.ts"
 
-const [, , addonPath, warmIsolates] = process.argv as [string, string, string, string]
+const [, , addonPath, warmIsolates, codeGeneration] = process.argv as [string, string, string, string, string]
 
 const blockedAt = 1024 * 1024
 const firstUser = 0x7000_0000
@@ -30,7 +30,7 @@ if (!("sumPrecise" in Math) && Number.parseInt(process.versions.v8) >= 14) {
 const addon: { exports: { ivm?: IsolatedVM } } = { exports: {} }
 process.dlopen(addon, addonPath)
 
-/** Becomes a user that owns nothing and that no other lane is, where the host is root. */
+/** Becomes a user that owns nothing and that no other lane is, where it still is root. */
 const dropPrivileges = (): string => {
   for (const user of [firstUser + process.pid, nobody]) {
     try {
@@ -42,7 +42,7 @@ const dropPrivileges = (): string => {
       // Not root, or users like this one do not exist here.
     }
   }
-  return ""
+  return String(process.getuid?.() ?? "")
 }
 
 const socket = new Socket({ fd: 3 })
@@ -74,7 +74,8 @@ const watchdog = makeWatchdog({
   }
 })
 
-const pool = makePool(makePrepare(addon.exports.ivm!, retire), Number(warmIsolates))
+const prepare = makePrepare(addon.exports.ivm!, { codeGeneration: codeGeneration === "true", onCatastrophe: retire })
+const pool = makePool(prepare, Number(warmIsolates))
 
 const start = (id: number, program: ProgramFrame) => {
   const cell = makeCell(

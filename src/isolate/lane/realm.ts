@@ -19,13 +19,31 @@ export interface Settling {
 
 export type Realm = ReturnType<typeof realm>
 
-export function realm() {
+export function realm(codeGeneration: boolean) {
   "use strict"
   const global: Record<string, unknown> = globalThis as any
   const CellTypeError = TypeError
 
   for (const name of ["console", "Atomics", "SharedArrayBuffer", "WebAssembly", "FinalizationRegistry"]) {
     delete global[name]
+  }
+
+  // Each kind of function leads to a constructor of its own.
+  const withoutCodeGeneration = () => {
+    const { defineProperty, getPrototypeOf } = Object
+    const refuse = function Function() {
+      throw new EvalError("Code generation from strings disallowed for this context")
+    }
+    for (const one of [() => {}, async () => {}, function*() {}, async function*() {}]) {
+      const prototype = getPrototypeOf(one)
+      defineProperty(prototype, "constructor", { __proto__: null, value: refuse } as PropertyDescriptor)
+    }
+    refuse.prototype = getPrototypeOf(refuse)
+    global["Function"] = refuse
+    delete global["eval"]
+  }
+  if (!codeGeneration) {
+    withoutCodeGeneration()
   }
 
   // V8 counts no resizable buffer for its isolate. A cell may make so many bytes of them in all.

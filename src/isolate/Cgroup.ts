@@ -1,0 +1,102 @@
+/**
+ * A control group of Linux that bounds the memory of all lanes together, where this process may make one.
+ *
+ * @since 0.1.0
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Cgroup {
+  readonly path: string
+  /** Puts a process under the bound. May throw. */
+  readonly add: (pid: number) => void
+  /** Takes the group away; says whether it is gone, which it is not before its last process has ended. */
+  readonly remove: () => boolean
+}
+
+/** Where the kernel says which groups this process is in, and where the groups are. */
+export interface Paths {
+  readonly self: string
+  readonly root: string
+  readonly processes: string
+}
+
+const defaultPaths: Paths = { self: "/proc/self/cgroup", root: "/sys/fs/cgroup", processes: "/proc" }
+
+const prefix = "effect-code-mode-"
+
+const attempt = <A>(f: () => A): A | undefined => {
+  try {
+    return f()
+  } catch {
+    return undefined
+  }
+}
+
+interface Place {
+  readonly parent: string
+  readonly limitFile: string
+}
+
+/** Where a group of ours could be made. In version 2, a group that has processes cannot bound groups below it. */
+const places = ({ root, self }: Paths): ReadonlyArray<Place> => {
+  const lines = attempt(() => readFileSync(self, "utf8").split("\n")) ?? []
+  return lines.flatMap((line): ReadonlyArray<Place> => {
+    const [, controllers, path] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? []
+    if (controllers === undefined || path === undefined) {
+      return []
+    }
+    if (controllers.split(",").includes("memory")) {
+      return [{ parent: join(root, controllers, path), limitFile: "memory.limit_in_bytes" }]
+    }
+    return controllers !== "" ? [] : [join(root, path), dirname(join(root, path))]
+      .filter((parent) =>
+        attempt(() => readFileSync(join(parent, "cgroup.subtree_control"), "utf8"))?.includes("memory") === true
+      )
+      .map((parent) => ({ parent, limitFile: "memory.max" }))
+  })
+}
+
+/** Takes away what hosts have left that were killed. */
+const sweep = (parent: string, { processes }: Paths) => {
+  const running = new Set(attempt(() => readdirSync(processes)))
+  for (const name of attempt(() => readdirSync(parent)) ?? []) {
+    const pid = name.startsWith(prefix) ? name.slice(prefix.length).split("-")[0] : undefined
+    if (pid !== undefined && !running.has(pid)) {
+      attempt(() => rmdirSync(join(parent, name)))
+    }
+  }
+}
+
+let made = 0
+
+/**
+ * Makes a group for the lanes of an engine, or nothing where that cannot be done.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (maxMemoryBytes: number, paths: Paths = defaultPaths): Cgroup | undefined => {
+  for (const { limitFile, parent } of places(paths)) {
+    sweep(parent, paths)
+    const path = join(parent, `${prefix}${process.pid}-${++made}`)
+    const remove = () => {
+      attempt(() => rmdirSync(path))
+      return !existsSync(path)
+    }
+    const isMade = attempt(() => {
+      mkdirSync(path)
+      writeFileSync(join(path, limitFile), String(maxMemoryBytes))
+      return true
+    })
+    if (isMade === true) {
+      return { path, add: (pid) => writeFileSync(join(path, "cgroup.procs"), String(pid)), remove }
+    }
+    remove()
+  }
+  return undefined
+}

@@ -1,0 +1,120 @@
+/**
+ * What the operating system adds to the confinement of lanes, as far as it does so here.
+ *
+ * Nothing of it is needed for a lane to work: what cannot be had is left out, and `levels` does not name it.
+ *
+ * @since 0.1.0
+ */
+import { spawnSync } from "node:child_process"
+import { existsSync, writeFileSync } from "node:fs"
+import type { Cgroup } from "./Cgroup.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Confinement {
+  /** The command that runs a program of its own, with these arguments. */
+  readonly command: (
+    program: string,
+    args: ReadonlyArray<string>
+  ) => readonly [program: string, args: ReadonlyArray<string>]
+  /** Does what can only be done to a process that is there. */
+  readonly adopt: (pid: number) => void
+  /** What is in force, in words, for the lanes that were adopted so far. */
+  readonly levels: () => ReadonlyArray<string>
+}
+
+const setpriv = ["/usr/bin/setpriv", "/bin/setpriv"]
+const shell = "/bin/sh"
+
+// Users that own nothing. Where these are none, as in most containers, there is `nobody`.
+const firstUser = 0x7000_0000
+const userCount = 0x0fff_ffff
+const usersOfAProcess = 256
+const nobody = 65_534
+
+let lastUser = process.pid * usersOfAProcess
+
+const nextUser = () => firstUser + (++lastUser % userCount)
+
+const privileges = ["--no-new-privs", "--pdeathsig", "KILL"]
+
+const becoming = (user: number) => [
+  "--reuid",
+  String(user),
+  "--regid",
+  String(user),
+  "--clear-groups",
+  "--bounding-set=-all",
+  ...privileges
+]
+
+/** Whether a program that is started this way can run node and read what a lane reads. */
+const canStart = (path: string, flags: ReadonlyArray<string>, files: ReadonlyArray<string>): boolean => {
+  const test = `test -x "$0" && for file; do test -r "$file" || exit; done`
+  const { status } = spawnSync(path, [...flags, "--", shell, "-c", test, process.execPath, ...files], {
+    cwd: "/",
+    env: {},
+    stdio: "ignore",
+    timeout: 5_000
+  })
+  return status === 0
+}
+
+/** The flags of `setpriv` for the next lane, as far as they work here. */
+const findFlags = (path: string, files: ReadonlyArray<string>) => {
+  const isRoot = process.getuid?.() === 0
+  if (isRoot && canStart(path, becoming(nextUser()), files)) {
+    return { flags: () => becoming(nextUser()), becomesUser: true }
+  }
+  if (isRoot && canStart(path, becoming(nobody), files)) {
+    return { flags: () => becoming(nobody), becomesUser: true }
+  }
+  return canStart(path, privileges, files) ? { flags: () => privileges, becomesUser: !isRoot } : undefined
+}
+
+/**
+ * Finds out what there is. `files` are those that a lane reads.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (files: ReadonlyArray<string>, cgroup: Cgroup | undefined): Confinement => {
+  const path = process.platform === "linux" ? setpriv.find((path) => existsSync(path)) : undefined
+  const found = path === undefined ? undefined : findFlags(path, files)
+  const levels = new Set<string>()
+  if (found !== undefined) {
+    levels.add("no new privileges")
+  }
+  // A process that changes its user by itself is not killed any more with the one that started it.
+  if (found?.becomesUser === true) {
+    levels.add("killed when its host ends")
+  }
+
+  const impose = (level: string, f: () => void) => {
+    try {
+      f()
+      levels.add(level)
+    } catch {
+      levels.delete(level)
+    }
+  }
+
+  return {
+    command: (program, args) =>
+      path === undefined || found === undefined ? [program, args] : [path, [...found.flags(), "--", program, ...args]],
+    adopt: (pid) => {
+      if (process.platform === "linux") {
+        impose(
+          "first to go when the machine's memory runs out",
+          () => writeFileSync(`/proc/${pid}/oom_score_adj`, "1000")
+        )
+      }
+      if (cgroup !== undefined) {
+        impose("a memory cgroup", () => cgroup.add(pid))
+      }
+    },
+    levels: () => [...levels]
+  }
+}
