@@ -12,6 +12,8 @@ import { createRequire } from "node:module"
 import { totalmem } from "node:os"
 import * as Delegate from "../Delegate.ts"
 import * as Package from "../internal/Package.ts"
+import * as Confinement from "../isolate/Confinement.ts"
+import * as LaneProcess from "../isolate/LaneProcess.ts"
 import * as V8 from "../isolate/V8.ts"
 import { Limits } from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
@@ -27,6 +29,8 @@ interface Finding {
   /** Whether nothing works as long as it is not done. */
   readonly fatal?: boolean | undefined
 }
+
+const bytes = (size: number) => `${Math.round(size / 2 ** 20).toLocaleString("en")} MiB`
 
 // =============================================================================
 // Findings
@@ -55,13 +59,15 @@ const runCell = (source: string, language: "javascript" | "typescript") =>
     }
   })
 
-const engine = Effect.timed(runCell("text(6 * 7)", "javascript")).pipe(
+const timedCell = Effect.timed(runCell("text(6 * 7)", "javascript"))
+
+const engine = Effect.all([timedCell, timedCell]).pipe(
   Effect.match({
-    onSuccess: ([took]): Finding => ({
+    onSuccess: ([[first], [next]]): Finding => ({
       what: "engine",
-      text: `V8 ${process.versions.v8}, isolated-vm ${isolatedVm.version}; a cell took ${
-        Render.duration(Duration.toMillis(took))
-      }`
+      text: `V8 ${process.versions.v8}, isolated-vm ${isolatedVm.version}; the first cell took ${
+        Render.duration(Duration.toMillis(first))
+      }, the next ${Render.duration(Duration.toMillis(next))}`
     }),
     onFailure: ({ message }): Finding => ({
       what: "engine",
@@ -87,6 +93,14 @@ const typescript = runCell("const answer: number = 42; text(answer)", "typescrip
 // Lanes
 // =============================================================================
 
+interface Lane {
+  readonly command: string
+  readonly environment: string
+  readonly status: string
+  readonly outOfMemoryScore: string
+  readonly groups: string
+}
+
 /** The lanes among our children, as far as the system tells. */
 const lanes = Effect.gen(function*() {
   const fs = yield* FileSystem.FileSystem
@@ -96,26 +110,29 @@ const lanes = Effect.gen(function*() {
     Effect.all({
       command: read(pid, "cmdline"),
       environment: read(pid, "environ"),
-      status: read(pid, "status")
+      status: read(pid, "status"),
+      outOfMemoryScore: read(pid, "oom_score_adj"),
+      groups: read(pid, "cgroup")
     }))
   return found.filter(({ command }) => command.includes("/lane/main."))
 })
 
 const field = (status: string, name: string) => new RegExp(`^${name}:\\s*(\\S+)`, "m").exec(status)?.[1]
 
-const lane = lanes.pipe(
-  Effect.map(([lane]): Finding => {
-    if (lane === undefined) {
-      return {
-        what: "lane",
-        text: "no lane process was found",
-        todo: "nothing; this system does not show its processes"
-      }
-    }
-    const { command, environment, status } = lane
-    const has = (isSo: boolean, text: string) => isSo ? [text] : []
-    const isRoot = field(status, "Uid") === "0"
-    return {
+const { maxLanes, maxMemoryBytes } = V8.resolve({})
+
+const unknown: ReadonlyArray<Finding> = [{
+  what: "lane",
+  text: "a process of its own, without environment, under Node's permission model",
+  todo: "nothing; whether the system protects it further shows only on Linux"
+}]
+const laneFindings = ({ command, environment, groups, outOfMemoryScore, status }: Lane): ReadonlyArray<Finding> => {
+  const has = (isSo: boolean, text: string) => isSo ? [text] : []
+  const { isKilledWithHost } = Confinement.make(LaneProcess.files(), undefined)
+  const user = field(status, "Uid")
+  const isGrouped = groups.includes("/effect-code-mode-")
+  return [
+    {
       what: "lane",
       text: [
         "a process of its own",
@@ -123,23 +140,44 @@ const lane = lanes.pipe(
         ...has(command.split("\0").includes("--permission"), "Node's permission model"),
         ...has(field(status, "NoNewPrivs") === "1", "no new privileges"),
         ...has(field(status, "Seccomp") === "2", "a system call filter"),
-        ...has(!isRoot, "not root")
+        ...has(isKilledWithHost, "killed when its host ends"),
+        ...has(Number(outOfMemoryScore) > 0, "first to go when the machine's memory runs out")
       ].join(", "),
-      ...(isRoot ? { todo: "run as an ordinary user: an escape from V8 would be root" } : {})
+      ...(isKilledWithHost ? {} : {
+        todo: process.getuid?.() === 0
+          ? "install this package where other users can read it: its folder, and the node that runs it"
+          : "install util-linux, for setpriv"
+      })
+    },
+    {
+      what: "user",
+      text: user === String(process.getuid?.()) ? `${user}, as its host` : `${user}, a user of its own`,
+      ...(user === "0" ? { todo: "run as an ordinary user: an escape from V8 would be root" } : {})
+    },
+    {
+      what: "lanes",
+      text: `${maxLanes} with a session of their own; ${bytes(maxMemoryBytes)} together with their host, ${
+        isGrouped ? "kept by a cgroup" : "counted four times a second"
+      }`,
+      ...(isGrouped
+        ? {}
+        : { todo: "works; run as root or in a cgroup that is yours for a bound that the kernel keeps" })
     }
-  }),
-  Effect.orElseSucceed((): Finding => ({
-    what: "lane",
-    text: "a process of its own, without environment, under Node's permission model",
-    todo: "nothing; whether the system protects it further shows only on Linux"
-  }))
+  ]
+}
+
+const lane = lanes.pipe(
+  Effect.map(([lane]): ReadonlyArray<Finding> =>
+    lane === undefined
+      ? [{ what: "lane", text: "no lane process was found", todo: "nothing; this system does not show its processes" }]
+      : laneFindings(lane)
+  ),
+  Effect.orElseSucceed(() => unknown)
 )
 
 // =============================================================================
 // Limits
 // =============================================================================
-
-const bytes = (size: number) => `${Math.round(size / 2 ** 20).toLocaleString("en")} MiB`
 
 const limits = ({
   cancellationGrace,
@@ -182,7 +220,7 @@ const render = ({ fatal = false, text, todo, what }: Finding) =>
 
 const examine = Effect.gen(function*() {
   // In this order: the engine starts the lane that is looked at.
-  const found = [yield* engine, yield* lane, yield* typescript]
+  const found = [yield* engine, ...(yield* lane), yield* typescript]
   return [node(), ...found, ...limits(Limits.make({}))]
 }).pipe(
   Effect.provide(Runtime.layer().pipe(Layer.provide([Delegate.layerNoop, V8.layer()]))),

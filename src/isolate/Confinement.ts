@@ -21,6 +21,8 @@ export interface Confinement {
   ) => readonly [program: string, args: ReadonlyArray<string>]
   /** Does what can only be done to a process that is there. */
   readonly adopt: (pid: number) => void
+  /** Whether a lane is killed at once when this process ends, and not only ends itself when it notices. */
+  readonly isKilledWithHost: boolean
   /** What is in force, in words, for the lanes that were adopted so far. */
   readonly levels: () => ReadonlyArray<string>
 }
@@ -66,12 +68,12 @@ const canStart = (path: string, flags: ReadonlyArray<string>, files: ReadonlyArr
 const findFlags = (path: string, files: ReadonlyArray<string>) => {
   const isRoot = process.getuid?.() === 0
   if (isRoot && canStart(path, becoming(nextUser()), files)) {
-    return { flags: () => becoming(nextUser()), becomesUser: true }
+    return { flags: () => becoming(nextUser()), isUserKept: true }
   }
   if (isRoot && canStart(path, becoming(nobody), files)) {
-    return { flags: () => becoming(nobody), becomesUser: true }
+    return { flags: () => becoming(nobody), isUserKept: true }
   }
-  return canStart(path, privileges, files) ? { flags: () => privileges, becomesUser: !isRoot } : undefined
+  return canStart(path, privileges, files) ? { flags: () => privileges, isUserKept: !isRoot } : undefined
 }
 
 /**
@@ -88,7 +90,8 @@ export const make = (files: ReadonlyArray<string>, cgroup: Cgroup | undefined): 
     levels.add("no new privileges")
   }
   // A process that changes its user by itself is not killed any more with the one that started it.
-  if (found?.becomesUser === true) {
+  const isKilledWithHost = found?.isUserKept === true
+  if (isKilledWithHost) {
     levels.add("killed when its host ends")
   }
 
@@ -115,6 +118,7 @@ export const make = (files: ReadonlyArray<string>, cgroup: Cgroup | undefined): 
         impose("a memory cgroup", () => cgroup.add(pid))
       }
     },
+    isKilledWithHost,
     levels: () => [...levels]
   }
 }

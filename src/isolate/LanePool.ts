@@ -161,18 +161,21 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   // What they take together
   // ---------------------------------------------------------------------------
 
+  /** Ends the largest lane where that helps, which it does not where this process alone holds too much. */
   const count = Effect.sync(() => {
+    const own = process.memoryUsage.rss()
     const lanes = Array.from(alive, (lane) => ({ lane, bytes: lane.memory() }))
-    memory = process.memoryUsage.rss() + lanes.reduce((sum, { bytes }) => sum + bytes, 0)
-    if (memory > options.maxMemoryBytes) {
-      const [largest] = lanes.filter(({ lane }) => lane.size() > 0).toSorted((a, b) => b.bytes - a.bytes)
-      largest?.lane.kill(
+    memory = own + lanes.reduce((sum, { bytes }) => sum + bytes, 0)
+    const [largest] = lanes.filter(({ lane }) => lane.size() > 0).toSorted((a, b) => b.bytes - a.bytes)
+    if (memory > options.maxMemoryBytes && own < options.maxMemoryBytes && largest !== undefined) {
+      largest.lane.kill(
         `the script's process held ${inMebibytes(largest.bytes)} MiB, more than any other, of the ${
           inMebibytes(memory)
         } MiB that the host and its lanes held, past their limit of ${
           inMebibytes(options.maxMemoryBytes)
         } MiB: it is the likely cause`
       )
+      memory -= largest.bytes
     }
     if (holders.size === 0) {
       isUsed.closeUnsafe()

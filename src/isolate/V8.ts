@@ -46,8 +46,13 @@ const memoryShare = 0.75
 const mostLanes = 64
 const bytesPerLane = 128 * mebibyte
 
-/** Every option, with its default where it was not given. */
-const resolve = (options: Options): LanePool.Options => {
+/**
+ * Every option, with its default where it was not given.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const resolve = (options: Options): LanePool.Options => {
   const maxMemoryBytes = options.maxMemoryBytes ?? Math.floor(totalmem() * memoryShare)
   return {
     warmLanes: options.warmLanes ?? 1,

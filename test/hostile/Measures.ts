@@ -20,9 +20,9 @@ export const measures: Readonly<Record<string, Measure>> = {
     scripts: /^loops\/array-fill/
   },
   kill: {
-    file: "isolate/LaneProcess.ts",
-    from: "const leaveWithinMillis = 2_000",
-    to: "const leaveWithinMillis = 2_000_000",
+    file: "isolate/V8.ts",
+    from: "laneKillAfter ?? \"2 seconds\"",
+    to: "laneKillAfter ?? \"2000 seconds\"",
     scripts: /^builtins\/(copy-within|includes|index-of|reduce)$/
   },
   watchdog: {

@@ -9,8 +9,8 @@ import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { readdirSync, readFileSync } from "node:fs"
-import { hear, hearUntil, program, run } from "./harness.ts"
+import * as Lanes from "../hostile/Lanes.ts"
+import { hear, hearUntil, program, run, until } from "./harness.ts"
 
 const lease = Effect.flatMap(Isolate, (isolate) => isolate.lease)
 
@@ -21,34 +21,7 @@ const is = (tag: IsolateEvent["_tag"]) => (event: IsolateEvent) => event._tag ==
 
 const call = (number: number) => `tool-${number}` as ToolCallId
 
-/** What `/proc` says of a process: its state and its parent. */
-const statusOf = (pid: number): { readonly state: string; readonly parent: number } | undefined => {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
-    const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-    return state === "Z" ? undefined : { state: state!, parent: Number(parent) }
-  } catch {
-    return undefined
-  }
-}
-
-const lanesOf = (parent: number): ReadonlyArray<number> =>
-  readdirSync("/proc").map(Number).filter((pid) => {
-    try {
-      return statusOf(pid)?.parent === parent && /isolate.lane.main/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"))
-    } catch {
-      return false
-    }
-  })
-
-const ownLanes = () => lanesOf(process.pid)
-
-const until = (condition: () => boolean) =>
-  Effect.gen(function*() {
-    while (!condition()) {
-      yield* Effect.sleep(10)
-    }
-  }).pipe(Effect.timeout("20 seconds"))
+const ownLanes = () => Lanes.lanesOf(process.pid)
 
 const isOver = (handle: IsolateHandle) =>
   Effect.exit(Queue.collect(handle.events)).pipe(Effect.map((exit) => Exit.isSuccess(exit) ? exit.value : []))
@@ -181,7 +154,7 @@ describe.runIf(process.platform === "linux")("lane processes", () => {
 
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual((yield* isOver(handle)).filter(is("Finished")), [])
-      yield* until(() => statusOf(lanes[0]!) === undefined)
+      yield* until(() => !Lanes.isAlive(lanes[0]!))
       assert.deepStrictEqual((yield* run(other, "text(2)")).texts, ["2"])
     }).pipe(Effect.provide(engine)))
 
@@ -216,10 +189,10 @@ describe.runIf(process.platform === "linux")("lane processes", () => {
       yield* until(() => ownLanes().length === 0)
       const session = yield* lease
       const stuck = yield* session.start(program("Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1)"))
-      yield* hearUntil(stuck, is("Started"))
+      yield* until(() => stuck.isBusy())
       const [pid] = ownLanes()
       stuck.stop()
-      yield* until(() => statusOf(pid!) === undefined)
+      yield* until(() => !Lanes.isAlive(pid!))
       assert.deepStrictEqual((yield* run(session, "text(1)")).texts, ["1"])
     }).pipe(Effect.provide(engine)))
 
@@ -254,9 +227,9 @@ describe.runIf(process.platform === "linux")("lane processes", () => {
       ], { stdio: ["ignore", "pipe", "inherit"] })
       yield* Effect.addFinalizer(() => Effect.sync(() => host.kill("SIGKILL")))
       yield* Effect.promise(() => once(host.stdout, "data"))
-      yield* until(() => lanesOf(host.pid!).length === 2)
-      const lanes = lanesOf(host.pid!)
+      yield* until(() => Lanes.lanesOf(host.pid!).length === 2)
+      const lanes = Lanes.lanesOf(host.pid!)
       host.kill("SIGKILL")
-      yield* until(() => lanes.every((pid) => statusOf(pid) === undefined))
+      yield* until(() => lanes.every((pid) => !Lanes.isAlive(pid)))
     }))
 })

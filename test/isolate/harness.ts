@@ -107,3 +107,11 @@ export const hearUntil = Effect.fnUntraced(function*(
     }
   }
 })
+
+/** Waits for something that no event tells of. */
+export const until = (condition: () => boolean) =>
+  Effect.gen(function*() {
+    while (!condition()) {
+      yield* Effect.sleep(10)
+    }
+  }).pipe(Effect.timeout("20 seconds"))

@@ -1,0 +1,159 @@
+/** What the operating system adds, as seen from outside a lane. */
+import { assert, describe, it } from "@effect/vitest"
+import { Isolate } from "effect-code-mode/Isolate"
+import * as Cgroup from "effect-code-mode/isolate/Cgroup"
+import * as Confinement from "effect-code-mode/isolate/Confinement"
+import * as V8 from "effect-code-mode/isolate/V8"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as Lanes from "../hostile/Lanes.ts"
+import { run, until } from "./harness.ts"
+
+const isRoot = process.getuid?.() === 0
+
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "effect-code-mode-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+)
+
+const of = (pid: number, file: string) => readFileSync(`/proc/${pid}/${file}`, "utf8")
+
+const isGroupWritable = (): boolean => Cgroup.make(2 ** 40)?.remove() === true
+
+describe.runIf(process.platform === "linux")("a lane", () => {
+  it.live("has what the system adds, and leaves nothing of it", () =>
+    Effect.gen(function*() {
+      const seen = yield* Effect.gen(function*() {
+        const lease = yield* Effect.flatMap(Isolate, (isolate) => isolate.lease)
+        yield* run(lease, "text(1)")
+        const [pid] = Lanes.lanesOf(process.pid)
+        assert.strictEqual(of(pid!, "oom_score_adj").trim(), "1000")
+        assert.strictEqual(of(pid!, "environ"), "")
+        if (existsSync("/usr/bin/setpriv")) {
+          assert.match(of(pid!, "status"), /^NoNewPrivs:\s+1$/m)
+        }
+        if (isRoot) {
+          assert.match(of(pid!, "status"), /^CapEff:\s+0+$/m)
+          assert.notStrictEqual(Lanes.user(pid!), 0)
+        }
+        return /:memory:(.*effect-code-mode-.*)/.exec(of(pid!, "cgroup"))?.[1]
+      }).pipe(Effect.scoped, Effect.provide(Layer.fresh(V8.layer({ warmLanes: 0, maxMemoryBytes: 2 ** 34 }))))
+      if (isGroupWritable()) {
+        assert.isFalse(existsSync(join("/sys/fs/cgroup/memory", seen!)))
+      }
+    }))
+
+  // Nothing in a frozen lane can notice that its host is gone.
+  it.live.runIf(existsSync("/usr/bin/setpriv"))(
+    "that is frozen is killed with its host, too",
+    () =>
+      Effect.gen(function*() {
+        const module = (path: string) => JSON.stringify(new URL(path, import.meta.url).href)
+        const host = spawn(process.execPath, [
+          "--input-type=module",
+          "--eval",
+          `import * as Effect from "effect/Effect"
+         import { Isolate } from ${module("../../src/Isolate.ts")}
+         import * as V8 from ${module("../../src/isolate/V8.ts")}
+         import { run } from ${module("./harness.ts")}
+         await Effect.gen(function*() {
+           yield* run(yield* (yield* Isolate).lease, "text(1)")
+           console.log("started")
+           setInterval(() => {}, 1000)
+           yield* Effect.never
+         }).pipe(Effect.scoped, Effect.provide(V8.layer({ warmLanes: 0 })), Effect.runPromise)`
+        ], { stdio: ["ignore", "pipe", "inherit"] })
+        yield* Effect.addFinalizer(() => Effect.sync(() => host.kill("SIGKILL")))
+        yield* Effect.promise(() => once(host.stdout, "data"))
+        yield* until(() => Lanes.lanesOf(host.pid!).length === 1)
+        const [lane] = Lanes.lanesOf(host.pid!)
+        process.kill(lane!, "SIGSTOP")
+        host.kill("SIGKILL")
+        yield* until(() => !Lanes.isAlive(lane!))
+      })
+  )
+})
+
+describe.runIf(isRoot && existsSync("/usr/bin/setpriv"))("where other users cannot read what a lane reads", () => {
+  it.effect("it is not started as one, and drops its user by itself", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const file = join(path, "file")
+      writeFileSync(file, "")
+      const closed = Confinement.make([file], undefined)
+      assert.deepStrictEqual([closed.isKilledWithHost, closed.levels()], [false, ["no new privileges"]])
+      const [program, args] = closed.command("id", ["-u"])
+      assert.strictEqual(spawnSync(program, args, { encoding: "utf8" }).stdout, "0\n")
+    }))
+
+  it.effect("otherwise each has a user of its own", () =>
+    Effect.sync(() => {
+      const open = Confinement.make(["/bin/sh"], undefined)
+      const users = [open.command("id", ["-u"]), open.command("id", ["-u"])].map(([program, args]) =>
+        spawnSync(program, args, { encoding: "utf8" }).stdout
+      )
+      assert.isTrue(open.isKilledWithHost)
+      assert.notStrictEqual(users[0], users[1])
+      assert.notInclude(users, "0\n")
+    }))
+})
+
+describe("a control group", () => {
+  /** A tree that looks like the kernel's. */
+  const tree = Effect.fnUntraced(function*(self: string, folders: Readonly<Record<string, string>>) {
+    const root = yield* folder
+    for (const [path, controllers] of Object.entries(folders)) {
+      mkdirSync(join(root, "groups", path), { recursive: true })
+      writeFileSync(join(root, "groups", path, "cgroup.subtree_control"), controllers)
+    }
+    mkdirSync(join(root, "processes", "4711"), { recursive: true })
+    writeFileSync(join(root, "self"), self)
+    return { self: join(root, "self"), root: join(root, "groups"), processes: join(root, "processes") }
+  })
+
+  const v2 = "0::/user/host\n"
+
+  it.effect("of version 2 is made where memory is handed down", () =>
+    Effect.gen(function*() {
+      const paths = yield* tree(v2, { "user/host": "cpu memory pids\n" })
+      const group = Cgroup.make(1000, paths)!
+      assert.match(group.path, /\/groups\/user\/host\/effect-code-mode-\d+-\d+$/)
+      assert.strictEqual(readFileSync(join(group.path, "memory.max"), "utf8"), "1000")
+      group.add(42)
+      assert.strictEqual(readFileSync(join(group.path, "cgroup.procs"), "utf8"), "42")
+    }))
+
+  it.effect("of version 2 is made beside its host's where that may have no groups below it", () =>
+    Effect.gen(function*() {
+      const paths = yield* tree(v2, { "user/host": "\n", user: "memory\n" })
+      assert.match(Cgroup.make(1000, paths)!.path, /\/groups\/user\/effect-code-mode-\d+-\d+$/)
+    }))
+
+  it.effect("is not made where nobody hands down memory, or nothing is known", () =>
+    Effect.gen(function*() {
+      const paths = yield* tree(v2, { "user/host": "cpu\n", user: "" })
+      assert.isUndefined(Cgroup.make(1000, paths))
+      assert.deepStrictEqual(readdirSync(join(paths.root, "user/host")), ["cgroup.subtree_control"])
+      assert.isUndefined(Cgroup.make(1000, { ...paths, self: "/nowhere" }))
+    }))
+
+  it.effect("of version 1 is made where memory has groups of its own; what killed hosts left goes", () =>
+    Effect.gen(function*() {
+      const paths = yield* tree("5:pids:/\n4:memory:/host\n0::/\n", { "memory/host": "" })
+      const parent = join(paths.root, "memory/host")
+      mkdirSync(join(parent, "effect-code-mode-4710-1"))
+      mkdirSync(join(parent, "effect-code-mode-4711-1"))
+      mkdirSync(join(parent, "somebody-else"))
+      const group = Cgroup.make(1000, paths)!
+      assert.strictEqual(readFileSync(join(group.path, "memory.limit_in_bytes"), "utf8"), "1000")
+      assert.sameMembers(
+        readdirSync(parent),
+        ["cgroup.subtree_control", "effect-code-mode-4711-1", "somebody-else", group.path.slice(parent.length + 1)]
+      )
+    }))
+})
