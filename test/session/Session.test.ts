@@ -5,6 +5,7 @@ import * as Isolate from "effect-code-mode/Isolate"
 import * as Protocol from "effect-code-mode/Protocol"
 import * as Runtime from "effect-code-mode/Runtime"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -607,6 +608,42 @@ describe("bounds", () => {
       assert.deepInclude(two.commands, { _tag: "Stop" })
     }).pipe(Effect.provide(layer({
       limits: Protocol.Limits.make({ maxUndeliveredOutputBytes: 1000, maxPendingCallbacks: 2 })
+    }))))
+
+  it.effect("of a cell's life end it, and what it had put out is there", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      yield* isolate.emit(output("before"), calls("tool-1"))
+      const observer = yield* background(session.observe(cell))
+      yield* TestClock.adjust("9 seconds")
+      assert.isUndefined(observer.pollUnsafe())
+      yield* TestClock.adjust("1 second")
+      // The call in progress ignores its cancellation for as long as it is given.
+      yield* TestClock.adjust(100)
+      assert.deepStrictEqual(yield* Fiber.join(observer), {
+        _tag: "Completed",
+        cellId: cell.id,
+        items: [{ type: "input_text", text: "before" }],
+        error: { _tag: "LimitExceeded", text: "the script ran for longer than its limit of 10s" }
+      } as Protocol.CellEvent)
+      assert.deepInclude(isolate.commands, { _tag: "Stop" })
+    }).pipe(Effect.provide(layer({
+      limits: Protocol.Limits.make({ maxWallTime: Duration.seconds(10) }),
+      invokeTool: () => deaf
+    }))))
+
+  it.effect("of a cell's life do not count once its script has ended", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      yield* isolate.emit(notify("slow"), finished())
+      const observer = yield* background(session.observe(cell))
+      yield* TestClock.adjust("11 seconds")
+      assert.isUndefined(observer.pollUnsafe())
+      yield* TestClock.adjust("9 seconds")
+      assert.deepStrictEqual(yield* Fiber.join(observer), { _tag: "Completed", cellId: cell.id, items: [] })
+    }).pipe(Effect.provide(layer({
+      limits: Protocol.Limits.make({ maxWallTime: Duration.seconds(10) }),
+      notify: () => Effect.sleep("20 seconds")
     }))))
 
   it.effect("of remembered cells forgets the oldest", () =>
