@@ -94,7 +94,7 @@ export const run = Effect.fnUntraced(function*(script: Script) {
     event = yield* session.terminate(cell).pipe(Effect.timeout(Playground.wedged))
     hear(event.items)
     const took = performance.now() - before
-    if (took > 10_000) {
+    if (took > 5_000) {
       complain(`to terminate it took ${took} ms`)
     }
   }

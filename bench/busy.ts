@@ -1,0 +1,70 @@
+/**
+ * What ten busy cells cost an eleventh: `npm run bench:busy`.
+ *
+ * Cells in the session of the busy ones and in another one, each beside the same cells without busy ones, in turns.
+ */
+import * as Delegate from "effect-code-mode/Delegate"
+import * as Protocol from "effect-code-mode/Protocol"
+import * as Runtime from "effect-code-mode/Runtime"
+import * as V8 from "effect-code-mode/V8"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { cpus } from "node:os"
+
+const busyCells = 10
+const rounds = 8
+const cellsOfARound = 15
+
+const delegate = Delegate.layerTools({
+  echo: Delegate.tool({ parameters: Protocol.NestedToolCall.fields.input.schema, handler: Effect.succeed })
+})
+
+const openSession = Effect.map(
+  Layer.build(Layer.fresh(Runtime.layer())),
+  (context) => Effect.provideContext(Runtime.SessionRuntime, context)
+).pipe(Effect.flatten)
+
+type Session = Runtime.SessionRuntime["Service"]
+
+const cell = Effect.fnUntraced(function*(session: Session) {
+  const started = performance.now()
+  yield* Effect.flatMap(
+    session.execute({ toolCallId: "bench", source: "text(await tools.echo(1))" }),
+    ({ initial }) => initial
+  )
+  return performance.now() - started
+})
+
+const measure = (session: Session) => Effect.replicateEffect(cell(session), cellsOfARound)
+
+const median = (all: ReadonlyArray<number>) => all.toSorted((a, b) => a - b)[all.length >> 1]!
+
+await Effect.gen(function*() {
+  const [crowded, quiet] = [yield* openSession, yield* openSession]
+  yield* Effect.all([measure(crowded), measure(quiet)])
+  const times: Record<string, Array<number>> = {}
+  const note = (name: string, more: ReadonlyArray<number>) => (times[name] ??= []).push(...more)
+
+  for (let round = 0; round < rounds; round++) {
+    note("nobody busy", yield* measure(crowded))
+    const busy = yield* Effect.replicateEffect(
+      crowded.create({ toolCallId: "busy", source: "while (true) {}" }),
+      busyCells
+    )
+    yield* Effect.sleep(200)
+    note("ten busy cells in the same session", yield* measure(crowded))
+    note("ten busy cells in another session", yield* measure(quiet))
+    yield* Effect.forEach(busy, crowded.terminate, { concurrency: "unbounded" })
+    yield* Effect.sleep(200)
+  }
+
+  const base = median(times["nobody busy"]!)
+  console.log(`a cell with one tool call, median of ${rounds * cellsOfARound}; ${cpus().length} processors`)
+  for (const [name, all] of Object.entries(times)) {
+    console.log(`${name.padEnd(36)} ${median(all).toFixed(2)} ms  ${(median(all) / base).toFixed(1)}×`)
+  }
+}).pipe(
+  Effect.scoped,
+  Effect.provide([V8.layer(), delegate]),
+  Effect.runPromise
+)
