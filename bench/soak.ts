@@ -2,14 +2,17 @@
  * Good and hostile cells from many sessions, with faults from outside: `npm run build && node bench/soak.ts [seconds]`.
  *
  * Half of the sessions are quiet: their cells are good ones and every answer has to be the right one. The others are
- * wild: hostile cells run beside good ones, and their lanes are killed and stopped at random; every request has to be
- * answered. At the end no lane, no handle and no file descriptor may be left.
+ * wild: hostile cells run beside good ones, and their lanes are killed and frozen and their pipes closed at random; every
+ * request has to be answered. At the end no lane, no handle and no file descriptor may be left.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import type { ChildProcess } from "node:child_process"
+import { subscribe } from "node:diagnostics_channel"
 import { readdirSync } from "node:fs"
+import type { Socket } from "node:net"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import * as Delegate from "../dist/Delegate.js"
@@ -123,13 +126,32 @@ const sessions = (
     Effect.repeat({ while: () => performance.now() < end })
   )
 
-/** Kills or stops a lane of a wild session. One that is stopped is the host's to kill. */
+/** The lanes of wild sessions. */
+const wildLanes = new Set<ChildProcess>()
+subscribe("child_process", (message) => {
+  const { process: child } = message as { readonly process: ChildProcess }
+  child.once("spawn", () => {
+    if (child.spawnargs.at(-2) === String(wildWarmIsolates)) {
+      wildLanes.add(child)
+      child.once("exit", () => wildLanes.delete(child))
+    }
+  })
+})
+
+const faults: Readonly<Record<string, (lane: ChildProcess) => void>> = {
+  "lanes killed": (lane) => lane.kill("SIGKILL"),
+  // It is the host's to kill then.
+  "lanes frozen": (lane) => lane.kill("SIGSTOP"),
+  "pipes closed one way": (lane) => (lane.stdio[3] as Socket).end(),
+  "pipes closed": (lane) => (lane.stdio[3] as Socket).destroy(),
+  "pipes closed in the middle of a frame": (lane) => (lane.stdio[3] as Socket).end(Buffer.from([200, 0, 0, 0, 1]))
+}
+
 const fault = Effect.sync(() => {
-  const lanes = Lanes.lanesOf(process.pid).filter((pid) => Lanes.commandLine(pid).at(-1) === String(wildWarmIsolates))
-  if (lanes.length > 0) {
-    const signal = pick(["SIGKILL", "SIGSTOP"] as const)
-    process.kill(pick(lanes), signal)
-    count(signal)
+  if (wildLanes.size > 0) {
+    const [name, harm] = pick(Object.entries(faults))
+    harm(pick([...wildLanes]))
+    count(name)
   }
 })
 
