@@ -147,6 +147,8 @@ class CellImpl implements Cell {
   private idle = false
   private stalled = false
   private writes: StoredWrites = []
+  /** Length of the notifications that are being delivered or wait for it. */
+  private undelivered = 0
   private observer: Listener | undefined
   private terminator: Listener | undefined
   private yieldAfter = Duration.infinity
@@ -398,8 +400,14 @@ class CellImpl implements Cell {
     if (!this.admitCallback()) {
       return
     }
+    const bound = this.session.limits.maxUndeliveredOutputBytes
+    this.undelivered += text.length
+    if (this.undelivered > bound) {
+      return this.exceed(`the cell has notified more than ${bound} bytes that were not delivered`)
+    }
     const deliver = Effect.suspend(() => this.session.delegate.notify({ callId: this.callId, cellId: this.id, text }))
     this.callbacks.notification(deliver, (exit) => {
+      this.undelivered -= text.length
       if (Exit.isFailure(exit) && this.state.phase === "Running") {
         this.runFork(Effect.logWarning("failed to deliver code mode notification", exit.cause))
       }

@@ -435,7 +435,7 @@ const limit = <S extends Schema.Top & Schema.WithoutConstructorDefault>(schema: 
  * - `maxLiveCells`: cells of one session at a time.
  * - `maxToolCallsInFlight`: tool calls of one session that run at a time; more of them wait.
  * - `maxPendingCallbacks`: tool calls and notifications of one cell, running or waiting; one more is refused.
- * - `maxUndeliveredOutputBytes`: output of one cell that nobody has read.
+ * - `maxUndeliveredOutputBytes`: output of one cell that nobody has read, and as much again of its notifications.
  * - `maxStoredBytes`: stored values of one session.
  * - `maxSourceBytes`: source of one cell.
  * - `maxRememberedCells`: ended cells of a session that are still told apart from unknown ones.

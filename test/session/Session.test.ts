@@ -606,8 +606,18 @@ describe("bounds", () => {
       assert(other._tag === "Completed")
       assert.strictEqual(other.error?.text, "the cell has more than 2 tool calls and notifications outstanding")
       assert.deepInclude(two.commands, { _tag: "Stop" })
+      const { cell: chatty, isolate: three } = yield* makeCell
+      yield* three.emit(notify("x".repeat(1000)))
+      assert.deepInclude(yield* session.cells, { cell: chatty, status: "Running", busy: false, degraded: false })
+      yield* three.emit(notify("z"))
+      // What was admitted is still delivered.
+      yield* TestClock.adjust("60 seconds")
+      const last = yield* session.observe(chatty)
+      assert(last._tag === "Completed")
+      assert.strictEqual(last.error?.text, "the cell has notified more than 1000 bytes that were not delivered")
     }).pipe(Effect.provide(layer({
-      limits: Protocol.Limits.make({ maxUndeliveredOutputBytes: 1000, maxPendingCallbacks: 2 })
+      limits: Protocol.Limits.make({ maxUndeliveredOutputBytes: 1000, maxPendingCallbacks: 2 }),
+      notify: () => Effect.never
     }))))
 
   it.effect("of a cell's life end it, and what it had put out is there", () =>
