@@ -3,7 +3,7 @@
  * allocates, backing stores.
  *
  * Nobody knows whose such memory is. So the process may hold what it held without cells, what ended ones left behind, and
- * for every live cell what V8 counts for it, or could while it computes. Past that, the cell that computed most has to
+ * for every live cell, and for a moment one that has ended, what V8 counts for it, or could while it computes. Past that, the cell that computed most has to
  * end.
  *
  * @since 0.1.0
@@ -45,6 +45,8 @@ const slackBytes = 64 * mebibyte
 const isolateBytes = 8 * mebibyte
 /** V8 moves the live part of a heap while it collects the rest. */
 const bytesPerHeapByte = 2
+/** How long the memory of a cell that has ended may take to come back. */
+const departureMillis = 500
 /** What ended cells may leave behind before the process is not good for more of them. */
 const stainBytes = 256 * mebibyte
 
@@ -62,15 +64,28 @@ export const makeWatchdog = (lane: WatchdogLane) => {
   let overSince: number | undefined
   let overrun = false
   let uses = new Map<Watched, Use>()
+  const blamed = new WeakSet<Watched>()
+  /** What cells that ended a moment ago may still hold: as much as the largest of them. */
+  let departedBytes = 0
+  let departedUntil = 0
+
+  const most = (cell: Watched) => cell.heapMebibytes * mebibyte * bytesPerHeapByte
+
+  const depart = (gone: ReadonlyArray<Watched>) => {
+    const now = performance.now()
+    const bytes = Math.max(0, ...gone.filter((cell) => !blamed.has(cell)).map(most))
+    if (bytes > 0) {
+      departedBytes = now < departedUntil ? Math.max(departedBytes, bytes) : bytes
+      departedUntil = now + departureMillis
+    }
+  }
 
   /** Looks at every live cell; says whether one has ended since the last look. */
   const look = (cells: ReadonlyArray<Watched>): boolean => {
     const before = uses
     uses = new Map()
-    let kept = 0
     for (const cell of cells) {
       const use = before.get(cell)
-      kept += use === undefined ? 0 : 1
       const cpuTime = cell.cpuTime()
       uses.set(cell, {
         turns: use?.turns ?? -1,
@@ -79,21 +94,22 @@ export const makeWatchdog = (lane: WatchdogLane) => {
         cpuTimeSince: cpuTime - (use?.cpuTime ?? 0n)
       })
     }
-    return kept < before.size
+    const gone = Array.from(before.keys()).filter((cell) => !uses.has(cell))
+    depart(gone)
+    return gone.length > 0
   }
 
   /** What a cell may hold. */
   const allowance = ([cell, use]: [Watched, Use]): number => {
-    const most = cell.heapMebibytes * mebibyte * bytesPerHeapByte
     if (cell.isBusy()) {
-      return most
+      return most(cell)
     }
     const turns = cell.turns()
     if (use.turns === turns) {
-      return Math.min(use.bytes, most) + isolateBytes
+      return Math.min(use.bytes, most(cell)) + isolateBytes
     }
     cell.heapBytes().then((bytes) => uses.has(cell) && uses.set(cell, { ...uses.get(cell)!, turns, bytes }), () => {})
-    return most
+    return most(cell)
   }
 
   const tick = () => {
@@ -117,7 +133,8 @@ export const makeWatchdog = (lane: WatchdogLane) => {
   }
 
   const check = (resident: number, allowed: number) => {
-    const bound = grantedBytes + slackBytes + allowed
+    const departed = performance.now() < departedUntil ? departedBytes : 0
+    const bound = grantedBytes + slackBytes + allowed + departed
     if (resident <= bound) {
       overSince = undefined
     } else if (overSince === undefined) {
@@ -140,12 +157,15 @@ export const makeWatchdog = (lane: WatchdogLane) => {
 
   const endGreediest = (resident: number) => {
     const [greediest] = Array.from(uses).toSorted(([, a], [, b]) => Number(b.cpuTimeSince - a.cpuTimeSince))
-    const [cell] = greediest ?? []
-    cell?.endAtLimit(
-      `the script went past its memory limit of ${cell.heapMebibytes} MiB: its process held ${
-        inMebibytes(resident)
-      } MiB${uses.size > 1 ? ", and of its cells this one is the likely cause" : ""}`
-    )
+    if (greediest !== undefined) {
+      const [cell] = greediest
+      blamed.add(cell)
+      cell.endAtLimit(
+        `the script went past its memory limit of ${cell.heapMebibytes} MiB: its process held ${
+          inMebibytes(resident)
+        } MiB${uses.size > 1 ? ", and of its cells this one is the likely cause" : ""}`
+      )
+    }
     wake()
   }
 
