@@ -60,6 +60,6 @@ module.exports = (name) => {
   if (enableCompileCache !== undefined) {
     enableCompileCache()
   }
-  const entry = path.join(packageFolder, "dist", "bin", `${name}.js`)
+  const entry = path.join(packageFolder, "dist", "bundle", `${name}.cjs`)
   return fs.existsSync(entry) ? require(entry) : fail(`${entry} is missing: run npm run build`)
 }

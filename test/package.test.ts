@@ -40,6 +40,16 @@ describe("the package", () => {
     assert.deepStrictEqual(packed.filter((path) => /^(test|bench|\.)|tsbuildinfo/.test(path)), [])
   })
 
+  it("carries its commands as bundles, with the licences of what is in them", () => {
+    const bundles = Object.keys(manifest.bin).map((name) => `dist/bundle/${name}.cjs`)
+    assert.deepStrictEqual(bundles.filter((path) => !packed.includes(path)), [])
+    assert.include(packed, "dist/bundle/LICENSES.txt")
+    const licences = read("dist/bundle/LICENSES.txt")
+    for (const name of Object.keys(manifest.dependencies).filter((name) => name !== "isolated-vm")) {
+      assert.include(licences, `${name} ${manifest.dependencies[name]} (MIT)`)
+    }
+  })
+
   it("has executables that are in it and can be run", () => {
     for (const path of Object.values(manifest.bin)) {
       assert.include(packed, path.replace("./", ""))

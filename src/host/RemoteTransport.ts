@@ -36,13 +36,13 @@ export interface Transport {
   readonly onGone: (listener: (reason: string) => void) => void
 }
 
-const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js"
 const here = dirname(realpathSync(fileURLToPath(import.meta.url)))
+const hostFile = import.meta.url.endsWith(".ts") ? "../bin/code-mode-host.ts" : "../../bin/code-mode-host.js"
 
 /** The host of this package, in the same node as this process and with nothing in its environment. */
 export const ownHost: Command = {
   command: process.execPath,
-  args: [join(here, "..", "bin", `code-mode-host${extension}`)],
+  args: [join(here, hostFile)],
   env: {}
 }
 

@@ -22,10 +22,15 @@ export interface HostProcess {
   readonly ended: Effect.Effect<Ended>
 }
 
-/** Starts the host from its source. It is killed with the scope, if it still runs. */
-export const start = (...args: ReadonlyArray<string>): Effect.Effect<HostProcess, never, Scope.Scope> =>
+/** Starts a host, from its source unless told otherwise. It is killed with the scope, if it still runs. */
+export const start = (...args: ReadonlyArray<string>) => startProgram(entry, ...args)
+
+export const startProgram = (
+  program: string,
+  ...args: ReadonlyArray<string>
+): Effect.Effect<HostProcess, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => spawn(process.execPath, [entry, ...args], { stdio: "pipe" })),
+    Effect.sync(() => spawn(process.execPath, [program, ...args], { stdio: "pipe" })),
     (child) => Effect.sync(() => child.kill("SIGKILL"))
   ).pipe(
     Effect.flatMap(Effect.fnUntraced(function*(child) {

@@ -1,0 +1,170 @@
+/**
+ * A client of the host's wire protocol that does no more than the benchmarks need.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { readdirSync, readFileSync } from "node:fs"
+
+export type Json = any
+
+const tool = (name: string) => ({
+  name,
+  tool_name: { name, namespace: null },
+  description: "",
+  kind: "function",
+  input_schema: null,
+  output_schema: null
+})
+
+export class Host {
+  readonly child: ChildProcess
+  private buffer: Buffer = Buffer.alloc(0)
+  private lastId = 0
+  private readonly waiting = new Map<string, (value: Json) => void>()
+  private readonly lost = Promise.withResolvers<never>()
+  onCancel = (_id: number) => {}
+
+  constructor(command: string, args: ReadonlyArray<string>, env = process.env) {
+    this.child = spawn(command, args, { stdio: ["pipe", "pipe", "ignore"], env })
+    this.child.stdout!.on("data", (bytes: Buffer) => this.read(bytes))
+    this.child.stdin!.on("error", () => {})
+    this.lost.promise.catch(() => {})
+    this.child.on("exit", () => this.lost.reject(new Error("the host is gone")))
+  }
+
+  private read(bytes: Buffer) {
+    this.buffer = this.buffer.length === 0 ? bytes : Buffer.concat([this.buffer, bytes])
+    let at = 0
+    while (this.buffer.length - at >= 4 && this.buffer.length - at - 4 >= this.buffer.readUInt32LE(at)) {
+      const end = at + 4 + this.buffer.readUInt32LE(at)
+      this.onMessage(JSON.parse(this.buffer.toString("utf8", at + 4, end)))
+      at = end
+    }
+    this.buffer = this.buffer.subarray(at)
+  }
+
+  private onMessage(message: Json) {
+    switch (message.type) {
+      case "connection/ready":
+        return this.waiting.get("ready")?.(message)
+      case "operation/response":
+        return this.settle(`answer ${message.id}`, message.result)
+      case "execute/initialResponse":
+        return this.settle(`initial ${message.id}`, message.result)
+      case "delegate/cancel":
+        return this.onCancel(message.id)
+      case "delegate/request": {
+        const { invocation } = message.request
+        const { name } = invocation.tool_name
+        if (name === "echo") {
+          this.answer(message.id, invocation.input)
+        } else if (name === "polite") {
+          this.onCancel = (id) =>
+            this.send({ type: "delegate/response", id, result: { status: "error", message: "cancelled" } })
+        }
+      }
+    }
+  }
+
+  private settle(key: string, value: Json) {
+    this.waiting.get(key)?.(value)
+    this.waiting.delete(key)
+  }
+
+  private answer(id: number, result: Json) {
+    this.send({ type: "delegate/response", id, result: { status: "ok", value: { type: "tool/result", result } } })
+  }
+
+  send(message: Json) {
+    const payload = Buffer.from(JSON.stringify(message))
+    const header = Buffer.alloc(4)
+    header.writeUInt32LE(payload.length)
+    this.child.stdin!.write(Buffer.concat([header, payload]))
+  }
+
+  private wait(key: string): Promise<Json> {
+    const answer = new Promise<Json>((resolve) => this.waiting.set(key, resolve))
+    return Promise.race([answer, this.lost.promise])
+  }
+
+  async hello() {
+    const ready = this.wait("ready")
+    this.send({
+      type: "connection/hello",
+      supportedVersions: [1],
+      requiredCapabilities: [],
+      optionalCapabilities: ["delegate-capacity-4096"]
+    })
+    await ready
+    return this
+  }
+
+  async open() {
+    await this.hello()
+    await this.request({ method: "session/open", sessionId: "s" })
+    return this
+  }
+
+  request(request: Json): Promise<Json> {
+    const id = ++this.lastId
+    const answered = this.wait(`answer ${id}`)
+    this.send({ type: "operation/request", id, request })
+    return answered
+  }
+
+  /** Runs a cell to its first event. */
+  async run(source: string, yieldTime = 60_000): Promise<{ readonly cell: string; readonly event: Json }> {
+    const initial = this.wait(`initial ${this.lastId + 1}`)
+    const started = await this.request({
+      method: "session/execute",
+      sessionId: "s",
+      request: {
+        tool_call_id: "c",
+        enabled_tools: ["echo", "deaf", "polite"].map(tool),
+        source,
+        yield_time_ms: yieldTime,
+        max_output_tokens: null
+      }
+    })
+    if (started.status !== "ok") {
+      throw new Error(started.message)
+    }
+    return { cell: started.value.cellId, event: await initial }
+  }
+
+  terminate(cell: string) {
+    return this.request({ method: "session/terminate", sessionId: "s", cellId: cell })
+  }
+
+  /** Resident memory of the host, and of what it started, in MiB. */
+  memory(withLanes = true): number {
+    const parents = new Map<number, number>()
+    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number)) {
+      try {
+        parents.set(pid, Number(readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ")[1]))
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+    const isOurs = (pid: number | undefined): boolean =>
+      pid !== undefined && pid !== 0 && (pid === this.child.pid || (withLanes && isOurs(parents.get(pid))))
+    let pages = 0
+    for (const pid of parents.keys()) {
+      try {
+        pages += isOurs(pid) ? Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) : 0
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+    return pages * 4 / 1024
+  }
+
+  end() {
+    this.child.kill("SIGKILL")
+  }
+
+  /** Hangs up, and waits until the host has ended. */
+  async leave() {
+    this.child.stdin!.end()
+    await this.lost.promise.catch(() => {})
+  }
+}

@@ -1,0 +1,71 @@
+// Makes one file of each command, and chunks of what it loads later: loading some hundred modules takes longer than
+// everything else a command does before it is there. `tsc` has run before.
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { dirname, join, relative, sep } from "node:path"
+import { rolldown } from "rolldown"
+
+const root = join(import.meta.dirname, "..")
+const dist = join(root, "dist")
+const target = join(dist, "bundle")
+
+/** A module finds its files from where it lay before. */
+const keepPlace = {
+  name: "keep-place",
+  transform: {
+    filter: { id: /\/dist\//, code: "import.meta.url" },
+    handler: (code, id) =>
+      id.startsWith(dist + sep)
+        ? {
+          code: code.replaceAll(
+            "import.meta.url",
+            `new URL(${JSON.stringify(relative(target, id).replaceAll(sep, "/"))}, import.meta.url).href`
+          )
+        }
+        : undefined
+  }
+}
+
+// CommonJS: it loads sooner, as node then reads no list of what its own modules export.
+// Names stay, so that a stack says something.
+const bundle = async (name) => {
+  const build = await rolldown({
+    input: { [name]: join(dist, "bin", `${name}.js`) },
+    platform: "node",
+    plugins: [keepPlace]
+  })
+  const { output } = await build.write({
+    dir: target,
+    format: "cjs",
+    entryFileNames: "[name].cjs",
+    chunkFileNames: `${name}-[name].cjs`,
+    comments: false,
+    minify: { compress: true, mangle: false, codegen: { removeWhitespace: false } }
+  })
+  await build.close()
+  return output.flatMap(({ moduleIds }) => moduleIds)
+}
+
+const packageOf = (folder) =>
+  existsSync(join(folder, "package.json")) &&
+    "version" in JSON.parse(readFileSync(join(folder, "package.json"), "utf8"))
+    ? folder
+    : packageOf(dirname(folder))
+
+/** Whoever passes on the bundle passes on these. */
+const licences = (modules) => {
+  const packages = new Set(
+    modules.filter((id) => id.includes("node_modules")).map((id) => packageOf(dirname(id)))
+  )
+  return Array.from(packages, (folder) => {
+    const { license, name, version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"))
+    const file = ["LICENSE", "LICENSE.md", "LICENSE.txt", "license"].map((name) => join(folder, name)).find(existsSync)
+    if (file === undefined) {
+      throw new Error(`${name} is bundled and brings no licence`)
+    }
+    return `${name} ${version} (${license})\n\n${readFileSync(file, "utf8").trim()}\n`
+  }).sort().join(`\n${"-".repeat(80)}\n\n`)
+}
+
+rmSync(target, { recursive: true, force: true })
+const modules = [...await bundle("code-mode-host"), ...await bundle("effect-code-mode")]
+writeFileSync(join(target, "LICENSES.txt"), licences(modules))
