@@ -57,9 +57,12 @@ module.exports = (name) => {
       ? fail(`Node.js ${minimum} or newer is needed, and this is ${process.version}`)
       : runWith(node, fail)
   }
+  const bundle = path.join(packageFolder, "dist", "bundle")
   if (enableCompileCache !== undefined) {
-    enableCompileCache()
+    // Not in the folder for temporary files, where others may have left code for us. In one that we cannot write, it
+    // does nothing.
+    enableCompileCache(path.join(bundle, "cache"))
   }
-  const entry = path.join(packageFolder, "dist", "bundle", `${name}.cjs`)
+  const entry = path.join(bundle, `${name}.cjs`)
   return fs.existsSync(entry) ? require(entry) : fail(`${entry} is missing: run npm run build`)
 }

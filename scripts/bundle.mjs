@@ -1,4 +1,4 @@
-// Makes one file of each command, and chunks of what it loads later: loading some hundred modules takes longer than
+// Makes one file of each process, and chunks of what it loads later: loading some hundred modules takes longer than
 // everything else a command does before it is there. `tsc` has run before.
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, relative, sep } from "node:path"
@@ -26,10 +26,9 @@ const keepPlace = {
 }
 
 // CommonJS: it loads sooner, as node then reads no list of what its own modules export.
-// Names stay, so that a stack says something.
-const bundle = async (name) => {
+const bundle = async (name, entry, minify) => {
   const build = await rolldown({
-    input: { [name]: join(dist, "bin", `${name}.js`) },
+    input: { [name]: join(dist, entry) },
     platform: "node",
     plugins: [keepPlace]
   })
@@ -39,7 +38,7 @@ const bundle = async (name) => {
     entryFileNames: "[name].cjs",
     chunkFileNames: `${name}-[name].cjs`,
     comments: false,
-    minify: { compress: true, mangle: false, codegen: { removeWhitespace: false } }
+    minify
   })
   await build.close()
   return output.flatMap(({ moduleIds }) => moduleIds)
@@ -67,5 +66,12 @@ const licences = (modules) => {
 }
 
 rmSync(target, { recursive: true, force: true })
-const modules = [...await bundle("code-mode-host"), ...await bundle("effect-code-mode")]
+// Names stay, so that a stack says something.
+const smaller = { compress: true, mangle: false, codegen: { removeWhitespace: false } }
+const modules = [
+  ...await bundle("code-mode-host", "bin/code-mode-host.js", smaller),
+  ...await bundle("effect-code-mode", "bin/effect-code-mode.js", smaller),
+  // It sends functions of its own to the isolates as they are written.
+  ...await bundle("lane/main", "isolate/lane/main.js", false)
+]
 writeFileSync(join(target, "LICENSES.txt"), licences(modules))

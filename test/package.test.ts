@@ -37,7 +37,7 @@ describe("the package", () => {
     for (const path of ["LICENSE", "README.md", "docs/architecture.md", "examples/readme.ts"]) {
       assert.include(packed, path)
     }
-    assert.deepStrictEqual(packed.filter((path) => /^(test|bench|\.)|tsbuildinfo/.test(path)), [])
+    assert.deepStrictEqual(packed.filter((path) => /^(test|bench|\.)|tsbuildinfo|bundle\/cache/.test(path)), [])
   })
 
   it("carries its commands as bundles, with the licences of what is in them", () => {

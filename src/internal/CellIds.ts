@@ -3,7 +3,6 @@
  *
  * @internal
  */
-import { createHash, randomUUID } from "node:crypto"
 import { CellId } from "../Protocol.ts"
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -23,8 +22,13 @@ const spell = (bytes: Uint8Array): string => {
   return text
 }
 
-/** Ids of 16 characters: a digest of a random session id and the cell's number. */
+/**
+ * Ids of 16 characters: a digest of a random session id and the cell's number.
+ *
+ * Not every host wants them, and node's cryptography takes it milliseconds to load.
+ */
 export const unique = (): (sequence: number) => CellId => {
+  const { createHash, randomUUID } = process.getBuiltinModule("node:crypto")
   const session = Buffer.from(randomUUID().replaceAll("-", ""), "hex")
   return (sequence) => {
     const number = Buffer.alloc(8)

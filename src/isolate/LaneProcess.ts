@@ -71,12 +71,13 @@ export interface Options {
   readonly onGone: () => void
 }
 
-// This file runs from its source or compiled, and a lane runs the same way.
-const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js"
+// This file runs from its source or compiled, and a lane runs the same way: from its source, or bundled in one file,
+// which is there sooner.
 const here = dirname(realpathSync(fileURLToPath(import.meta.url)))
-const laneDirectory = join(here, "lane")
-const framesFile = join(here, `Frames${extension}`)
-const mainFile = join(laneDirectory, `main${extension}`)
+const bundle = join(here, "..", "bundle", "lane", "main.cjs")
+const lane = import.meta.url.endsWith(".ts")
+  ? { main: join(here, "lane", "main.ts"), reads: [join(here, "lane"), join(here, "Frames.ts")] }
+  : { main: bundle, reads: [bundle] }
 
 // The host finds the addon, so that the lane needs to read nothing else.
 const findAddon = (): string => {
@@ -90,7 +91,7 @@ const findAddon = (): string => {
  * @category constructors
  * @since 0.1.0
  */
-export const files = (): ReadonlyArray<string> => [findAddon(), framesFile, mainFile]
+export const files = (): ReadonlyArray<string> => [findAddon(), ...lane.reads]
 
 const keptStderr = 4096
 
@@ -137,12 +138,10 @@ export const start = (options: Options): LaneProcess => {
   const [command, args] = options.confinement.command(process.execPath, [
     "--permission",
     "--allow-addons",
-    `--allow-fs-read=${laneDirectory}`,
-    `--allow-fs-read=${framesFile}`,
-    `--allow-fs-read=${addon}`,
+    ...[addon, ...lane.reads].map((path) => `--allow-fs-read=${path}`),
     "--disable-warning=SecurityWarning",
     "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON",
-    mainFile,
+    lane.main,
     addon,
     String(options.warmIsolates),
     String(options.codeGeneration)

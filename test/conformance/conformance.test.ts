@@ -1,12 +1,13 @@
 import { describe, layer } from "@effect/vitest"
 import { Isolate } from "effect-code-mode/Isolate"
-import * as V8 from "effect-code-mode/isolate/V8"
+import * as SourceV8 from "effect-code-mode/isolate/V8"
 import * as Runtime from "effect-code-mode/Runtime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import * as BuiltV8 from "../../dist/isolate/V8.js"
 import { Cases } from "./Case.ts"
 import * as Driver from "./Driver.ts"
 import * as Runner from "./Runner.ts"
@@ -19,22 +20,26 @@ const groups = globSync("**/*.json", { cwd: directory }).toSorted().map((file) =
 }))
 
 /** Every session on one lane: starting a process for each case would take longer than the case. */
-const oneLane = Layer.effect(
-  Isolate,
-  Effect.gen(function*() {
-    const { lease } = yield* Isolate
-    return Isolate.of({ lease: Effect.succeed(yield* lease) })
-  })
-).pipe(Layer.provide(V8.layer({ warmLanes: 0 })))
+const oneLane = (engine: Layer.Layer<Isolate>) =>
+  Layer.effect(
+    Isolate,
+    Effect.gen(function*() {
+      const { lease } = yield* Isolate
+      return Isolate.of({ lease: Effect.succeed(yield* lease) })
+    })
+  ).pipe(Layer.provide(engine))
 
 const driver = Driver.fromLayer(Runtime.layer())
 
-layer(oneLane, { excludeTestServices: true })("conformance", (it) => {
-  for (const group of groups) {
-    describe.concurrent(group.name, () => {
-      for (const one of group.cases) {
-        it.effect(one.name, () => Runner.run(one, driver))
-      }
-    })
-  }
-})
+// Lanes are bundled when they are built, and send functions of theirs to the isolates as text.
+for (const [name, V8] of [["from source", SourceV8], ["as built", BuiltV8]] as const) {
+  layer(oneLane(V8.layer({ warmLanes: 0 })), { excludeTestServices: true })(`conformance, ${name}`, (it) => {
+    for (const group of groups) {
+      describe.concurrent(group.name, () => {
+        for (const one of group.cases) {
+          it.effect(one.name, () => Runner.run(one, driver))
+        }
+      })
+    }
+  })
+}
