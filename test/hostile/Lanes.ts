@@ -37,7 +37,7 @@ export const residentMebibytes = (pid: number): number =>
 /** The lanes that a process has started and that live. */
 export const lanesOf = (parent: number): ReadonlyArray<number> =>
   readdirSync("/proc").map(Number).filter((pid) =>
-    pid > 0 && stat(pid).parent === parent && isAlive(pid) && /isolate.lane.main/.test(readProc(pid, "cmdline"))
+    pid > 0 && stat(pid).parent === parent && isAlive(pid) && /\/lane\/main\./.test(readProc(pid, "cmdline"))
   )
 
 export interface Residence {
