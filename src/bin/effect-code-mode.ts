@@ -14,6 +14,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as References from "effect/References"
 import * as EffectRuntime from "effect/Runtime"
 import * as Package from "../internal/Package.ts"
 import * as Doctor from "./Doctor.ts"
@@ -53,7 +54,9 @@ const program = Output.ignoreClosedStreams.pipe(
     NodeServices.layer,
     presenter,
     CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel] }),
-    Layer.succeed(Logger.LogToStderr, true)
+    Layer.succeed(Logger.LogToStderr, true),
+    // A person who runs a cell wants to hear of what is wrong. --log-level says otherwise, nearer to the command.
+    Layer.succeed(References.MinimumLogLevel, "Warn")
   ])
 )
 

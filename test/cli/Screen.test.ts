@@ -1,11 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Screen from "effect-code-mode/bin/Screen"
 import * as Effect from "effect/Effect"
-import * as Schedule from "effect/Schedule"
-import { spawnSync } from "node:child_process"
-import { chmodSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
-import { folder, root, server } from "./Process.ts"
+import { folder, server } from "./Process.ts"
+import * as Terminal from "./Terminal.ts"
+
+const { key } = Terminal
 
 describe("Screen.draw", () => {
   const size = { columns: 40, rows: 24 }
@@ -42,38 +41,6 @@ describe("Screen.draw", () => {
   })
 })
 
-const tmux = (...args: ReadonlyArray<string>) => spawnSync("tmux", args, { encoding: "utf8" })
-
-/** A terminal with a shell command in it, and what can be seen. */
-const terminal = Effect.fnUntraced(function*(script: string, env: Record<string, string> = {}) {
-  const home = yield* folder
-  const file = join(home, "run.sh")
-  const exports = Object.entries(env).map(([name, value]) => `export ${name}='${value}'\n`).join("")
-  writeFileSync(file, `${exports}trap : INT\ncd ${root}\n${script}\necho "status $?"\nsleep 1000\n`)
-  chmodSync(file, 0o755)
-  const socket = ["-S", join(home, "tmux"), "-f", "/dev/null"]
-  yield* Effect.acquireRelease(
-    Effect.sync(() => tmux(...socket, "new-session", "-d", "-x", "60", "-y", "20", "-s", "t", "sh", file)),
-    () => Effect.sync(() => tmux(...socket, "kill-server"))
-  )
-  const show = (...args: ReadonlyArray<string>) =>
-    tmux(...socket, "capture-pane", "-p", "-t", "t", ...args).stdout.trimEnd()
-  return {
-    show,
-    keys: (...keys: ReadonlyArray<string>) => Effect.sync(() => tmux(...socket, "send-keys", "-t", "t", ...keys)),
-    resize: (columns: number, rows: number) =>
-      Effect.sync(() => tmux(...socket, "resize-window", "-t", "t", "-x", `${columns}`, "-y", `${rows}`)),
-    until: (pattern: RegExp) =>
-      Effect.sync(() => show()).pipe(
-        Effect.repeat({ until: (screen) => pattern.test(screen), schedule: Schedule.spaced("50 millis") }),
-        Effect.timeoutOrElse({
-          duration: "15 seconds",
-          orElse: () => Effect.die(new Error(`the screen never showed ${pattern}:\n${show()}`))
-        })
-      )
-  }
-})
-
 const command = `'${process.execPath}' src/bin/effect-code-mode.ts`
 const fake = `--mcp "fake=${server()}"`
 
@@ -90,15 +57,15 @@ const waiting = `
   await tools.mcp__fake__wait()
 `
 
-describe.runIf(tmux("-V").status === 0)("the screen", () => {
+describe.runIf(Terminal.isAvailable)("the screen", () => {
   it.live("shows what is under way below what is over, and nothing of it at the end", () =>
     Effect.gen(function*() {
-      const { keys, show, until } = yield* terminal(cell(waiting))
+      const { show, type, until } = yield* Terminal.make(cell(waiting))
       yield* until(/^before\n. mcp__fake__meet {2}\d+ ms\n. mcp__fake__wait {2}\d+ ms$/)
       yield* until(
         /^before\nmcp__fake__meet {2}[\d.]+ m?s {2}ok\nmcp__fake__meet {2}[\d.]+ m?s {2}ok\nafter\n. mcp__fake__wait {2}1\.\d s\n. mcp__fake__wait {2}\d+ ms$/
       )
-      yield* keys("C-c")
+      yield* type(key.ctrlC)
       yield* until(/status 130$/)
       assert.match(
         show(),
@@ -108,61 +75,63 @@ describe.runIf(tmux("-V").status === 0)("the screen", () => {
 
   it.live("fits a terminal that gets narrower", () =>
     Effect.gen(function*() {
-      const { resize, show, until } = yield* terminal(cell("text(\"before\"); await tools.mcp__fake__wait()"))
+      const { resize, showAll, until } = yield* Terminal.make(cell("text(\"before\"); await tools.mcp__fake__wait()"))
       yield* until(/^before\n. mcp__fake__wait {2}\d+ ms$/)
       yield* resize(20, 20)
       yield* until(/. mcp__fa… {2}\d\.\d s$/)
       yield* resize(60, 20)
       yield* until(/. mcp__fake__wait {2}\d\.\d s$/)
-      assert.match(show("-S", "-"), /^before\n/)
+      assert.match(showAll(), /^before\n/)
     }))
 
   it.live.each([["1", false], ["", true]] as const)(
     "with NO_COLOR=%j has colours: %s",
     ([value, colours]) =>
       Effect.gen(function*() {
-        const { show, until } = yield* terminal(cell("await tools.mcp__fake__wait()"), { NO_COLOR: value })
+        const { isDimmed, until } = yield* Terminal.make(cell("await tools.mcp__fake__wait()"), {
+          env: { NO_COLOR: value }
+        })
         yield* until(/mcp__fake__wait {2}\d/)
-        assert.strictEqual(show("-e").includes("\u001b["), colours)
+        assert.strictEqual(isDimmed(), colours)
       })
   )
 
   it.live("is not there on a dumb terminal", () =>
     Effect.gen(function*() {
-      const { show, until } = yield* terminal(
+      const { show, until } = yield* Terminal.make(
         cell("await Promise.race([tools.mcp__fake__wait(), new Promise((resolve) => setTimeout(resolve, 500))])"),
-        { TERM: "dumb" }
+        { env: { TERM: "dumb" } }
       )
       yield* until(/status 0$/)
       assert.match(show(), /^mcp__fake__wait {2}\d+ ms {2}cancelled\nstatus 0$/)
     }))
 })
 
-describe.runIf(tmux("-V").status === 0)("the prompt", () => {
+describe.runIf(Terminal.isAvailable)("the prompt", () => {
   it.live("edits lines, completes names, remembers, and ends the running cell alone on Ctrl-C", () =>
     Effect.gen(function*() {
       const home = yield* folder
-      const { keys, until } = yield* terminal(`${command} repl ${fake}`, { XDG_STATE_HOME: home })
+      const { type, until } = yield* Terminal.make(`${command} repl ${fake}`, { env: { XDG_STATE_HOME: home } })
       yield* until(/\n>$/)
-      yield* keys("text(tools.mcp__fake__a")
+      yield* type("text(tools.mcp__fake__a")
       yield* until(/__a$/)
-      yield* keys("Tab")
+      yield* type(key.tab)
       yield* until(/__add$/)
-      yield* keys(".name)", "Enter")
+      yield* type(".name)", key.enter)
       yield* until(/text\(tools\.mcp__fake__add\.name\)\n.*\n>$/)
-      yield* keys("store('a', 1)", "Enter")
+      yield* type("store('a', 1)", key.enter)
       yield* until(/store\('a', 1\)\n>$/)
-      yield* keys("await new Promise(() => { for (;;); })", "Enter")
+      yield* type("await new Promise(() => { for (;;); })", key.enter)
       yield* until(/for \(;;\); \}\)$/)
-      yield* keys("C-c")
+      yield* type(key.ctrlC)
       yield* until(/terminated\n>$/)
-      yield* keys("load('a')", "Enter")
+      yield* type("load('a')", key.enter)
       yield* until(/load\('a'\)\n1\n>$/)
-      yield* keys("Up")
+      yield* type(key.up)
       yield* until(/> load\('a'\)$/)
-      yield* keys("C-c")
+      yield* type(key.ctrlC)
       yield* until(/>$/)
-      yield* keys("C-c", "C-c")
+      yield* type(key.ctrlC, key.ctrlC)
       yield* until(/status 0$/)
     }))
 })
