@@ -15,18 +15,38 @@ import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import { Worker } from "node:worker_threads"
 import type { IsolateEvent, IsolateHandle, Lease, Program } from "../Isolate.ts"
-import { type CellError, type CellRequest, IsolateFailure } from "../Protocol.ts"
+import { CellError, type CellRequest, IsolateFailure } from "../Protocol.ts"
 
 const timeout = "10 seconds"
 
-/** The thread. It says one thing: the source without types, or why there is none. */
+/**
+ * The thread. It says one thing: the source without types, or why there is none.
+ *
+ * The stripper leaves decorators where they are. V8 then stumbles over their first character, which cannot be what any
+ * other error of a source begins with.
+ */
 const stripper = `
   const { stripTypeScriptTypes } = require("node:module")
   const { inspect } = require("node:util")
+  const { Script } = require("node:vm")
   const { parentPort, workerData } = require("node:worker_threads")
+  const findDecorator = (source) => {
+    try {
+      new Script("(async () => {\\n" + source.replace(/^#!/, "//") + "\\n})", { filename: "cell", lineOffset: -1 })
+    } catch ({ stack }) {
+      const [, line, text, before] = /^cell:(\\d+)\\n([^\\n]*)\\n([ \\t]*)\\^/.exec(stack) ?? []
+      return text?.[before.length] === "@" ? { line: Number(line), column: before.length + 1 } : undefined
+    }
+  }
   const strip = () => {
     try {
-      return { source: stripTypeScriptTypes(workerData) }
+      const source = stripTypeScriptTypes(workerData)
+      const location = source.includes("@") ? findDecorator(source) : undefined
+      return location === undefined ? { source } : {
+        code: "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX",
+        message: "Decorators are not supported in strip-only mode",
+        location
+      }
     } catch (error) {
       return { code: error.code, message: error.message, report: inspect(error) }
     }
@@ -39,7 +59,9 @@ const Stripped = Schema.Struct({ source: Schema.String })
 const Refused = Schema.Struct({
   code: Schema.UndefinedOr(Schema.String),
   message: Schema.String,
-  report: Schema.String
+  /** What the stripper shows of the place. */
+  report: Schema.optionalKey(Schema.String),
+  location: CellError.fields.location
 })
 
 const decodeAnswer = Schema.decodeUnknownEffect(Schema.Union([Stripped, Refused]))
@@ -91,15 +113,21 @@ const locate = (source: string, report: string): CellError["location"] => {
     : { line: Number(number), column: (mark === undefined ? line.search(/\S|$/) : indexOf(line, mark.length)) + 1 }
 }
 
-const toError = (source: string, { code, message, report }: typeof Refused.Type): CellError => {
+const advice = (message: string) => message.endsWith("strip-only mode") ? `${message}: write it in JavaScript` : message
+
+const toError = (source: string, { code, location, message, report = "" }: typeof Refused.Type): CellError => {
   if (code !== "ERR_INVALID_TYPESCRIPT_SYNTAX" && code !== "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX") {
     return {
       _tag: "ScriptError",
       text: "SyntaxError: the types cannot be taken out of this source: it nests too deeply"
     }
   }
-  const location = locate(source, report)
-  return { _tag: "ScriptError", text: `SyntaxError: ${message}`, ...(location === undefined ? {} : { location }) }
+  const place = location ?? locate(source, report)
+  return {
+    _tag: "ScriptError",
+    text: `SyntaxError: ${advice(message)}`,
+    ...(place === undefined ? {} : { location: place })
+  }
 }
 
 const strip = (source: string): Effect.Effect<{ readonly source: string } | CellError, IsolateFailure> =>

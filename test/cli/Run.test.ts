@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -67,6 +69,14 @@ describe("effect-code-mode run", () => {
       child.kill("SIGINT")
       const { stdout } = yield* result
       assert.strictEqual(stdout, Array.from({ length: 50_000 }, (_, i) => `${i}\n`).join(""))
+    }))
+
+  it.live("logs warnings, and what --log-level asks for", () =>
+    Effect.gen(function*() {
+      const twins = ["--mcp", server("--twins")]
+      assert.match((yield* runCell("text(1)", ...twins)).stderr, /^\[[\d:.]+\] WARN [^\n]* is left out: [^\n]*\n$/)
+      assert.strictEqual((yield* runCell("text(1)", ...twins, "--log-level", "error")).stderr, "")
+      assert.match((yield* runCell("text(1)", "--log-level", "info")).stderr, /^\[[\d:.]+\] INFO /)
     }))
 
   it.live("marks where a cell failed", () =>
@@ -209,15 +219,23 @@ describe("effect-code-mode run", () => {
       )
       yield* printed("under way")
       const pids = descendants(child.pid!)
+      const ended = yield* Effect.forkChild(Effect.timed(result), { startImmediately: true })
       child.kill("SIGINT")
       // What comes with the first is taken for its echo.
       child.kill("SIGINT")
       yield* Effect.sync(() => child.kill("SIGINT")).pipe(
         Effect.repeat({ until: () => child.exitCode !== null, schedule: Schedule.spaced("50 millis") })
       )
-      assert.strictEqual((yield* result).status, 130)
+      const [took, { status }] = yield* Fiber.join(ended)
+      assert.strictEqual(status, 130)
       yield* allGone(pids)
-    }))
+      return Duration.toMillis(took)
+    }).pipe(
+      Effect.scoped,
+      // A machine that is busy may take its time, but a stubborn server is given 750 ms to leave every time.
+      Effect.repeat({ until: (millis) => millis < 700, times: 3 }),
+      Effect.map((millis) => assert.isBelow(millis, 700))
+    ))
 
   it.live("ends on Ctrl-C while a server starts", () =>
     Effect.gen(function*() {

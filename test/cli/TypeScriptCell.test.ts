@@ -32,6 +32,7 @@ describe("cells in TypeScript", () => {
         declare const unknown: Nothing
         const items = [{ name: "a" }, { name: "b", count: 2 }] satisfies Array<Item>
         const names = <T extends Item>(all: ReadonlyArray<T>): Names<T> => all.map(({ name }) => name)
+        const address: string = "a@b.c"; /* @nobody */
         class Box<T> { constructor(value: T) { this.value = value } value: T; get<K extends keyof T>(key: K) { return this.value[key]! } }
         text(names(items).join() + (new Box(items[1]!).get("count") as number))
       `)
@@ -54,7 +55,8 @@ describe("cells in TypeScript", () => {
         ["text(1)\n\n  enum A {\n    x\n  }", 3, 3, "enum"],
         ["  namespace A { export const x = 1 }", 1, 3, "namespace"],
         ["class A { constructor(private x: number) {} }", 1, 31, "parameter property"],
-        ["class A {\n  @logged f() {}\n}", 2, 3, ""],
+        ["class A {\n  @logged f(): void {}\n}", 2, 3, "Decorators are not supported in strip-only mode: write it in"],
+        ["#!/usr/bin/env x\n\t/* 😀 漢 */ @sealed({ a: 1 as number }) class A {}", 2, 13, "Decorators are not"],
         ["\n\tlet a: = 1", 2, 9, "Unexpected token"],
         ["/* 😀 漢 */ let a: = 1", 1, 19, "Unexpected token"]
       ] as const
@@ -98,7 +100,7 @@ describe("cells in TypeScript", () => {
       const { status, stderr } = yield* run(["run", "cell.ts"], { cwd: home })
       assert.strictEqual(
         stderr,
-        "SyntaxError: TypeScript enum is not supported in strip-only mode\n\n"
+        "SyntaxError: TypeScript enum is not supported in strip-only mode: write it in JavaScript\n\n"
           + "cell.ts:2:1\n 2 | enum A { x }\n   | ^\n"
       )
       assert.strictEqual(status, 1)
