@@ -25,8 +25,38 @@ export const isIncomplete = (source: string): boolean => {
     (broken > source.split("\n").length || brokenLine("(async () => {", source, "*/})") === undefined)
 }
 
+/** Shows a value where `text` would not tell much of it. */
+const show = `const __show = (value) => typeof value !== "object" || value === null || value instanceof Error
+  ? String(value)
+  : JSON.stringify(value, (_, each) =>
+    typeof each === "bigint" ? each + "n" : each instanceof Map || each instanceof Set ? [...each] : each)`
+
+/** How many lines of a cell come before what was typed. */
+const linesBefore = show.split("\n").length + 1
+
+export interface Cell {
+  readonly source: string
+  /** What the cell's error says, in terms of what was typed. */
+  readonly explain: (text: string) => string
+}
+
+const frame = /(?<before>\bexec_main\.mjs:)(?<line>\d+)(?<after>:\d+)/
+
+/** Takes the lines that are not the typed ones out of a stack, and counts the others anew. */
+const explain = (count: number) => (text: string): string =>
+  text.split("\n").filter((each) => {
+    const line = Number(frame.exec(each)?.groups?.line ?? Number.NaN) - linesBefore
+    return Number.isNaN(line) || (line >= 1 && line <= count)
+  }).map((each) =>
+    each.replace(frame, (_, before: string, line: string, after: string) =>
+      `${before}${Number(line) - linesBefore}${after}`)
+  ).join("\n")
+
 /** A cell for what was typed: an expression shows its value. */
-export const toCell = (source: string): string =>
+export const toCell = (source: string): Cell =>
   source.trim() !== "" && brokenLine("(async () => (", source, "))") === undefined
-    ? `const value = await (\n${source}\n); if (value !== undefined) text(value)`
-    : source
+    ? {
+      source: `${show}\nconst __value = await (\n${source}\n); if (__value !== undefined) text(__show(__value))`,
+      explain: explain(source.split("\n").length)
+    }
+    : { source, explain: (text) => text }

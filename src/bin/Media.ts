@@ -6,6 +6,7 @@
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type { OutputItem } from "../Protocol.ts"
 import * as Failure from "./Failure.ts"
@@ -74,5 +75,9 @@ export const saver = Effect.fnUntraced(function*(folder: string) {
     return { ...media, path: saved } satisfies Saved
   })
 })
+
+/** What saves media, where the flag asks for it. */
+export const fromFlag = (folder: Option.Option<string>) =>
+  Option.isSome(folder) ? saver(folder.value) : Effect.succeed(undefined)
 
 export type Save = Effect.Success<ReturnType<typeof saver>>

@@ -9,7 +9,8 @@ import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import * as Queue from "effect/Queue"
 import { homedir } from "node:os"
-import { createInterface } from "node:readline"
+import { clearScreenDown, createInterface, cursorTo, moveCursor } from "node:readline"
+import { Writable } from "node:stream"
 
 const maxHistory = 1000
 
@@ -23,6 +24,8 @@ export interface Prompt {
   readonly next: (prompt: string) => Effect.Effect<Typed, Cause.Done>
   /** Waits for a Ctrl-C. */
   readonly interrupt: Effect.Effect<void>
+  /** What the effect writes to the terminal stands above the prompt. */
+  readonly above: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
 const historyFile = Effect.map(
@@ -30,6 +33,30 @@ const historyFile = Effect.map(
   (path) =>
     path.join(process.env.XDG_STATE_HOME ?? path.join(homedir(), ".local", "state"), "effect-code-mode", "history")
 )
+
+/** Standard output while the prompt has it. What is typed before that is shown when its turn comes. */
+const echo = (isOurs: () => boolean) =>
+  Effect.gen(function*() {
+    const { stdout } = process
+    const output = new Writable({
+      write: (text, _, done) => {
+        if (isOurs()) {
+          stdout.write(text)
+        }
+        done()
+      }
+    })
+    Object.defineProperties(output, {
+      columns: { get: () => stdout.columns },
+      rows: { get: () => stdout.rows }
+    })
+    const resize = () => output.emit("resize")
+    yield* Effect.acquireRelease(
+      Effect.sync(() => stdout.on("resize", resize)),
+      () => Effect.sync(() => stdout.off("resize", resize))
+    )
+    return output
+  })
 
 /** Opens the prompt on the standard streams. Where they are no terminal, there is nothing but the lines. */
 export const make = Effect.fnUntraced(function*(complete: (word: string) => ReadonlyArray<string>) {
@@ -46,11 +73,14 @@ export const make = Effect.fnUntraced(function*(complete: (word: string) => Read
   const lines = yield* Queue.unbounded<Typed, Cause.Done>()
   const interrupts = yield* Queue.sliding<void>(1)
 
+  let reading = false
+  const output = terminal ? yield* echo(() => reading) : undefined
+
   const readline = yield* Effect.acquireRelease(
     Effect.sync(() =>
       createInterface({
         input: process.stdin,
-        output: terminal ? process.stdout : undefined,
+        output,
         terminal,
         history,
         historySize: maxHistory,
@@ -63,9 +93,12 @@ export const make = Effect.fnUntraced(function*(complete: (word: string) => Read
     ),
     (readline) => Effect.sync(() => readline.close())
   )
-  let reading = false
   let kept = history
-  readline.on("line", (line) => Queue.offerUnsafe(lines, { _tag: "Line", line }))
+  readline.on("line", (line) => {
+    // At once: what was pasted behind it belongs to the next prompt.
+    reading = false
+    Queue.offerUnsafe(lines, { _tag: "Line", line })
+  })
   readline.on("SIGINT", () => {
     if (reading) {
       Queue.offerUnsafe(lines, { _tag: "Interrupt", line: readline.line })
@@ -92,16 +125,30 @@ export const make = Effect.fnUntraced(function*(complete: (word: string) => Read
   const prompt: Prompt = {
     next: (text) =>
       Effect.suspend(() => {
+        const typed = terminal ? Queue.takeUnsafe(lines) : undefined
+        if (typed !== undefined) {
+          return Effect.tap(typed, ({ line }) => Effect.sync(() => process.stdout.write(`${text}${line}\n`)))
+        }
         reading = true
         if (terminal) {
           readline.setPrompt(text)
-          readline.prompt()
+          readline.prompt(true)
         }
         return Queue.take(lines)
       }).pipe(Effect.ensuring(Effect.sync(() => {
         reading = false
       }))),
-    interrupt: Effect.andThen(Queue.clear(interrupts), Queue.take(interrupts))
+    interrupt: Effect.andThen(Queue.clear(interrupts), Queue.take(interrupts)),
+    above: (self) =>
+      Effect.suspend(() => {
+        if (!reading || !terminal) {
+          return self
+        }
+        moveCursor(process.stdout, 0, -readline.getCursorPos().rows)
+        cursorTo(process.stdout, 0)
+        clearScreenDown(process.stdout)
+        return Effect.ensuring(self, Effect.sync(() => readline.prompt(true)))
+      })
   }
   return prompt
 })

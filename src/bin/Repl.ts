@@ -22,6 +22,7 @@ import * as Media from "./Media.ts"
 import * as Output from "./Output.ts"
 import * as Prompt from "./Prompt.ts"
 import * as Reporter from "./Reporter.ts"
+import * as Screen from "./Screen.ts"
 import * as SessionFile from "./SessionFile.ts"
 import * as SessionLayer from "./SessionLayer.ts"
 import * as ToolFlags from "./ToolFlags.ts"
@@ -44,7 +45,10 @@ Ctrl-C ends the cell that is running, and nothing else.
 
 const commands = [".tools", ".cells", ".wait", ".terminate", ".break", ".exit", ".help"]
 
-const repl = Effect.fnUntraced(function*(flags: Flags) {
+const renderCell = ({ cell: { id }, status }: Runtime.LiveCell) =>
+  `${id}  ${status === "Settled" ? `ended; .wait ${id} shows the rest of it` : status.toLowerCase()}\n`
+
+const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) {
   const { tools } = yield* Delegate
   const session = yield* Runtime.SessionRuntime
   const prompt = yield* Prompt.make((word) =>
@@ -54,7 +58,7 @@ const repl = Effect.fnUntraced(function*(flags: Flags) {
   )
 
   /** Waits for a cell until it ends or yields, or until a Ctrl-C ends it. */
-  const wait = Effect.fnUntraced(function*(cell: Runtime.Cell) {
+  const wait = Effect.fnUntraced(function*(cell: Runtime.Cell, explain = (text: string) => text) {
     const interrupted = prompt.interrupt.pipe(
       Effect.andThen(Effect.ignore(session.terminate(cell))),
       Effect.as(undefined)
@@ -69,7 +73,7 @@ const repl = Effect.fnUntraced(function*(flags: Flags) {
       yield* Console.error(`.wait ${cell.id} waits for it again, .terminate ${cell.id} ends it`)
     } else {
       if (event.error !== undefined) {
-        yield* Console.error(event.error.text)
+        yield* Console.error(explain(event.error.text))
       }
       yield* SessionFile.write(flags.session, yield* session.storedValues)
     }
@@ -103,7 +107,7 @@ const repl = Effect.fnUntraced(function*(flags: Flags) {
       }
       case ".cells": {
         const cells = yield* session.cells
-        yield* Output.print(cells.map(({ cell, status }) => `${cell.id}  ${status}\n`).join("") || "no cells\n")
+        yield* Output.print(cells.map(renderCell).join("") || "no cells\n")
         return true
       }
       case ".wait":
@@ -129,14 +133,15 @@ const repl = Effect.fnUntraced(function*(flags: Flags) {
   })
 
   const run = Effect.fnUntraced(function*(source: string) {
-    const cell = yield* Effect.result(session.create({ toolCallId: "repl", source: Input.toCell(source) }))
-    yield* cell._tag === "Failure" ? Console.error(cell.failure.message) : wait(cell.success)
+    const typed = Input.toCell(source)
+    const cell = yield* Effect.result(session.create({ toolCallId: "repl", source: typed.source }))
+    yield* cell._tag === "Failure" ? Console.error(cell.failure.message) : wait(cell.success, typed.explain)
   })
 
   let typed = ""
   let leaving = false
   while (true) {
-    const next = yield* prompt.next(typed === "" ? "> " : "… ")
+    const next = yield* leaveTo(prompt.above, prompt.next(typed === "" ? "> " : "… "))
     if (next._tag === "Interrupt") {
       const isEmpty = typed === "" && next.line === ""
       if (isEmpty && leaving) {
@@ -179,13 +184,13 @@ export const command = Command.make(
   },
   Effect.fnUntraced(function*(flags) {
     const stored = yield* SessionFile.read(flags.session)
-    const save = Option.isSome(flags.saveMedia) ? yield* Media.saver(flags.saveMedia.value) : undefined
+    const save = yield* Media.fromFlag(flags.saveMedia)
     if (process.stdin.isTTY) {
       yield* Console.error("Starting. Each input is a cell of its own; .help says more")
     }
-    yield* Effect.scoped(repl(flags)).pipe(
-      Effect.provide(SessionLayer.layer(flags, stored)),
-      Effect.provideService(Reporter.Reporter, Reporter.lines(save))
+    yield* Screen.use(
+      Reporter.lines(save),
+      (leaveTo) => Effect.provide(Effect.scoped(repl(flags, leaveTo)), SessionLayer.layer(flags, stored))
     )
   }, Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.toStart))
 ).pipe(

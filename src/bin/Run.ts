@@ -6,7 +6,6 @@
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Console from "effect/Console"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -56,23 +55,14 @@ const execute = Effect.fn("Run.execute")(function*(source: Source.Source, flags:
   return event
 })
 
-/** Somebody to tell what the cell does. On a terminal, that is its screen too. */
+/** Somebody to tell what the cell does. */
 const withReporter = <A, E, R>(flags: Flags, self: Effect.Effect<A, E, R | Reporter.Reporter>) =>
   Effect.gen(function*() {
-    const save = Option.isSome(flags.saveMedia) ? yield* Media.saver(flags.saveMedia.value) : undefined
-    if (flags.json) {
-      return yield* Effect.provideService(self, Reporter.Reporter, Reporter.json(save))
-    }
-    const lines = Reporter.lines(save)
-    if (!Screen.isScreen(process.stderr)) {
-      return yield* Effect.provideService(self, Reporter.Reporter, lines)
-    }
-    const screen = yield* Screen.make(process.stderr)
-    return yield* self.pipe(
-      Effect.provideService(Reporter.Reporter, screen.reporter(lines)),
-      Effect.provideService(Console.Console, screen.console)
-    )
-  }).pipe(Effect.scoped)
+    const save = yield* Media.fromFlag(flags.saveMedia)
+    return flags.json
+      ? yield* Effect.provideService(self, Reporter.Reporter, Reporter.json(save))
+      : yield* Screen.use(Reporter.lines(save), () => self)
+  })
 
 const run = Effect.fn("Run.run")(function*(file: string, flags: Flags) {
   const source = yield* Source.read(file)

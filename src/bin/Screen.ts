@@ -13,12 +13,15 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import type { WriteStream } from "node:tty"
 import * as Render from "./Render.ts"
-import type { Reporter, ToolCall } from "./Reporter.ts"
+import { Reporter, type ToolCall } from "./Reporter.ts"
 
 /** How often the times are drawn anew. A call that takes less is never seen. */
 const interval = "100 millis"
 
 const maxLines = 12
+
+/** The lines that fit twice. What a terminal wraps when it gets narrower still has room then. */
+const linesOf = (rows: number) => Math.max(1, Math.min(maxLines, Math.floor((rows - 1) / 2)))
 
 const frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
@@ -39,6 +42,9 @@ const fit = (text: string, columns: number): string => {
   return `${fitting}…`
 }
 
+/** Runs an effect that writes to the terminal, above what is at its bottom. */
+export type Above = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
 export interface Row {
   readonly name: string
   readonly millis: number
@@ -50,7 +56,7 @@ export const draw = (
   size: { readonly columns: number; readonly rows: number },
   tick: number
 ): ReadonlyArray<string> => {
-  const room = Math.max(1, Math.min(maxLines, size.rows - 2))
+  const room = linesOf(size.rows)
   const shown = rows.length > room ? rows.slice(0, room - 1) : rows
   const hidden = rows.length - shown.length
   const lines = shown.map(({ millis, name }) => {
@@ -64,14 +70,20 @@ export const draw = (
   return hidden === 0 ? lines : [...lines, `… and ${hidden} more`.slice(0, size.columns - 1)]
 }
 
+/**
+ * Text that a terminal does not wrap. It may have become narrower, and we have not heard of it yet. Then we draw as many
+ * lines as we erase, and once we hear of it, we erase what was wrapped before.
+ */
+const clipped = (text: string) => `\x1b[?7l${text}\x1b[?7h`
+
 const colours = (env: NodeJS.ProcessEnv) => (env.NO_COLOR ?? "") === ""
 
 /** Whether a stream shows what is drawn on it. */
-export const isScreen = (stream: NodeJS.WriteStream): stream is WriteStream & NodeJS.WriteStream =>
+const isScreen = (stream: NodeJS.WriteStream): stream is WriteStream & NodeJS.WriteStream =>
   stream.isTTY === true && process.env.TERM !== "dumb"
 
 /** Opens a screen on a terminal; the end of the scope takes it away. */
-export const make = Effect.fnUntraced(function*(terminal: WriteStream) {
+const make = Effect.fnUntraced(function*(terminal: WriteStream) {
   const clock = yield* Clock.Clock
   const console = yield* Console.Console
   const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
@@ -79,6 +91,7 @@ export const make = Effect.fnUntraced(function*(terminal: WriteStream) {
   const paint = colours(process.env) ? (line: string) => `\x1b[2m${line}\x1b[22m` : (line: string) => line
   let drawn: ReadonlyArray<string> = []
   let tick = 0
+  let owner: Above | undefined
 
   // A terminal that knows no size of its own says that it has none.
   const size = () => ({ columns: terminal.columns || 80, rows: terminal.rows || 24 })
@@ -94,8 +107,8 @@ export const make = Effect.fnUntraced(function*(terminal: WriteStream) {
   const redraw = () => {
     const rows = Array.from(running, ([{ tool }, start]) => ({ name: tool, millis: now() - start }))
     const erased = erase()
-    drawn = draw(rows, size(), tick)
-    terminal.write(erased + drawn.map((line) => `${paint(line)}\n`).join(""))
+    drawn = owner === undefined ? draw(rows, size(), tick) : []
+    terminal.write(erased + (drawn.length === 0 ? "" : clipped(drawn.map((line) => `${paint(line)}\n`).join(""))))
   }
 
   const refresh = Effect.sync(() => {
@@ -110,9 +123,13 @@ export const make = Effect.fnUntraced(function*(terminal: WriteStream) {
   })
 
   /** Draws around what the effect writes. */
-  const above = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  const above: Above = (effect) =>
     Effect.suspend(() =>
-      drawn.length === 0 ? effect : Effect.andThen(clear, Effect.ensuring(effect, Effect.sync(redraw)))
+      owner !== undefined
+        ? owner(effect)
+        : drawn.length === 0
+        ? effect
+        : Effect.andThen(clear, Effect.ensuring(effect, Effect.sync(redraw)))
     )
 
   yield* Effect.acquireRelease(
@@ -122,6 +139,20 @@ export const make = Effect.fnUntraced(function*(terminal: WriteStream) {
   yield* Effect.sleep(interval).pipe(Effect.andThen(refresh), Effect.forever, Effect.forkScoped)
 
   return {
+    leaveTo: <A, E, R>(above: Above, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+      Effect.acquireUseRelease(
+        Effect.andThen(
+          clear,
+          Effect.sync(() => {
+            owner = above
+          })
+        ),
+        () => self,
+        () =>
+          Effect.sync(() => {
+            owner = undefined
+          })
+      ),
     /** A reporter that shows what is under way here, and says the rest to the given one. */
     reporter: (reporter: Reporter["Service"]): Reporter["Service"] => ({
       ...reporter,
@@ -137,3 +168,21 @@ export const make = Effect.fnUntraced(function*(terminal: WriteStream) {
     } satisfies Console.Console
   }
 })
+
+/** Draws nothing while the effect has the bottom of the terminal; others write above that. */
+export type LeaveTo = <A, E, R>(above: Above, self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** Gives the effect somebody to report to. Where standard error is a terminal, that is its screen too. */
+export const use = <A, E, R>(
+  reporter: Reporter["Service"],
+  self: (leaveTo: LeaveTo) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, Exclude<R, Reporter>> =>
+  Effect.suspend(() =>
+    isScreen(process.stderr)
+      ? Effect.flatMap(make(process.stderr), (screen) =>
+        self(screen.leaveTo).pipe(
+          Effect.provideService(Reporter, screen.reporter(reporter)),
+          Effect.provideService(Console.Console, screen.console)
+        ))
+      : Effect.provideService(self((_, effect) => effect), Reporter, reporter)
+  ).pipe(Effect.scoped)

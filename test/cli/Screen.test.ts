@@ -23,7 +23,7 @@ describe("Screen.draw", () => {
     assert.deepStrictEqual(Screen.draw([{ name: "x".repeat(100), millis: 5 }], size, 0), [
       `⠋ ${"x".repeat(28)}…  5 ms`
     ])
-    assert.deepStrictEqual(Screen.draw(rows(6), { columns: 40, rows: 6 }, 0), [
+    assert.deepStrictEqual(Screen.draw(rows(6), { columns: 40, rows: 9 }, 0), [
       "⠋ tool_0  1.0 s",
       "⠋ tool_1  1.1 s",
       "⠋ tool_2  1.2 s",
@@ -84,6 +84,25 @@ describe.runIf(Terminal.isAvailable)("the screen", () => {
       assert.match(showAll(), /^before\n/)
     }))
 
+  it.live("leaves nothing of itself behind when the terminal is resized", () =>
+    Effect.gen(function*() {
+      const calls = "text(\"before\"); await Promise.all(Array.from({ length: 20 }, () => tools.mcp__fake__wait()))"
+      const { resize, showAll, type, until } = yield* Terminal.make(cell(calls))
+      const running = /(. mcp__fake__wait {2}[\d.]+ m?s\n){8}… and 12 more$/
+      yield* until(running)
+      yield* resize(30, 20)
+      yield* resize(16, 20)
+      yield* until(/(. mcp?….*\n){8}… and 12 more$/)
+      yield* resize(60, 10)
+      yield* until(/(. mcp__fake__wait {2}.*\n){3}… and 17 more$/)
+      yield* resize(60, 20)
+      yield* until(running)
+      assert.match(showAll(), new RegExp(`^before\n${running.source}`))
+      yield* type(key.ctrlC)
+      yield* until(/status 130$/)
+      assert.match(showAll(), /^before\n(mcp__fake__wait {2}[\d.]+ m?s {2}cancelled\n){20}\n?status 130$/)
+    }))
+
   it.live.each([["1", false], ["", true]] as const)(
     "with NO_COLOR=%j has colours: %s",
     ([value, colours]) =>
@@ -133,5 +152,50 @@ describe.runIf(Terminal.isAvailable)("the prompt", () => {
       yield* until(/>$/)
       yield* type(key.ctrlC, key.ctrlC)
       yield* until(/status 0$/)
+    }))
+
+  it.live("shows the calls that a cell waits for, and leaves the line that is typed alone", () =>
+    Effect.gen(function*() {
+      const { show, type, until } = yield* Terminal.make(`${command} repl ${fake} --yield-after 1s`, {
+        env: { XDG_STATE_HOME: yield* folder }
+      })
+      yield* until(/\n>$/)
+      // The call is over when there is a second one.
+      yield* type("await tools.mcp__fake__meet({ count: 2 }), 'met'", key.enter)
+      yield* until(/'met'\n. mcp__fake__meet {2}\d+ ms$/)
+      yield* type("'typed ahead'", key.enter, "tools.mcp__fake__meet({ count: 2 })")
+      yield* until(/yielded: .*\n\.wait [^>]*> 'typed ahead'\ntyped ahead\n> tools\.mcp__fake__meet\({ count: 2 }\)$/)
+      assert.notInclude(show(), "⠙")
+      yield* type(".then(() => 2)", key.enter)
+      yield* until(/mcp__fake__meet .*ok\nmcp__fake__meet .*ok\n2\n>$/)
+      yield* type(".cells", key.enter)
+      yield* until(/\.cells\n\w+ {2}ended; \.wait \w+ shows the re\nst of it\n>$/)
+      yield* type(`.wait ${/(\w+) {2}ended/.exec(show())![1]}`, key.enter)
+      yield* until(/\nmet\n>$/)
+    }))
+
+  it.live("says above the prompt what happens behind it", () =>
+    Effect.gen(function*() {
+      const { type, until } = yield* Terminal.make(`${command} repl ${fake} --yield-after 300ms`, {
+        env: { XDG_STATE_HOME: yield* folder }
+      })
+      yield* until(/\n>$/)
+      yield* type(
+        "setTimeout(() => notify('time is up'), 1500), await new Promise((r) => setTimeout(r, 1600))",
+        key.enter
+      )
+      yield* until(/ends it\n>$/)
+      yield* type("'half a ")
+      yield* until(/ends it\nnotification: time is up\n> 'half a$/)
+      yield* type("line'", key.enter)
+      yield* until(/> 'half a line'\nhalf a line\n>$/)
+    }))
+
+  it.live("takes lines that are pasted", () =>
+    Effect.gen(function*() {
+      const { type, until } = yield* Terminal.make(`${command} repl`, { env: { XDG_STATE_HOME: yield* folder } })
+      yield* until(/\n>$/)
+      yield* type("[\r1,\r2\r].map((n) =>\r n * 2)\r'next'\rtext(")
+      yield* until(/\n> \[\n… 1,\n… 2\n… \]\.map\(\(n\) =>\n… {2}n \* 2\)\n\[2,4\]\n> 'next'\nnext\n> text\($/)
     }))
 })
