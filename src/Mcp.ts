@@ -198,6 +198,8 @@ const spawnFailure = ({ command, cwd }: StdioServer, error: NodeJS.ErrnoExceptio
     ? `there is no command ${command}${
       cwd === undefined ? "" : ` or no folder ${cwd}`
     }: is it installed, and in the PATH?`
+    : error.code === "EACCES"
+    ? `${command} may not be run: is it executable?`
     : error.message
 
 const open = (config: ServerConfig): Effect.Effect<Connection, string, Scope.Scope> =>

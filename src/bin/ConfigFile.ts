@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import { HttpServer, type ServerConfig, StdioServer } from "../Mcp.ts"
 import * as Failure from "./Failure.ts"
 
-const Config = Schema.fromJsonString(Schema.Struct({ mcpServers: Schema.Record(Schema.String, Schema.Unknown) }))
+const Config = Schema.Struct({ mcpServers: Schema.Record(Schema.String, Schema.Unknown) })
 
 const Http = Schema.Struct({
   ...HttpServer.fields,
@@ -73,9 +73,13 @@ export const read = Effect.fn("ConfigFile.read")(function*(path: string) {
   const fail = (text: string) => Failure.toStart({ message: `--config ${path}: ${text}` })
   const fs = yield* FileSystem.FileSystem
   const text = yield* fs.readFileString(path).pipe(
-    Effect.mapError(({ reason }) => fail(reason._tag === "NotFound" ? "there is no such file" : reason.message))
+    Effect.mapError((error) => fail(Failure.ofFile(error)))
   )
-  const { mcpServers } = yield* decodeConfig(text).pipe(
+  const json = yield* Effect.try({
+    try: (): unknown => JSON.parse(text),
+    catch: (error) => fail(`it is no JSON: ${(error as Error).message}`)
+  })
+  const { mcpServers } = yield* decodeConfig(json).pipe(
     Effect.mapError(({ message }) =>
       fail(`it should look like {"mcpServers": {"NAME": {"command": "…"}}}: ${message.replaceAll("\n", " ")}`)
     )

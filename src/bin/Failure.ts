@@ -3,8 +3,11 @@
  *
  * @internal
  */
+import type { PlatformError } from "effect/PlatformError"
+import * as Predicate from "effect/Predicate"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { getSystemErrorMessage } from "node:util"
 
 /** What scripts can tell apart. A success is 0, and Ctrl-C is 130. */
 export const status = {
@@ -26,6 +29,21 @@ export class Failure extends Schema.TaggedError<Failure>("effect-code-mode/bin/F
   override get message() {
     return this.text
   }
+}
+
+const plain: Readonly<Record<string, string>> = {
+  EISDIR: "it is a folder",
+  ENOENT: "there is no such file or folder"
+}
+
+/** What the system has against a file, in few words. */
+export const ofFile = ({ reason }: PlatformError): string => {
+  const { cause } = reason
+  return Predicate.hasProperty(cause, "code") && String(cause.code) in plain
+    ? plain[String(cause.code)]!
+    : Predicate.hasProperty(cause, "errno") && Predicate.isNumber(cause.errno)
+    ? getSystemErrorMessage(cause.errno)
+    : reason.message
 }
 
 /** The failure of a cell. */

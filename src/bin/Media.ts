@@ -8,10 +8,12 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
 import type { OutputItem } from "../Protocol.ts"
 import * as Failure from "./Failure.ts"
+import * as PathFlag from "./PathFlag.ts"
 
-export const flag = Flag.String("save-media").pipe(
+export const flag = PathFlag.make("save-media").pipe(
   Flag.withMetavar("DIR"),
   Flag.withDescription("Save images and recordings to files of this folder"),
   Flag.optional
@@ -58,9 +60,9 @@ const extension = (mediaType: string) => {
 export const saver = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const failed = ({ message }: { readonly message: string }) =>
-    Failure.toStart({ message: `--save-media ${folder}: ${message}` })
-  yield* Effect.mapError(fs.makeDirectory(folder, { recursive: true }), ({ reason }) => failed(reason))
+  const failed = (error: PlatformError) =>
+    Failure.toStart({ message: `--save-media ${folder}: ${Failure.ofFile(error)}` })
+  yield* Effect.mapError(fs.makeDirectory(folder, { recursive: true }), failed)
   let count = 0
 
   return Effect.fnUntraced(function*(media: Media) {
@@ -70,7 +72,7 @@ export const saver = Effect.fnUntraced(function*(folder: string) {
     })
     const saved = yield* attempt.pipe(
       Effect.retry({ while: ({ reason }) => reason._tag === "AlreadyExists" }),
-      Effect.mapError(({ reason }) => failed(reason))
+      Effect.mapError(failed)
     )
     return { ...media, path: saved } satisfies Saved
   })

@@ -17,6 +17,7 @@ import * as Failure from "./Failure.ts"
 import * as ListTools from "./ListTools.ts"
 import * as Media from "./Media.ts"
 import * as Output from "./Output.ts"
+import * as PathFlag from "./PathFlag.ts"
 import * as Render from "./Render.ts"
 import * as Reporter from "./Reporter.ts"
 import * as Screen from "./Screen.ts"
@@ -37,7 +38,11 @@ interface Flags extends ToolFlags.Flags {
 const listTools = Effect.fn("Run.listTools")(function*(flags: Flags) {
   const { tools } = yield* Delegate
   if (tools.length === 0) {
-    return yield* Failure.toStart({ message: "there are no tools; --mcp and --config bring some" })
+    return yield* Failure.toStart({
+      message: flags.allow.length + flags.deny.length > 0
+        ? "--allow and --deny leave no tools"
+        : "there are no tools; --mcp and --config bring some"
+    })
   }
   yield* Output.print(flags.json ? ListTools.json(tools) : ListTools.render(tools))
 }, (effect, flags) => Effect.provide(effect, ToolFlags.layer(flags)))
@@ -91,7 +96,7 @@ const badUsage = (message: string) => Failure.toStart({ message: `${message}\nTr
 export const command = Command.make(
   "run",
   {
-    file: Argument.String("file").pipe(
+    file: PathFlag.argument("file").pipe(
       Argument.withDescription(
         "The cell: an ES module with top-level await, in TypeScript if it ends in .ts. - is standard input"
       ),

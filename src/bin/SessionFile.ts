@@ -8,9 +8,11 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { dirname } from "node:path"
 import * as Failure from "./Failure.ts"
+import * as PathFlag from "./PathFlag.ts"
 
-export const flag = Flag.String("session").pipe(
+export const flag = PathFlag.make("session").pipe(
   Flag.withMetavar("FILE"),
   Flag.withDescription("Keep what cells store in this file, for later runs"),
   Flag.optional
@@ -35,8 +37,12 @@ export const read = Effect.fn("SessionFile.read")(function*(file: Option.Option<
   const path = file.value
   const fs = yield* FileSystem.FileSystem
   const text = yield* fs.readFileString(path).pipe(
-    Effect.catchIf(({ reason }) => reason._tag === "NotFound", () => Effect.succeed(undefined)),
-    Effect.mapError(({ reason }) => Failure.toStart({ message: `--session ${path}: ${reason.message}` }))
+    // What a cell stores should not be lost for want of a folder.
+    Effect.catchIf(
+      ({ reason }) => reason._tag === "NotFound",
+      () => Effect.as(fs.access(dirname(path), { writable: true }), undefined)
+    ),
+    Effect.mapError((error) => Failure.toStart({ message: `--session ${path}: ${Failure.ofFile(error)}` }))
   )
   if (text === undefined) {
     return {}
@@ -69,9 +75,9 @@ export const write = Effect.fn("SessionFile.write")(function*(file: Option.Optio
   })).pipe(
     Effect.andThen(fs.rename(next, target)),
     Effect.onError(() => Effect.ignore(fs.remove(next))),
-    Effect.mapError(({ reason }) =>
+    Effect.mapError((error) =>
       Failure.toCell({
-        message: `effect-code-mode: --session ${path}: the stored values are not kept: ${reason.message}`
+        message: `effect-code-mode: --session ${path}: the stored values are not kept: ${Failure.ofFile(error)}`
       })
     )
   )

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
+import { isAbsolute } from "node:path"
 import * as Failure from "./Failure.ts"
 
 export interface Source {
@@ -23,9 +24,13 @@ export const read = Effect.fn("Source.read")(function*(path: string) {
   const label = path === "-" ? "<stdin>" : path
   const fs = yield* FileSystem.FileSystem
   const text = yield* (path === "-" ? readStandardInput : fs.readFileString(path)).pipe(
-    Effect.mapError(({ reason }) =>
+    Effect.mapError((error) =>
       Failure.toStart({
-        message: reason._tag === "NotFound" ? `there is no file ${label}` : `cannot read ${label}: ${reason.message}`
+        message: error.reason._tag !== "NotFound"
+          ? `cannot read ${label}: ${Failure.ofFile(error)}`
+          : isAbsolute(path)
+          ? `there is no file ${path}`
+          : `there is no file ${path} in ${process.cwd()}`
       })
     )
   )

@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as Delegate from "../Delegate.ts"
 import type { ServerConfig } from "../Mcp.ts"
 import * as DurationFlag from "./DurationFlag.ts"
+import * as PathFlag from "./PathFlag.ts"
 import * as ServerFlag from "./ServerFlag.ts"
 import * as ToolChoice from "./ToolChoice.ts"
 import * as ToolTimeout from "./ToolTimeout.ts"
@@ -20,7 +21,7 @@ const glob = (name: string, description: string) =>
 
 export const flags = {
   servers: ServerFlag.flag,
-  configs: Flag.String("config").pipe(
+  configs: PathFlag.make("config").pipe(
     Flag.withMetavar("FILE"),
     Flag.withDescription(
       "Use the servers of this mcpServers file, as Claude Desktop and Cursor have it. May be repeated"

@@ -19,7 +19,10 @@ const bounded = (timeout: Duration.Duration) => (delegate: Delegate["Service"]) 
       return delegate.invokeTool(call).pipe(
         Effect.timeoutOrElse({
           duration: timeout,
-          orElse: () => Effect.fail(new ToolError({ text: `${tool}: no answer within ${Duration.format(timeout)}` }))
+          orElse: () =>
+            Effect.fail(
+              new ToolError({ text: `${tool}: no answer within ${Duration.format(timeout)}, the --tool-timeout` })
+            )
         })
       )
     }

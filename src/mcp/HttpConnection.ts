@@ -104,6 +104,9 @@ export const make: (address: Address) => Effect.Effect<Connection, string, Scope
       try: () => new URL(address.url),
       catch: () => `${address.url} is no URL`
     })
+    if (!/^https?:$/.test(url.protocol)) {
+      return yield* Effect.fail(`${address.url} is no URL of http or https`)
+    }
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
     const pending = new Set<RequestId>()
 

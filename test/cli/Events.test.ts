@@ -239,13 +239,38 @@ describe("--session", () => {
       assert.isFalse(existsSync(path))
     }))
 
-  it.live("says so where it cannot write", () =>
+  it.live("does not run a cell whose values it could not keep", () =>
     Effect.gen(function*() {
       const path = join(yield* folder, "none", "session.json")
       const { status, stderr, stdout } = yield* runCell("text(1)", "--session", path)
+      assert.deepStrictEqual({ status, stderr, stdout }, {
+        status: 2,
+        stderr: `effect-code-mode: --session ${path}: there is no such file or folder\n`,
+        stdout: ""
+      })
+    }))
+})
+
+describe("--session, in a folder that goes away", () => {
+  it.live("says what is not kept", () =>
+    Effect.gen(function*() {
+      const home = yield* folder
+      const from = join(home, "from")
+      mkdirSync(from)
+      const { status, stderr, stdout } = yield* runCell(
+        `
+          store("a", 1)
+          await tools.mcp__fs__move_file(${JSON.stringify({ source: from, destination: join(home, "to") })})
+          text("moved")
+        `,
+        "--session",
+        join(from, "session.json"),
+        "--mcp",
+        `fs=${join(root, "node_modules/.bin/mcp-server-filesystem")} ${home}`
+      )
+      assert.strictEqual(stdout, "moved\n", stderr)
+      assert.match(stderr, /\.json: the stored values are not kept: there is no such file or folder\n$/)
       assert.strictEqual(status, 1)
-      assert.strictEqual(stdout, "1\n")
-      assert.include(stderr, `--session ${path}: the stored values are not kept`)
     }))
 })
 

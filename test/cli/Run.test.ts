@@ -6,7 +6,7 @@ import * as Schedule from "effect/Schedule"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { descendants, isRunning, root, run, runCell, server, startCommand } from "./Process.ts"
+import { descendants, isRunning, run, runCell, server, startCommand } from "./Process.ts"
 
 const allGone = (pids: ReadonlyArray<number>) =>
   Effect.sync(() => pids.some(isRunning)).pipe(
@@ -33,7 +33,11 @@ describe("effect-code-mode", () => {
     [["a.js", "--nonsense"], "--nonsense"],
     [["a.js", "--mcp", "server 'with a quote"], "--mcp 'server 'with a quote': the quote ' is never closed"],
     [["/no/such/file.js"], "there is no file /no/such/file.js"],
-    [[root], `cannot read ${root}`]
+    [["nofile.js"], `there is no file nofile.js in ${process.cwd()}\n`],
+    [[tmpdir()], `cannot read ${tmpdir()}: it is a folder\n`],
+    [[""], "cannot read .: it is a folder\n"],
+    [["-", "--session", tmpdir()], `--session ${tmpdir()}: it is a folder\n`],
+    [["-", "--config", tmpdir()], `--config ${tmpdir()}: it is a folder\n`]
   ] as ReadonlyArray<[ReadonlyArray<string>, string]>)("refuses run %j", ([args, text]) =>
     Effect.gen(function*() {
       const { status, stderr, stdout } = yield* run(["run", ...args])

@@ -53,7 +53,11 @@ describe("--config", () => {
   const entry = (value: unknown) => ({ mcpServers: { it: value } })
   it.live.each(
     [
-      ["no JSON", "{", "it should look like {\"mcpServers\""],
+      [
+        "no JSON",
+        "{\n  // none\n}",
+        "it is no JSON: Expected property name or '}' in JSON at position 4 (line 2 column 3)"
+      ],
       ["no servers", {}, "it should look like {\"mcpServers\""],
       ["no object", entry("npx"), "server it: it should be an object, with a \"command\" or a \"url\""],
       ["no command", entry({ args: [] }), "server it: Missing key"],
@@ -75,7 +79,7 @@ describe("--config", () => {
     Effect.gen(function*() {
       const { status, stderr } = yield* runCell("text(1)", "--config", "/no/such.json")
       assert.strictEqual(status, 2)
-      assert.strictEqual(stderr, "effect-code-mode: --config /no/such.json: there is no such file\n")
+      assert.strictEqual(stderr, "effect-code-mode: --config /no/such.json: there is no such file or folder\n")
     }))
 
   it.live("names the one server that cannot be used", () =>
@@ -84,6 +88,25 @@ describe("--config", () => {
       const { status, stderr } = yield* runCell("text(1)", "--config", path)
       assert.strictEqual(status, 2)
       assert.include(stderr, "effect-code-mode: MCP server bad cannot be used: http://127.0.0.1:1/mcp")
+    }))
+})
+
+describe("servers", () => {
+  it.live.each(
+    [
+      [{ url: "localhost:3001" }, "localhost:3001 is no URL of http or https"],
+      [{ url: "nowhere" }, "nowhere is no URL"],
+      [{ command: join(root, "README.md") }, `${join(root, "README.md")} may not be run: is it executable?`],
+      [{ command: "no-such-command" }, "there is no command no-such-command: is it installed, and in the PATH?"]
+    ] as const
+  )("that are %j cannot be used", ([config, text]) =>
+    Effect.gen(function*() {
+      const path = yield* configFile({ mcpServers: { it: config } })
+      assert.deepStrictEqual(yield* runCell("text(1)", "--config", path), {
+        status: 2,
+        stdout: "",
+        stderr: `effect-code-mode: MCP server it cannot be used: ${text}\n`
+      })
     }))
 })
 
@@ -171,6 +194,9 @@ describe("--list-tools", () => {
       const { status, stderr } = yield* run(["run", "--list-tools"])
       assert.strictEqual(status, 2)
       assert.strictEqual(stderr, "effect-code-mode: there are no tools; --mcp and --config bring some\n")
+      const denied = yield* run(["run", "--list-tools", "--mcp", server(), "--deny", "*"])
+      assert.strictEqual(denied.status, 2)
+      assert.strictEqual(denied.stderr, "effect-code-mode: --allow and --deny leave no tools\n")
     }))
 })
 
@@ -215,8 +241,11 @@ describe("--tool-timeout", () => {
         "--tool-timeout",
         "1s"
       )
-      assert.strictEqual(stdout, "mcp__fake__wait: no answer within 1s\n{\"sum\":2}\n")
-      assert.match(stderr, /^mcp__fake__wait {2}1\.\d s {2}failed: mcp__fake__wait: no answer within 1s\n/)
+      assert.strictEqual(stdout, "mcp__fake__wait: no answer within 1s, the --tool-timeout\n{\"sum\":2}\n")
+      assert.match(
+        stderr,
+        /^mcp__fake__wait {2}1\.\d s {2}failed: mcp__fake__wait: no answer within 1s, the --tool-timeout\n/
+      )
       assert.strictEqual(status, 0)
     }))
 
