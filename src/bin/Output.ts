@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Render from "./Render.ts"
 
 /** Nobody reads the output any more, as after `| head -1`. */
 export class OutputClosed extends Schema.TaggedError<OutputClosed>("effect-code-mode/bin/OutputClosed")(
@@ -17,6 +18,10 @@ export const print = (text: string): Effect.Effect<void, OutputClosed> =>
   Effect.callback((resume) => {
     process.stdout.write(text, (error) => resume(error ? Effect.fail(new OutputClosed()) : Effect.void))
   })
+
+/** Prints what others have written. A terminal does not get to hear what would steer it. */
+export const printForeign = (text: string): Effect.Effect<void, OutputClosed> =>
+  print(process.stdout.isTTY ? Render.harmless(text) : text)
 
 /** Fails when a write of anybody's finds that the output is closed. */
 export const closed: Effect.Effect<never, OutputClosed> = Effect.callback((resume) => {

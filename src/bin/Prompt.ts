@@ -108,7 +108,12 @@ export const make = Effect.fnUntraced(function*(complete: (word: string) => Read
       Queue.offerUnsafe(interrupts, undefined)
     }
   })
-  readline.on("close", () => Queue.endUnsafe(lines))
+  readline.on("close", () => {
+    if (reading && terminal) {
+      process.stdout.write("\n")
+    }
+    Queue.endUnsafe(lines)
+  })
   readline.on("history", (history: Array<string>) => {
     kept = [...history]
   })

@@ -23,6 +23,17 @@ const bytes = (size: number) =>
 const media = ({ bytes: { length }, kind, mediaType }: Media.Media) =>
   `${kind} ${mediaType === "" ? "of unknown type" : mediaType}, ${bytes(length)}`
 
+// oxlint-disable-next-line no-control-regex -- they are what this is about
+const control = /(?<colour>\x1b\[[\d;]*m)|(?<lineEnd>\r\n)|(?<picture>[\x00-\x08\x0b-\x1f])|[\x7f-\x9f]/g
+
+/** Foreign text that cannot steer the terminal. Colours stay; other control characters are shown as what they are. */
+export const harmless = (text: string): string =>
+  text.replace(
+    control,
+    (found: string, colour?: string, lineEnd?: string, picture?: string) =>
+      colour ?? lineEnd ?? (picture === undefined ? "\ufffd" : String.fromCodePoint(0x2400 + found.codePointAt(0)!))
+  )
+
 const line = (text: string) => text.endsWith("\n") ? text : `${text}\n`
 
 /** An item of output as a line. Text stays as it is; of an image or a recording there is only a note. */
@@ -105,9 +116,12 @@ const mark = (number: number, text: string, column: number): string => {
 
 /** Why a cell failed, and the place in its source. */
 export const failure = (source: Pick<Source, "label" | "text">, error: CellError): string => {
-  const { location, text } = error
+  const { location } = error
+  const text = harmless(error.text)
   const place = location === undefined ? undefined : source.text.split(/\r\n|[\n\r\u2028\u2029]/)[location.line - 1]
   return location === undefined || place === undefined
     ? text
-    : `${text}\n\n${source.label}:${location.line}:${location.column}\n${mark(location.line, place, location.column)}`
+    : `${text}\n\n${source.label}:${location.line}:${location.column}\n${
+      mark(location.line, harmless(place), location.column)
+    }`
 }

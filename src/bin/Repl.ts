@@ -21,6 +21,7 @@ import * as ListTools from "./ListTools.ts"
 import * as Media from "./Media.ts"
 import * as Output from "./Output.ts"
 import * as Prompt from "./Prompt.ts"
+import * as Render from "./Render.ts"
 import * as Reporter from "./Reporter.ts"
 import * as Screen from "./Screen.ts"
 import * as SessionFile from "./SessionFile.ts"
@@ -73,7 +74,7 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
       yield* Console.error(`.wait ${cell.id} waits for it again, .terminate ${cell.id} ends it`)
     } else {
       if (event.error !== undefined) {
-        yield* Console.error(explain(event.error.text))
+        yield* Console.error(Render.harmless(explain(event.error.text)))
       }
       yield* SessionFile.write(flags.session, yield* session.storedValues)
     }

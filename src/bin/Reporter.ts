@@ -23,6 +23,8 @@ export interface ToolCall {
 }
 
 export class Reporter extends Context.Service<Reporter, {
+  /** Says that this takes its time. */
+  readonly during: <A, E, R>(what: string, self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   readonly started: (cellId: CellId) => Effect.Effect<void, Output.OutputClosed>
   readonly output: (items: ReadonlyArray<OutputItem>) => Effect.Effect<void, Output.OutputClosed | Failure>
   readonly toolStarted: (call: ToolCall) => Effect.Effect<void>
@@ -48,12 +50,14 @@ const saveMedia = Effect.fnUntraced(function*(
 /** Output on standard output, and everything else in lines on standard error. */
 export const lines = (save: Media.Save | undefined): Reporter["Service"] =>
   Reporter.of({
+    during: (_, self) => self,
     started: () => Effect.void,
     output: (items) =>
       Effect.flatMap(saveMedia(items, save), (shown) =>
-        Output.print(shown.map((item) => "path" in item ? Render.saved(item) : Render.item(item)).join(""))),
-    toolStarted: () =>
-      Effect.void,
+        Output.printForeign(
+          shown.map((item) => "path" in item ? Render.saved(item) : Render.item(item)).join("")
+        )),
+    toolStarted: () => Effect.void,
     toolEnded: ({ tool }, millis, exit) => Console.error(Render.toolCall(tool, millis, exit)),
     notification: (text) => Console.error(Render.notification(text)),
     yielded: (cellId) => Console.error(Render.yielded(cellId)),
@@ -77,6 +81,7 @@ export const json = (save: Media.Save | undefined): Reporter["Service"] => {
   // What a tool call has to say may come when nobody reads any more; the cell's end says that.
   const mention = (event: Event.Event) => Effect.ignore(print(event))
   return Reporter.of({
+    during: (_, self) => self,
     started: (cellId) => print({ type: "started", cellId }),
     output: (items) =>
       Effect.flatMap(saveMedia(items, save), (shown) => Output.print(shown.map(toEvent).map(Event.toLine).join(""))),

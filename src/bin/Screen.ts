@@ -13,7 +13,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import type { WriteStream } from "node:tty"
 import * as Render from "./Render.ts"
-import { Reporter, type ToolCall } from "./Reporter.ts"
+import { Reporter } from "./Reporter.ts"
 
 /** How often the times are drawn anew. A call that takes less is never seen. */
 const interval = "100 millis"
@@ -44,6 +44,11 @@ const fit = (text: string, columns: number): string => {
 
 /** Runs an effect that writes to the terminal, above what is at its bottom. */
 export type Above = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+interface Running {
+  readonly name: string
+  readonly start: number
+}
 
 export interface Row {
   readonly name: string
@@ -87,11 +92,16 @@ const make = Effect.fnUntraced(function*(terminal: WriteStream) {
   const clock = yield* Clock.Clock
   const console = yield* Console.Console
   const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
-  const running = new Map<ToolCall, number>()
+  const running = new Map<object, Running>()
   const paint = colours(process.env) ? (line: string) => `\x1b[2m${line}\x1b[22m` : (line: string) => line
   let drawn: ReadonlyArray<string> = []
   let tick = 0
   let owner: Above | undefined
+
+  const begin = <Key extends object>(key: Key, name: string): Key => {
+    running.set(key, { name, start: now() })
+    return key
+  }
 
   // A terminal that knows no size of its own says that it has none.
   const size = () => ({ columns: terminal.columns || 80, rows: terminal.rows || 24 })
@@ -105,7 +115,7 @@ const make = Effect.fnUntraced(function*(terminal: WriteStream) {
   }
 
   const redraw = () => {
-    const rows = Array.from(running, ([{ tool }, start]) => ({ name: tool, millis: now() - start }))
+    const rows = Array.from(running.values(), ({ name, start }) => ({ name, millis: now() - start }))
     const erased = erase()
     drawn = owner === undefined ? draw(rows, size(), tick) : []
     terminal.write(erased + (drawn.length === 0 ? "" : clipped(drawn.map((line) => `${paint(line)}\n`).join(""))))
@@ -157,7 +167,13 @@ const make = Effect.fnUntraced(function*(terminal: WriteStream) {
     reporter: (reporter: Reporter["Service"]): Reporter["Service"] => ({
       ...reporter,
       output: (items) => above(reporter.output(items)),
-      toolStarted: (call) => Effect.andThen(Effect.sync(() => running.set(call, now())), reporter.toolStarted(call)),
+      during: (what, self) =>
+        Effect.acquireUseRelease(
+          Effect.sync(() => begin({}, what)),
+          () => reporter.during(what, self),
+          (key) => Effect.sync(() => running.delete(key))
+        ),
+      toolStarted: (call) => Effect.andThen(Effect.sync(() => begin(call, call.tool)), reporter.toolStarted(call)),
       toolEnded: (call, millis, exit) =>
         Effect.andThen(Effect.sync(() => running.delete(call)), reporter.toolEnded(call, millis, exit))
     }),

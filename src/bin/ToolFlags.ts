@@ -12,6 +12,7 @@ import * as Delegate from "../Delegate.ts"
 import type { ServerConfig } from "../Mcp.ts"
 import * as DurationFlag from "./DurationFlag.ts"
 import * as PathFlag from "./PathFlag.ts"
+import * as Reporter from "./Reporter.ts"
 import * as ServerFlag from "./ServerFlag.ts"
 import * as ToolChoice from "./ToolChoice.ts"
 import * as ToolTimeout from "./ToolTimeout.ts"
@@ -42,6 +43,16 @@ export interface Flags extends ToolChoice.Choice {
   readonly toolTimeout: Option.Option<Duration.Duration>
 }
 
+/** Tells whoever is there to be told that servers start. */
+const starting = <A, E, R>(names: ReadonlyArray<string>, self: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(
+    Effect.serviceOption(Reporter.Reporter),
+    Option.match({
+      onNone: () => self,
+      onSome: (reporter) => reporter.during(`starting ${names.join(", ")}`, self)
+    })
+  )
+
 /** The MCP client takes longer to load than a cell without servers takes to run. */
 const connect = Effect.fnUntraced(function*({ configs, servers }: Flags) {
   if (servers.length === 0 && configs.length === 0) {
@@ -50,7 +61,9 @@ const connect = Effect.fnUntraced(function*({ configs, servers }: Flags) {
   const ConfigFile = yield* Effect.promise(() => import("./ConfigFile.ts"))
   const Mcp = yield* Effect.promise(() => import("../Mcp.ts"))
   const configured = yield* Effect.forEach(configs, ConfigFile.read)
-  return Mcp.layer([...servers, ...configured.flat()])
+  const all = [...servers, ...configured.flat()]
+  const names = all.map((server) => server.name ?? ("url" in server ? server.url : server.command))
+  return Layer.effectContext(starting(names, Layer.build(Mcp.layer(all))))
 })
 
 /** The tools that the flags ask for. */

@@ -24,6 +24,17 @@ describe("Render.item", () => {
   })
 })
 
+describe("Render.harmless", () => {
+  it.each([
+    ["a\n\tb\r\nc", "a\n\tb\r\nc"],
+    ["\u001b[1;31mred\u001b[m 漢字 é", "\u001b[1;31mred\u001b[m 漢字 é"],
+    ["\u001b[2J\u001b]52;c;YQ==\u0007", "␛[2J␛]52;c;YQ==␇"],
+    ["one\rtwo\0\u007f\u009b2J", "one␍two␀\ufffd\ufffd2J"]
+  ])("%j", (text, harmless) => {
+    assert.strictEqual(Render.harmless(text), harmless)
+  })
+})
+
 describe("Render.toolCall", () => {
   it.each([
     [0.4, Exit.succeed({ content: [] }), "t  0 ms  ok"],

@@ -115,6 +115,26 @@ describe.runIf(Terminal.isAvailable)("the screen", () => {
       })
   )
 
+  it.live("shows which servers start", () =>
+    Effect.gen(function*() {
+      const silent = `--mcp "slow=${server("--silent")}" --mcp "${server("--silent")}"`
+      const { show, type, until } = yield* Terminal.make(`${command} run package.json ${fake} ${silent}`, {
+        columns: 200
+      })
+      yield* until(new RegExp(`^. starting fake, slow, ${process.execPath} {2}1.\\d s$`))
+      yield* type(key.ctrlC)
+      yield* until(/status 130$/)
+      assert.notInclude(show(), "starting")
+    }))
+
+  it.live("cannot be steered by what a cell puts out", () =>
+    Effect.gen(function*() {
+      const steer = "text(\"one\"); text(\"\\x1b[2Jtwo\\x1b[31m!\\x1b[m\"); throw \"\\x1b[2Jthree\""
+      const { show, until } = yield* Terminal.make(cell(steer))
+      yield* until(/status 1$/)
+      assert.strictEqual(show(), "one\n␛[2Jtwo!\n␛[2Jthree\nstatus 1")
+    }))
+
   it.live("is not there on a dumb terminal", () =>
     Effect.gen(function*() {
       const { show, until } = yield* Terminal.make(
@@ -189,6 +209,14 @@ describe.runIf(Terminal.isAvailable)("the prompt", () => {
       yield* until(/ends it\nnotification: time is up\n> 'half a$/)
       yield* type("line'", key.enter)
       yield* until(/> 'half a line'\nhalf a line\n>$/)
+    }))
+
+  it.live("ends with Ctrl-D, on a line of its own", () =>
+    Effect.gen(function*() {
+      const { type, until } = yield* Terminal.make(`${command} repl`, { env: { XDG_STATE_HOME: yield* folder } })
+      yield* until(/\n>$/)
+      yield* type(key.ctrlD)
+      yield* until(/\n> \nstatus 0$/)
     }))
 
   it.live("takes lines that are pasted", () =>
