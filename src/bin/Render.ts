@@ -90,7 +90,8 @@ export const toolOutcome = (exit: Exit.Exit<Schema.Json, ToolError>): ToolOutcom
 
 /** A tool call that is over, as a line. */
 export const toolCall = (name: string, millis: number, exit: Exit.Exit<Schema.Json, ToolError>): string => {
-  const { outcome, text } = toolOutcome(exit)
+  const { outcome, text: told } = toolOutcome(exit)
+  const text = told?.startsWith(`${name}: `) ? told.slice(name.length + 2) : told
   return `${summary(name)}  ${duration(millis)}  ${outcome}${text === undefined ? "" : `: ${summary(text)}`}`
 }
 

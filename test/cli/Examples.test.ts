@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { writeFileSync } from "node:fs"
+import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { folder, root, run } from "./Process.ts"
 
@@ -34,14 +34,15 @@ describe("the examples", () => {
     Effect.gen(function*() {
       const home = yield* folder
       writeFileSync(join(home, "a.md"), "one")
-      writeFileSync(join(home, "b.md"), "two")
+      mkdirSync(join(home, "deep"))
+      writeFileSync(join(home, "deep", "b.md"), "two")
       const session = join(yield* folder, "changes.json")
       const first = yield* example("changes.js", home, "--session", session)
       assert.strictEqual(first.stdout, "2 documents; run me again when you have changed some\n", first.stderr)
-      writeFileSync(join(home, "b.md"), "twelve")
+      writeFileSync(join(home, "deep", "b.md"), "twelve")
       writeFileSync(join(home, "c.md"), "three")
       const second = yield* example("changes.js", home, "--session", session)
       assert.strictEqual(second.stdout, "b.md: 3 → 6\nc.md: none → 5\n", second.stderr)
-      assert.strictEqual((yield* example("changes.js", home, "--session", session)).stdout, "")
+      assert.strictEqual((yield* example("changes.js", home, "--session", session)).stdout, "nothing has changed\n")
     }))
 })

@@ -46,6 +46,7 @@ describe("Render.toolCall", () => {
     ],
     [5, Exit.fail(new ToolError({ text: "\u001b[31mred\u001b[0m\u0007\n" })), "t  5 ms  failed: red"],
     [5, Exit.fail(new ToolError({ text: "x".repeat(1000) })), `t  5 ms  failed: ${"x".repeat(200)}…`],
+    [5, Exit.fail(new ToolError({ text: "t: no answer" })), "t  5 ms  failed: no answer"],
     [5, Exit.interrupt(1), "t  5 ms  cancelled"],
     [5, Exit.failCause(Cause.die("bug")), "t  5 ms  crashed"]
   ])("%d ms %j", (millis, exit, line) => {

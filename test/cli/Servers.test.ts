@@ -244,7 +244,7 @@ describe("--tool-timeout", () => {
       assert.strictEqual(stdout, "mcp__fake__wait: no answer within 1s, the --tool-timeout\n{\"sum\":2}\n")
       assert.match(
         stderr,
-        /^mcp__fake__wait {2}1\.\d s {2}failed: mcp__fake__wait: no answer within 1s, the --tool-timeout\n/
+        /^mcp__fake__wait {2}1\.\d s {2}failed: no answer within 1s, the --tool-timeout\n/
       )
       assert.strictEqual(status, 0)
     }))
