@@ -30,8 +30,8 @@ const observe = (session: Runtime.SessionRuntime["Service"], cell: Runtime.Cell,
     Effect.orDie
   )
 
-/** Reports output as it is made. */
-const watch = Effect.fnUntraced(function*(session: Runtime.SessionRuntime["Service"], cell: Runtime.Cell) {
+/** Reports output as it is made, until the cell ends. */
+export const watch = Effect.fnUntraced(function*(session: Runtime.SessionRuntime["Service"], cell: Runtime.Cell) {
   const reporter = yield* Reporter
   const outcome = yield* Deferred.make<Outcome>()
   const look = (options?: Runtime.ObserveOptions) =>
@@ -61,7 +61,7 @@ const watch = Effect.fnUntraced(function*(session: Runtime.SessionRuntime["Servi
 })
 
 /** Reports output as a host would hear of it, in one piece with every event: until the end, or `once`. */
-export const follow = Effect.fnUntraced(function*(
+const follow = Effect.fnUntraced(function*(
   session: Runtime.SessionRuntime["Service"],
   cell: Runtime.Cell,
   yieldAfter: Duration.Duration,

@@ -8,10 +8,12 @@ import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import * as Fiber from "effect/Fiber"
+import type * as Option from "effect/Option"
+import * as Semaphore from "effect/Semaphore"
 import { Delegate } from "../Delegate.ts"
 import * as Identifier from "../internal/Identifier.ts"
-import { CellId } from "../Protocol.ts"
+import type { Outcome } from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
 import * as DurationFlag from "./DurationFlag.ts"
 import * as Execute from "./Execute.ts"
@@ -46,8 +48,13 @@ Ctrl-C ends the cell that is running, and nothing else.
 
 const commands = [".tools", ".cells", ".wait", ".terminate", ".break", ".exit", ".help"]
 
-const renderCell = ({ cell: { id }, status }: Runtime.LiveCell) =>
-  `${id}  ${status === "Settled" ? `ended; .wait ${id} shows the rest of it` : status.toLowerCase()}\n`
+/** A cell that is not over yet. */
+interface Job {
+  readonly cell: Runtime.Cell
+  /** Whether the prompt waits for it. */
+  awaited: boolean
+  readonly end: Fiber.Fiber<void, Output.OutputClosed>
+}
 
 const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) {
   const { tools } = yield* Delegate
@@ -58,37 +65,62 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
     )
   )
 
-  /** Waits for a cell until it ends or yields, or until a Ctrl-C ends it. */
-  const wait = Effect.fnUntraced(function*(cell: Runtime.Cell, explain = (text: string) => text) {
-    const interrupted = prompt.interrupt.pipe(
-      Effect.andThen(Effect.ignore(session.terminate(cell))),
-      Effect.as(undefined)
-    )
-    const event = yield* Effect.raceFirst(
-      Effect.raceFirst(Execute.follow(session, cell, flags.yieldAfter, true), interrupted),
-      Output.closed
-    )
-    if (event === undefined || event._tag === "Terminated") {
-      yield* Console.error("terminated")
-    } else if (event._tag === "Yielded") {
-      yield* Console.error(`.wait ${cell.id} waits for it again, .terminate ${cell.id} ends it`)
-    } else {
-      if (event.error !== undefined) {
-        yield* Console.error(Render.harmless(explain(event.error.text)))
+  const jobs = new Map<string, Job>()
+  const scope = yield* Effect.scope
+  const write = Semaphore.withPermit(yield* Semaphore.make(1))
+
+  /** Follows a cell to its end, whether anybody waits for it or not. */
+  const begin = Effect.fnUntraced(function*(cell: Runtime.Cell, explain: (text: string) => string) {
+    const report = Effect.fnUntraced(function*(event: Outcome) {
+      const error = event._tag === "Completed" ? event.error : undefined
+      if (error !== undefined) {
+        yield* Console.error(Render.harmless(explain(error.text)))
       }
-      yield* SessionFile.write(flags.session, yield* session.storedValues)
+      if (!job.awaited) {
+        yield* Console.error(`cell ${cell.id} ${event._tag === "Terminated" ? "is terminated" : "has ended"}`)
+      } else if (event._tag === "Terminated") {
+        yield* Console.error("terminated")
+      }
+      if (event._tag === "Completed") {
+        yield* write(Effect.flatMap(session.storedValues, (values) => SessionFile.write(flags.session, values)))
+      }
+    })
+    const job: Job = {
+      cell,
+      awaited: true,
+      end: yield* Execute.watch(session, cell).pipe(
+        Effect.flatMap(report),
+        Effect.catchTag("Failure", ({ message }) => Console.error(message)),
+        Effect.ensuring(Effect.sync(() => jobs.delete(cell.id))),
+        Effect.forkIn(scope)
+      )
     }
+    jobs.set(cell.id, job)
+    return job
   })
 
-  const findCell = (id: string) =>
-    session.cell(CellId.make(id)).pipe(
-      Effect.map(Option.some),
-      Effect.catchTag(["MissingCell", "WrongCellKind"], () =>
-        Effect.as(
-          Console.error("there is no such cell; .cells shows those that there are"),
-          Option.none<Runtime.Cell>()
-        ))
-    )
+  const terminate = (job: Job) => {
+    job.awaited = true
+    return Effect.andThen(Effect.ignore(session.terminate(job.cell)), Fiber.join(job.end))
+  }
+
+  /** Waits for a cell until it ends, until it has taken long, or until a Ctrl-C ends it. */
+  const wait = Effect.fnUntraced(function*(job: Job) {
+    job.awaited = true
+    const { id } = job.cell
+    yield* Effect.raceFirst(
+      Effect.raceFirst(Fiber.join(job.end), Effect.andThen(prompt.interrupt, terminate(job))),
+      Output.closed
+    ).pipe(Effect.timeoutOrElse({
+      duration: flags.yieldAfter,
+      orElse: () => {
+        job.awaited = false
+        return Console.error(
+          `${Render.yielded(id)}\n.wait ${id} waits for it again, .terminate ${id} ends it`
+        )
+      }
+    }))
+  })
 
   /** Does what a line with a dot says; false ends the prompt. */
   const obey = Effect.fnUntraced(function*(line: string) {
@@ -108,22 +140,21 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
       }
       case ".cells": {
         const cells = yield* session.cells
-        yield* Output.print(cells.map(renderCell).join("") || "no cells\n")
+        yield* Output.print(
+          cells.map(({ cell, status }) => `${cell.id}  ${status.toLowerCase()}\n`).join("") || "no cells\n"
+        )
         return true
       }
       case ".wait":
       case ".terminate": {
-        const cell = argument === ""
-          ? yield* Effect.as(
-            Console.error(`${name} takes the id of a cell; .cells shows them`),
-            Option.none<Runtime.Cell>()
+        const job = jobs.get(argument)
+        yield* job !== undefined
+          ? (name === ".wait" ? wait(job) : terminate(job))
+          : Console.error(
+            argument === ""
+              ? `${name} takes the id of a cell; .cells shows them`
+              : "there is no such cell; .cells shows those that there are"
           )
-          : yield* findCell(argument)
-        if (Option.isSome(cell)) {
-          yield* name === ".wait"
-            ? wait(cell.value)
-            : Effect.andThen(Effect.ignore(session.terminate(cell.value)), Console.error("terminated"))
-        }
         return true
       }
       default: {
@@ -136,7 +167,9 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
   const run = Effect.fnUntraced(function*(source: string) {
     const typed = Input.toCell(source)
     const cell = yield* Effect.result(session.create({ toolCallId: "repl", source: typed.source }))
-    yield* cell._tag === "Failure" ? Console.error(cell.failure.message) : wait(cell.success, typed.explain)
+    yield* cell._tag === "Failure"
+      ? Console.error(cell.failure.message)
+      : Effect.flatMap(begin(cell.success, typed.explain), wait)
   })
 
   let typed = ""
