@@ -72,7 +72,8 @@ export const saver = Effect.fnUntraced(function*(folder: string) {
     })
     const saved = yield* attempt.pipe(
       Effect.retry({ while: ({ reason }) => reason._tag === "AlreadyExists" }),
-      Effect.mapError(failed)
+      // The cell has run.
+      Effect.mapError((error) => new Failure.Failure({ text: failed(error).text, status: Failure.status.cell }))
     )
     return { ...media, path: saved } satisfies Saved
   })

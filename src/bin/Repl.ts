@@ -108,18 +108,16 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
   const wait = Effect.fnUntraced(function*(job: Job) {
     job.awaited = true
     const { id } = job.cell
-    yield* Effect.raceFirst(
-      Effect.raceFirst(Fiber.join(job.end), Effect.andThen(prompt.interrupt, terminate(job))),
+    const outcome = yield* Effect.raceFirst(
+      Effect.raceFirst(Effect.as(Fiber.join(job.end), "ended"), Effect.as(prompt.interrupt, "interrupted")),
       Output.closed
-    ).pipe(Effect.timeoutOrElse({
-      duration: flags.yieldAfter,
-      orElse: () => {
-        job.awaited = false
-        return Console.error(
-          `${Render.yielded(id)}\n.wait ${id} waits for it again, .terminate ${id} ends it`
-        )
-      }
-    }))
+    ).pipe(Effect.timeoutOrElse({ duration: flags.yieldAfter, orElse: () => Effect.succeed("yielded") }))
+    if (outcome === "interrupted") {
+      yield* terminate(job)
+    } else if (outcome === "yielded") {
+      job.awaited = false
+      yield* Console.error(`${Render.yielded(id)}\n.wait ${id} waits for it again, .terminate ${id} ends it`)
+    }
   })
 
   /** Does what a line with a dot says; false ends the prompt. */

@@ -251,25 +251,30 @@ describe("--session", () => {
     }))
 })
 
-describe("--session, in a folder that goes away", () => {
-  it.live("says what is not kept", () =>
+describe("a folder that goes away", () => {
+  it.live.each(
+    [
+      ["--session", "store('a', 1)", "session.json: the stored values are not kept"],
+      ["--save-media", "image('data:image/png;base64,AAAA')", "session.json"]
+    ] as const
+  )("while a cell runs fails the %s of it", ([flag, act, text]) =>
     Effect.gen(function*() {
       const home = yield* folder
       const from = join(home, "from")
       mkdirSync(from)
+      const move = JSON.stringify({ source: from, destination: join(home, "to") })
       const { status, stderr, stdout } = yield* runCell(
-        `
-          store("a", 1)
-          await tools.mcp__fs__move_file(${JSON.stringify({ source: from, destination: join(home, "to") })})
-          text("moved")
-        `,
-        "--session",
+        `await tools.mcp__fs__move_file(${move}); text("moved"); ${act}`,
+        flag,
         join(from, "session.json"),
         "--mcp",
         `fs=${join(root, "node_modules/.bin/mcp-server-filesystem")} ${home}`
       )
       assert.strictEqual(stdout, "moved\n", stderr)
-      assert.match(stderr, /\.json: the stored values are not kept: there is no such file or folder\n$/)
+      assert.isTrue(
+        stderr.endsWith(`effect-code-mode: ${flag} ${from}/${text}: there is no such file or folder\n`),
+        stderr
+      )
       assert.strictEqual(status, 1)
     }))
 })

@@ -195,6 +195,12 @@ describe.runIf(Terminal.isAvailable)("the prompt", () => {
       yield* until(/\nat once\n. mcp__fake__wait {2}\d+ ms$/)
       yield* type(key.ctrlC)
       yield* until(/cancelled\nterminated\n>$/)
+      yield* type("while (true) {}", key.enter)
+      yield* until(/\{\}$/)
+      yield* type(key.ctrlC)
+      yield* until(/\{\}\nterminated\n>$/)
+      yield* type(".cells", key.enter)
+      yield* until(/\.cells\nno cells\n>$/)
     }))
 
   it.live("says above the prompt what happens behind it", () =>
