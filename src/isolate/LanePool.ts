@@ -45,8 +45,9 @@ export interface Options {
   readonly codeGeneration: boolean
 }
 
-// Starting a process takes this one a few milliseconds, which the first cell of the taken lane would wait for.
-const refillMillis = 20
+// Starting a process takes this one a few milliseconds, and both processors, which the first cell of the taken lane
+// would wait for: it may have been taken before it was ready.
+const refillMillis = 50
 /** How often memory is counted, and how long the end of lanes is waited for. */
 const countMillis = 250
 const endMillis = 10
@@ -70,7 +71,7 @@ const removeGroup = (cgroup: Cgroup.Cgroup) =>
 export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<LanePool, never, Scope.Scope> {
   const alive = new Set<LaneProcess.LaneProcess>()
   const holders = new Map<LaneProcess.LaneProcess, number>()
-  const taken = yield* Queue.unbounded<void>()
+  const taken = yield* Queue.unbounded<LaneProcess.LaneProcess>()
   const isUsed = Latch.makeUnsafe()
   let warm: Array<LaneProcess.LaneProcess> = []
   let closed = false
@@ -108,8 +109,9 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   })
 
   const takeFresh = () => {
-    Queue.offerUnsafe(taken, undefined)
-    return warm.shift() ?? start()
+    const lane = warm.shift() ?? start()
+    Queue.offerUnsafe(taken, lane)
+    return lane
   }
 
   // ---------------------------------------------------------------------------
@@ -198,7 +200,13 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   yield* Effect.yieldNow.pipe(
     Effect.andThen(Effect.replicateEffect(refill, options.warmLanes, { discard: true })),
     Effect.andThen(
-      Effect.forever(Queue.take(taken).pipe(Effect.andThen(LaneProcess.pause(refillMillis)), Effect.andThen(refill)))
+      Effect.forever(
+        Queue.take(taken).pipe(
+          Effect.flatMap((lane) => Effect.ignore(lane.ready)),
+          Effect.andThen(LaneProcess.pause(refillMillis)),
+          Effect.andThen(refill)
+        )
+      )
     ),
     // Where no lane can be started, the one who needs it hears of it.
     Effect.ignoreCause,

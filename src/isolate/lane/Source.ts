@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import type * as IVM from "isolated-vm"
-import { randomBytes } from "node:crypto"
 import type { Prepared } from "./Warm.ts"
 
 /** The name under which a script sees itself in stacks. */
@@ -22,8 +21,9 @@ export type Loaded =
   | { readonly _tag: "Attached" }
   | { readonly _tag: "Detached"; readonly failure: () => Promise<string | undefined> }
 
+// It keeps out of a script's way, and is no secret; node's cryptography takes a lane milliseconds to load.
 const randomName = (source: string): string => {
-  const name = `$${randomBytes(4).toString("hex").slice(0, 5)}`
+  const name = `$${Math.trunc(Math.random() * 2 ** 20).toString(16).padStart(5, "0")}`
   return source.includes(name) ? randomName(source) : name
 }
 
