@@ -21,10 +21,22 @@ export type Loaded =
   | { readonly _tag: "Attached" }
   | { readonly _tag: "Detached"; readonly failure: () => Promise<string | undefined> }
 
-// It keeps out of a script's way, and is no secret; node's cryptography takes a lane milliseconds to load.
-const randomName = (source: string): string => {
-  const name = `$${Math.trunc(Math.random() * 2 ** 20).toString(16).padStart(5, "0")}`
-  return source.includes(name) ? randomName(source) : name
+interface Names {
+  readonly begin: string
+  readonly end: string
+  readonly fail: string
+  readonly dynamicImport: string
+}
+
+/**
+ * Names that a source does not have; that of the import is as long as `import`. They are no secret. No source that a
+ * session takes is long enough to have all of them.
+ */
+export const makeNames = (source: string): Names => {
+  const base = `$${Math.trunc(Math.random() * 36 ** 4).toString(36).padStart(4, "0")}`
+  return source.includes(base)
+    ? makeNames(source)
+    : { begin: `${base}b`, end: `${base}e`, fail: `${base}f`, dynamicImport: `${base}i` }
 }
 
 const refusal = (error: unknown): Refusal => {
@@ -65,7 +77,7 @@ export const load = ({ bridge, context, isolate }: Prepared, source: string): Lo
   }
   module.release()
 
-  const names = { begin: randomName(raw), end: randomName(raw), fail: randomName(raw), dynamicImport: randomName(raw) }
+  const names = makeNames(raw)
   // Imports count wherever they stand; at the end they move nothing.
   const imports = `;import{${Object.entries(names).map(([name, as]) => `${name} as ${as}`).join(",")}}from"bridge"`
   const body = withoutDynamicImports(raw, names.dynamicImport, compiles)
