@@ -12,8 +12,10 @@ import { dirname, join } from "node:path"
  */
 export interface Cgroup {
   readonly path: string
-  /** Puts a process under the bound. May throw. */
-  readonly add: (pid: number) => void
+  /** What puts a process under the bound when its number is written there. */
+  readonly processes: string
+  /** How many of its processes the kernel has ended because they held too much. */
+  readonly kills: () => number
   /** Takes the group away; says whether it is gone, which it is not before its last process has ended. */
   readonly remove: () => boolean
 }
@@ -40,6 +42,7 @@ const attempt = <A>(f: () => A): A | undefined => {
 interface Place {
   readonly parent: string
   readonly limitFile: string
+  readonly eventsFile: string
 }
 
 /** Where a group of ours could be made. In version 2, a group that has processes cannot bound groups below it. */
@@ -51,13 +54,17 @@ const places = ({ root, self }: Paths): ReadonlyArray<Place> => {
       return []
     }
     if (controllers.split(",").includes("memory")) {
-      return [{ parent: join(root, controllers, path), limitFile: "memory.limit_in_bytes" }]
+      return [{
+        parent: join(root, controllers, path),
+        limitFile: "memory.limit_in_bytes",
+        eventsFile: "memory.oom_control"
+      }]
     }
     return controllers !== "" ? [] : [join(root, path), dirname(join(root, path))]
       .filter((parent) =>
         attempt(() => readFileSync(join(parent, "cgroup.subtree_control"), "utf8"))?.includes("memory") === true
       )
-      .map((parent) => ({ parent, limitFile: "memory.max" }))
+      .map((parent) => ({ parent, limitFile: "memory.max", eventsFile: "memory.events" }))
   })
 }
 
@@ -81,7 +88,7 @@ let made = 0
  * @since 0.1.0
  */
 export const make = (maxMemoryBytes: number, paths: Paths = defaultPaths): Cgroup | undefined => {
-  for (const { limitFile, parent } of places(paths)) {
+  for (const { eventsFile, limitFile, parent } of places(paths)) {
     sweep(parent, paths)
     const path = join(parent, `${prefix}${process.pid}-${++made}`)
     const remove = () => {
@@ -94,7 +101,9 @@ export const make = (maxMemoryBytes: number, paths: Paths = defaultPaths): Cgrou
       return true
     })
     if (isMade === true) {
-      return { path, add: (pid) => writeFileSync(join(path, "cgroup.procs"), String(pid)), remove }
+      const events = join(path, eventsFile)
+      const kills = () => Number(/^oom_kill (\d+)$/m.exec(attempt(() => readFileSync(events, "utf8")) ?? "")?.[1] ?? 0)
+      return { path, processes: join(path, "cgroup.procs"), kills, remove }
     }
     remove()
   }

@@ -6,7 +6,7 @@
  * @since 0.1.0
  */
 import { spawnSync } from "node:child_process"
-import { existsSync, writeFileSync } from "node:fs"
+import { existsSync, writeFile } from "node:fs"
 import type { Cgroup } from "./Cgroup.ts"
 
 /**
@@ -95,27 +95,19 @@ export const make = (files: ReadonlyArray<string>, cgroup: Cgroup | undefined): 
     levels.add("killed when its host ends")
   }
 
-  const impose = (level: string, f: () => void) => {
-    try {
-      f()
-      levels.add(level)
-    } catch {
-      levels.delete(level)
-    }
-  }
+  // The kernel takes its time for some of it, which nobody needs to wait for.
+  const impose = (level: string, file: string, text: string) =>
+    writeFile(file, text, (error) => error === null && levels.add(level))
 
   return {
     command: (program, args) =>
       path === undefined || found === undefined ? [program, args] : [path, [...found.flags(), "--", program, ...args]],
     adopt: (pid) => {
       if (process.platform === "linux") {
-        impose(
-          "first to go when the machine's memory runs out",
-          () => writeFileSync(`/proc/${pid}/oom_score_adj`, "1000")
-        )
+        impose("first to go when the machine's memory runs out", `/proc/${pid}/oom_score_adj`, "1000")
       }
       if (cgroup !== undefined) {
-        impose("a memory cgroup", () => cgroup.add(pid))
+        impose("a memory cgroup", cgroup.processes, String(pid))
       }
     },
     isKilledWithHost,

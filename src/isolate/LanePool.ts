@@ -76,8 +76,21 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   let warm: Array<LaneProcess.LaneProcess> = []
   let closed = false
   let memory = 0
+  let kills = 0
   let cgroup: Cgroup.Cgroup | undefined
   let confinement: Confinement.Confinement | undefined
+
+  /** Whether the kernel has ended a lane since it was last asked. */
+  const findLimit = () => {
+    const before = kills
+    kills = cgroup?.kills() ?? 0
+    return kills > before
+      ? `the host's lanes held all of their ${
+        inMebibytes(options.maxMemoryBytes)
+      } MiB, and the system has ended this one, `
+        + "whose script is the likely cause"
+      : undefined
+  }
 
   const start = () => {
     if (closed) {
@@ -92,6 +105,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       warmIsolates: options.warmIsolates,
       codeGeneration: options.codeGeneration,
       killAfterMillis: options.killAfterMillis,
+      findLimit,
       onGone: () => {
         alive.delete(lane)
         holders.delete(lane)

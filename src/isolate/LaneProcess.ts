@@ -68,6 +68,8 @@ export interface Options {
   readonly codeGeneration: boolean
   /** How long what runs of a cell may go on after its end. */
   readonly killAfterMillis: number
+  /** The bound at which the system has ended the lane, if it was at one. */
+  readonly findLimit: () => string | undefined
   readonly onGone: () => void
 }
 
@@ -187,7 +189,8 @@ export const start = (options: Options): LaneProcess => {
     options.onGone()
     const lost = [...listeners.values()]
     listeners.clear()
-    lost.forEach((listener) => listener.onLost(limit))
+    const reached = limit ?? (lost.length === 0 ? undefined : options.findLimit())
+    lost.forEach((listener) => listener.onLost(reached))
   }
 
   const retire = () => {

@@ -124,8 +124,10 @@ describe("a control group", () => {
       const group = Cgroup.make(1000, paths)!
       assert.match(group.path, /\/groups\/user\/host\/effect-code-mode-\d+-\d+$/)
       assert.strictEqual(readFileSync(join(group.path, "memory.max"), "utf8"), "1000")
-      group.add(42)
-      assert.strictEqual(readFileSync(join(group.path, "cgroup.procs"), "utf8"), "42")
+      assert.strictEqual(group.processes, join(group.path, "cgroup.procs"))
+      assert.strictEqual(group.kills(), 0)
+      writeFileSync(join(group.path, "memory.events"), "low 0\noom 7\noom_kill 2\noom_group_kill 0\n")
+      assert.strictEqual(group.kills(), 2)
     }))
 
   it.effect("of version 2 is made beside its host's where that may have no groups below it", () =>
