@@ -36,27 +36,31 @@ export class Reporter extends Context.Service<Reporter, {
 
 type Shown = OutputItem | Media.Saved
 
-const saveMedia = Effect.fnUntraced(function*(
-  items: ReadonlyArray<OutputItem>,
-  save: Media.Save | undefined
-): Effect.fn.Return<ReadonlyArray<Shown>, Failure> {
-  const shown: Array<Shown> = []
-  for (const item of items) {
-    shown.push(item.type === "input_text" || save === undefined ? item : yield* save(Media.fromItem(item)))
-  }
-  return shown
-})
+type Printed = Effect.Effect<void, Output.OutputClosed>
+
+/** Prints items, with their media saved. Where that fails, what came before is printed. */
+const printItems = (save: Media.Save | undefined, print: (shown: ReadonlyArray<Shown>) => Printed) =>
+  Effect.fnUntraced(function*(items: ReadonlyArray<OutputItem>) {
+    const shown: Array<Shown> = []
+    for (const item of items) {
+      shown.push(
+        item.type === "input_text" || save === undefined
+          ? item
+          : yield* Effect.tapError(save(Media.fromItem(item)), () => print(shown))
+      )
+    }
+    yield* print(shown)
+  })
 
 /** Output on standard output, and everything else in lines on standard error. */
 export const lines = (save: Media.Save | undefined): Reporter["Service"] =>
   Reporter.of({
     during: (_, self) => self,
     started: () => Effect.void,
-    output: (items) =>
-      Effect.flatMap(saveMedia(items, save), (shown) =>
-        Output.printForeign(
-          shown.map((item) => "path" in item ? Render.saved(item) : Render.item(item)).join("")
-        )),
+    output: printItems(save, (shown) =>
+      Output.printForeign(
+        shown.map((item) => "path" in item ? Render.saved(item) : Render.item(item)).join("")
+      )),
     toolStarted: () => Effect.void,
     toolEnded: ({ tool }, millis, exit) => Console.error(Render.toolCall(tool, millis, exit)),
     notification: (text) => Console.error(Render.notification(text)),
@@ -83,8 +87,7 @@ export const json = (save: Media.Save | undefined): Reporter["Service"] => {
   return Reporter.of({
     during: (_, self) => self,
     started: (cellId) => print({ type: "started", cellId }),
-    output: (items) =>
-      Effect.flatMap(saveMedia(items, save), (shown) => Output.print(shown.map(toEvent).map(Event.toLine).join(""))),
+    output: printItems(save, (shown) => Output.print(shown.map(toEvent).map(Event.toLine).join(""))),
     toolStarted: ({ call, id, tool }) =>
       mention({
         type: "toolCall",

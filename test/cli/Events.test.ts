@@ -288,7 +288,7 @@ describe("doctor", () => {
       const [title, ...lines] = stdout.trimEnd().split("\n")
       assert.strictEqual(title, "effect-code-mode 0.1.0")
       assert.match(lines[0]!, new RegExp(`^[✓!] node +${process.version} at `))
-      assert.match(lines[1]!, /^✓ engine +V8 .*; a cell took /)
+      assert.match(lines[1]!, /^✓ engine +V8 .*; the first cell took /)
       assert.match(lines[2]!, /^[✓!] lane +a process of its own, .*no environment|without environment/)
       assert.deepStrictEqual(lines.filter((line) => !/^[✓!] [a-z ]{11} \S/.test(line)), [])
     }))
