@@ -116,11 +116,12 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     return lane
   }
 
-  const refill = Effect.sync(() => {
+  // Where no lane can be started, the one who needs it hears of it.
+  const refill = Effect.ignoreCause(Effect.sync(() => {
     if (warm.length < options.warmLanes) {
       warm.push(start())
     }
-  })
+  }))
 
   const takeFresh = () => {
     const lane = warm.shift() ?? start()
@@ -222,8 +223,6 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
         )
       )
     ),
-    // Where no lane can be started, the one who needs it hears of it.
-    Effect.ignoreCause,
     Effect.forkScoped
   )
 
