@@ -150,9 +150,9 @@ describe.runIf(process.platform === "linux")("the memory of the host and its lan
         assert.deepStrictEqual(heard.error, {
           _tag: "LimitExceeded",
           text:
-            "the host's lanes held all of their 128 MiB, and the system has ended this one, whose script is the likely cause"
+            "the host's lanes held all of their 96 MiB, and the system has ended this one, whose script is the likely cause"
         })
-      }).pipe(engine({ maxMemoryBytes: 128 * mebibyte }))
+      }).pipe(engine({ maxMemoryBytes: 96 * mebibyte }))
   )
 
   it.live("is no reason to end anybody where the host alone is too large, but there are no more lanes", () =>
