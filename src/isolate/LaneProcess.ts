@@ -182,14 +182,12 @@ export const start = (options: Options): LaneProcess => {
     leaving.clear()
     child.kill("SIGKILL")
     socket.destroy()
-    Deferred.doneUnsafe(
-      ready,
-      Effect.fail(new IsolateFailure({ text: `the lane process did not start: ${reason}${stderr && `\n${stderr}`}` }))
-    )
-    options.onGone()
     const lost = [...listeners.values()]
     listeners.clear()
     const reached = limit ?? (lost.length === 0 ? undefined : options.findLimit())
+    const text = `the lane process did not start: ${reached ?? reason}${stderr && `\n${stderr}`}`
+    Deferred.doneUnsafe(ready, Effect.fail(new IsolateFailure({ text })))
+    options.onGone()
     lost.forEach((listener) => listener.onLost(reached))
   }
 
