@@ -11,27 +11,29 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type * as Extension from "./Extension.ts"
+import type { LifecycleEvent } from "../Protocol.ts"
+import * as Extension from "./Extension.ts"
 import * as Frame from "./Frame.ts"
-import type { Hello, RejectionReason } from "./Message.ts"
+import type { DelegateRequest, Hello, MessageId, RejectionReason } from "./Message.ts"
 import { type Letter, Outgoing } from "./Outgoing.ts"
-import * as RemoteMessage from "./RemoteMessage.ts"
 import { HostFailure, type Transport } from "./RemoteTransport.ts"
 
 const handshakeTime = "30 seconds"
 
 /** Who takes what the host says. All of it is called synchronously. */
 export interface Handler {
-  readonly onDelegateRequest: (id: number, request: RemoteMessage.DelegateRequest) => void
-  readonly onDelegateCancel: (id: number) => void
+  readonly delegate: {
+    readonly request: (id: MessageId, request: DelegateRequest) => void
+    readonly cancel: (id: MessageId) => void
+  }
   readonly onCellClosed: (cellId: string) => void
-  readonly onEvent: (event: Extract<RemoteMessage.HostMessage, { readonly type: "extension/event" }>["event"]) => void
+  readonly onEvent: (event: LifecycleEvent) => void
 }
 
 /** Who waits for the answers to one request. */
 export interface Request {
   /** Takes an answer; says whether it was the last, or what is wrong with it. */
-  readonly onResponse: (response: RemoteMessage.Response) => "more" | "done" | HostFailure
+  readonly onResponse: (response: Extension.Response) => "more" | "done" | HostFailure
   readonly onLost: (failure: HostFailure) => void
 }
 
@@ -50,7 +52,7 @@ export class Client {
   private readonly hello: Hello
   private readonly outgoing: Outgoing
   private readonly ready = Deferred.makeUnsafe<ReadonlySet<string>, HostFailure>()
-  private readonly requests = new Map<number, Request>()
+  private readonly requests = new Map<MessageId, Request>()
   private readonly lostListeners = new Set<(failure: HostFailure) => void>()
   private handler: Handler | undefined
   private greeted = false
@@ -131,7 +133,7 @@ export class Client {
     if (this.failure !== undefined) {
       return
     }
-    const message = RemoteMessage.decode(text)
+    const message = Extension.decodeHostMessage(text)
     if (Result.isFailure(message)) {
       this.lose(`failed to decode code-mode IPC frame: ${message.failure.text}`)
     } else if (this.greeted) {
@@ -141,7 +143,7 @@ export class Client {
     }
   }
 
-  private greet(message: RemoteMessage.HostMessage): void {
+  private greet(message: Extension.AnyHostMessage): void {
     if (message.type === "connection/ready" && message.selectedVersion === 1) {
       this.greeted = true
       Deferred.doneUnsafe(this.ready, Effect.succeed(new Set(message.capabilities)))
@@ -154,7 +156,7 @@ export class Client {
     }
   }
 
-  private handle(message: RemoteMessage.HostMessage): void {
+  private handle(message: Extension.AnyHostMessage): void {
     switch (message.type) {
       case "operation/response":
       case "execute/initialResponse":
@@ -162,9 +164,9 @@ export class Client {
       case "extension/output":
         return this.respond(message)
       case "delegate/request":
-        return this.handler?.onDelegateRequest(message.id, message.request)
+        return this.handler?.delegate.request(message.id, message.request)
       case "delegate/cancel":
-        return this.handler?.onDelegateCancel(message.id)
+        return this.handler?.delegate.cancel(message.id)
       case "cell/closed":
         return this.handler?.onCellClosed(message.cellId)
       case "extension/event":
@@ -175,7 +177,7 @@ export class Client {
     }
   }
 
-  private respond(response: RemoteMessage.Response): void {
+  private respond(response: Extension.Response): void {
     const request = this.requests.get(response.id)
     if (request === undefined) {
       this.lose(`the code-mode host answered request ${response.id}, which nobody made`)

@@ -231,3 +231,25 @@ export const decodeClientMessage: (
     onExcessProperty: "error"
   })
 )
+
+const AnyHostMessage = Schema.Union([...Message.HostMessage.members, ...HostMessage.members])
+export type AnyHostMessage = typeof AnyHostMessage.Type
+
+/** What answers a request of ours. */
+export type Response = Extract<
+  AnyHostMessage,
+  {
+    readonly type:
+      | "operation/response"
+      | "execute/initialResponse"
+      | "extension/response"
+      | "extension/output"
+  }
+>
+
+/**
+ * Decodes what a host sent, with tolerance: the host may be newer than this client, and a field that is not known is
+ * no reason to give up a connection with live cells on it.
+ */
+export const decodeHostMessage: (text: string) => Result.Result<AnyHostMessage, Message.MessageError> = Message
+  .decodeText(Schema.decodeUnknownResult(AnyHostMessage))

@@ -174,11 +174,12 @@ export type ClientMessage = typeof ClientMessage.Type
 // What a host answers
 // =============================================================================
 
+/** What is merely informative is optional: hosts of other versions leave it out. */
 const StillThere = Schema.Struct({
   cell_id: Schema.String,
   content_items: Schema.Array(OutputItem),
   /** How long the operation took. */
-  code_mode_host_duration_ns: Schema.Int
+  code_mode_host_duration_ns: Schema.optionalKey(Schema.Int)
 })
 
 /** A cell's next event. */
@@ -191,8 +192,8 @@ export const CellResponse = Schema.Union([
       content_items: Schema.Array(OutputItem),
       error_text: Schema.NullOr(Schema.String),
       /** How long the completion had waited to be read. */
-      result_buffered_for_ns: Schema.Int,
-      code_mode_host_duration_ns: Schema.Int
+      result_buffered_for_ns: Schema.optionalKey(Schema.Int),
+      code_mode_host_duration_ns: Schema.optionalKey(Schema.Int)
     })
   })
 ])
@@ -319,11 +320,6 @@ export const decodeText = <A>(decode: (value: unknown) => Result.Result<A, Schem
 /** Decodes what a client sent. */
 export const decodeClientMessage: (text: string) => Result.Result<ClientMessage, MessageError> = decodeText(
   Schema.decodeUnknownResult(ClientMessage, { onExcessProperty: "error" })
-)
-
-/** Decodes what a host sent. */
-export const decodeHostMessage: (text: string) => Result.Result<HostMessage, MessageError> = decodeText(
-  Schema.decodeUnknownResult(HostMessage, { onExcessProperty: "error" })
 )
 
 const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => object }

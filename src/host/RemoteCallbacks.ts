@@ -17,15 +17,14 @@ import * as Slots from "../internal/Slots.ts"
 import { type CellId, Limits, ToolCallId } from "../Protocol.ts"
 import type { Client } from "./Client.ts"
 import { FrameError } from "./Frame.ts"
-import type { DelegateResult } from "./Message.ts"
-import type { DelegateRequest } from "./RemoteMessage.ts"
+import type { DelegateRequest, DelegateResult, MessageId } from "./Message.ts"
 import { type Setup, violation } from "./RemoteSession.ts"
 
 /** A cell that may ask. */
 interface Asker {
   readonly id: CellId
   readonly callbacks: Callbacks.Callbacks
-  readonly requests: Set<number>
+  readonly requests: Set<MessageId>
 }
 
 /** A request of the host that has no answer. */
@@ -46,7 +45,7 @@ export class RemoteCallbacks {
   private readonly notificationSlots: Slots.Slots
   private readonly askers = new Map<string, Asker>()
   private readonly closing = new Map<string, Deferred.Deferred<void>>()
-  private readonly calls = new Map<number, Call>()
+  private readonly calls = new Map<MessageId, Call>()
 
   constructor({ client, context, delegate, limits }: Setup) {
     this.client = client
@@ -110,9 +109,13 @@ export class RemoteCallbacks {
   // ---------------------------------------------------------------------------
 
   /** Starts a callback. */
-  request(id: number, request: DelegateRequest): void {
+  request(id: MessageId, request: DelegateRequest): void {
     if (this.calls.has(id)) {
       this.client.lose(violation(`it repeated delegate request ${id}`).text)
+      return
+    }
+    if (this.calls.size >= this.limits.maxPendingCallbacks) {
+      this.client.lose(violation(`it has more than ${this.limits.maxPendingCallbacks} delegate requests open`).text)
       return
     }
     const name = request.type === "tool/invoke" ? request.invocation.cell_id : request.cellId
@@ -127,7 +130,7 @@ export class RemoteCallbacks {
   }
 
   /** Interrupts a callback. The host hears nothing of it any more. */
-  cancel(id: number): void {
+  cancel(id: MessageId): void {
     const call = this.calls.get(id)
     if (call !== undefined) {
       this.forget(id, call)
@@ -137,7 +140,7 @@ export class RemoteCallbacks {
   }
 
   private invoke(
-    id: number,
+    id: MessageId,
     asker: Asker,
     call: Extract<DelegateRequest, { readonly type: "tool/invoke" }>["invocation"]
   ): void {
@@ -169,7 +172,7 @@ export class RemoteCallbacks {
   }
 
   private notify(
-    id: number,
+    id: MessageId,
     asker: Asker,
     { callId, text }: Extract<DelegateRequest, { readonly type: "notification/send" }>
   ): void {
@@ -184,7 +187,7 @@ export class RemoteCallbacks {
   }
 
   private run<A, E>(
-    id: number,
+    id: MessageId,
     asker: Asker,
     effect: Effect.Effect<A, E>,
     start: (effect: Effect.Effect<A, E>, onExit: (exit: Exit.Exit<A, E>) => void) => void,
@@ -204,7 +207,7 @@ export class RemoteCallbacks {
     })
   }
 
-  private respond(id: number, result: DelegateResult): void {
+  private respond(id: MessageId, result: DelegateResult): void {
     const letter = this.client.send({ type: "delegate/response", id, result })
     if (letter instanceof FrameError) {
       const message = `code-mode delegate response exceeds the IPC frame limit: ${letter.text}`
@@ -213,7 +216,7 @@ export class RemoteCallbacks {
   }
 
   /** False if nobody waits for the answer any more. */
-  private forget(id: number, call: Call): boolean {
+  private forget(id: MessageId, call: Call): boolean {
     call.asker.requests.delete(id)
     return this.calls.delete(id)
   }

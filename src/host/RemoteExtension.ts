@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,15 +12,28 @@ import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type * as Protocol from "../Protocol.ts"
+import * as Protocol from "../Protocol.ts"
 import * as Extension from "./Extension.ts"
 import * as Frame from "./Frame.ts"
 import { RemoteCallbacks } from "./RemoteCallbacks.ts"
 import { type Exchange, RemoteObservers } from "./RemoteObservers.ts"
-import { patience, type RemoteSession, type Setup, violation, within } from "./RemoteSession.ts"
+import { outputCapacity, type RemoteSession, type Setup, unreachable, violation, within } from "./RemoteSession.ts"
 import { HostFailure } from "./RemoteTransport.ts"
 
 const sessionId = "session-1"
+
+/** The request was not carried out, or its answer does not reach us. The host and its cells go on. */
+class Refused extends Schema.TaggedError<Refused>("effect-code-mode/host/RemoteRefused")("Refused", {
+  text: Schema.String,
+  by: Schema.Literals(["host", "frame"])
+}) {}
+
+const isRefused = (error: unknown): error is Refused => error instanceof Refused
+
+type Failure<E> = E | HostFailure | Refused
+
+/** The host does not do what a session needs. */
+const toFailure = Effect.mapError(({ text }: { readonly text: string }) => new HostFailure({ text }))
 
 class ExtensionSession implements RemoteSession {
   private readonly setup: Setup
@@ -34,8 +48,7 @@ class ExtensionSession implements RemoteSession {
     this.observers = new RemoteObservers(setup.context)
     this.callbacks = new RemoteCallbacks(setup)
     client.listen({
-      onDelegateRequest: (id, request) => this.callbacks.request(id, request),
-      onDelegateCancel: (id) => this.callbacks.cancel(id),
+      delegate: this.callbacks,
       onCellClosed: () => client.lose(violation("it closed a cell of no session").text),
       onEvent: (event) => this.onEvent(event)
     })
@@ -58,13 +71,13 @@ class ExtensionSession implements RemoteSession {
     { error, success }: Extension.Operation<Schema.Top, A, E>,
     request: Extension.Request,
     onOutput?: (items: ReadonlyArray<Protocol.OutputItem>) => void
-  ): Exchange<A, E | HostFailure> {
+  ): Exchange<A, Failure<E>> {
     const { client } = this.setup
-    const answer = Deferred.makeUnsafe<A, E | HostFailure>()
+    const answer = Deferred.makeUnsafe<A, Failure<E>>()
     const decodeSuccess = Schema.decodeUnknownResult(success)
     const decodeError = Schema.decodeUnknownResult(error)
 
-    const toExit = (result: Extension.Answer): Exit.Exit<A, E | HostFailure> | HostFailure => {
+    const toExit = (result: Extension.Answer): Exit.Exit<A, Failure<E>> | HostFailure => {
       switch (result.status) {
         case "ok":
           return Result.match(decodeSuccess(result.value), {
@@ -79,7 +92,7 @@ class ExtensionSession implements RemoteSession {
         case "cancelled":
           return Exit.interrupt()
         case "refused":
-          return Exit.fail(new HostFailure({ text: result.message }))
+          return Exit.fail(new Refused({ text: result.message, by: "host" }))
       }
     }
 
@@ -104,12 +117,13 @@ class ExtensionSession implements RemoteSession {
       }
     })
     if (id instanceof Frame.FrameError) {
-      Deferred.doneUnsafe(answer, Effect.fail(new HostFailure({ text: id.text })))
+      const text = `code-mode ${request.method} request exceeds the IPC frame limit: ${id.text}`
+      return { answer: Effect.fail(new Refused({ text, by: "frame" })), cancel: () => {} }
     }
     return {
       answer: Deferred.await(answer),
       cancel: () => {
-        if (typeof id === "number" && !Deferred.isDoneUnsafe(answer)) {
+        if (!Deferred.isDoneUnsafe(answer)) {
           client.send({ type: "extension/cancel", id })
         }
       }
@@ -121,7 +135,7 @@ class ExtensionSession implements RemoteSession {
     operation: Extension.Operation<Schema.Top, A, E>,
     request: Extension.Request,
     onUnwanted?: (value: A) => void
-  ): Effect.Effect<A, E | HostFailure> {
+  ): Effect.Effect<A, Failure<E>> {
     return Effect.suspend(() => {
       const { answer, cancel } = this.send(operation, request)
       return Effect.onInterrupt(answer, () =>
@@ -138,13 +152,22 @@ class ExtensionSession implements RemoteSession {
     })
   }
 
+  /** The same, for what a host answers at once. */
+  private askSoon<A, E>(
+    operation: Extension.Operation<Schema.Top, A, E>,
+    request: Extension.Request,
+    onUnwanted?: (value: A) => void
+  ): Effect.Effect<A, Failure<E>> {
+    return within(this.setup.client, request.method)(this.ask(operation, request, onUnwanted))
+  }
+
   // ---------------------------------------------------------------------------
   // Cells
   // ---------------------------------------------------------------------------
 
   readonly create: RemoteSession["create"] = (kind, request) => {
     const { client, delegate } = this.setup
-    return Effect.andThen(
+    return within(client, "create")(Effect.andThen(
       client.room,
       this.ask(
         Extension.Create,
@@ -152,7 +175,12 @@ class ExtensionSession implements RemoteSession {
         // A cell that was made under a key is there for whoever comes with it again.
         (cellId) => request.idempotencyKey === undefined && this.runFork(this.terminate(cellId))
       )
-    )
+    )).pipe(Effect.catchIf(isRefused, ({ by, text }) =>
+      Effect.fail(
+        by === "frame"
+          ? new Protocol.CapacityExceeded({ limit: "frame", text })
+          : new Protocol.IsolateFailure({ text })
+      )))
   }
 
   readonly execute: RemoteSession["execute"] = (request, yieldAfter) =>
@@ -161,16 +189,21 @@ class ExtensionSession implements RemoteSession {
       initial: this.observeNext(cellId, yieldAfter)
     }))
 
+  /** What a request about a cell is answered with if it cannot be. */
+  private readonly refusedFor = (cellId: Protocol.CellId) => <A, E>(answer: Effect.Effect<A, Failure<E>>) =>
+    Effect.catchIf(answer, isRefused, ({ text }) => Effect.fail(unreachable(cellId, text))) as Effect.Effect<
+      A,
+      E | HostFailure | Protocol.MissingCell
+    >
+
   private observeNext(cellId: Protocol.CellId, yieldAfter: Duration.Duration) {
     return this.observers.observe(cellId, () => {
       const { answer, cancel } = this.send(Extension.Observe, this.observation(cellId, yieldAfter))
-      return {
-        answer: Duration.isFinite(yieldAfter)
-          ? within(Duration.sum(yieldAfter, patience), "observe", this.setup.client)(answer)
-          : answer,
-        cancel
-      }
-    }) as Effect.Effect<Protocol.CellEvent, Protocol.BusyObserver | Protocol.MissingCell | HostFailure>
+      return { answer: within(this.setup.client, "observe", yieldAfter)(answer), cancel }
+    }).pipe(this.refusedFor(cellId)) as Effect.Effect<
+      Protocol.CellEvent,
+      Protocol.BusyObserver | Protocol.MissingCell | HostFailure
+    >
   }
 
   private observation(cellId: Protocol.CellId, yieldAfter: Duration.Duration) {
@@ -185,36 +218,41 @@ class ExtensionSession implements RemoteSession {
   readonly observe: RemoteSession["observe"] = (cellId, yieldAfter, idempotencyKey) =>
     idempotencyKey === undefined
       ? this.observeNext(cellId, yieldAfter)
-      : this.ask(Extension.Observe, { ...this.observation(cellId, yieldAfter), idempotencyKey })
+      : this.ask(Extension.Observe, { ...this.observation(cellId, yieldAfter), idempotencyKey }).pipe(
+        within(this.setup.client, "observe", yieldAfter),
+        this.refusedFor(cellId)
+      )
 
   readonly awaitFrontier: RemoteSession["awaitFrontier"] = (cellId) =>
     this.observers.observe(
       cellId,
       () => this.send(Extension.AwaitFrontier, { method: "awaitFrontier", sessionId, cellId })
-    )
+    ).pipe(this.refusedFor(cellId))
 
   readonly resume: RemoteSession["resume"] = (cellId, generation) =>
-    this.ask(Extension.Resume, { method: "resume", sessionId, cellId, generation })
+    this.askSoon(Extension.Resume, { method: "resume", sessionId, cellId, generation }).pipe(this.refusedFor(cellId))
 
   readonly terminate: RemoteSession["terminate"] = (cellId) =>
-    within(patience, "terminate", this.setup.client)(
-      this.ask(
-        Extension.Terminate,
-        { method: "terminate", sessionId, cellId },
-        (outcome) => this.observers.keep(cellId, outcome)
-      )
+    this.askSoon(
+      Extension.Terminate,
+      { method: "terminate", sessionId, cellId },
+      (outcome) => this.observers.keep(cellId, outcome)
     ).pipe(
-      Effect.tap((outcome) => outcome._tag === "Terminated" ? this.callbacks.close(cellId) : Effect.void)
+      this.refusedFor(cellId),
+      Effect.tap((outcome) => {
+        this.observers.forget(cellId)
+        return outcome._tag === "Terminated" ? this.callbacks.close(cellId) : Effect.void
+      })
     )
 
   readonly yieldNow: RemoteSession["yieldNow"] = (cellId) =>
-    this.ask(Extension.YieldNow, { method: "yieldNow", sessionId, cellId })
+    this.askSoon(Extension.YieldNow, { method: "yieldNow", sessionId, cellId }).pipe(this.refusedFor(cellId))
 
   readonly find: RemoteSession["find"] = (cellId, kind) =>
-    this.ask(Extension.Find, { method: "find", sessionId, cellId, kind })
+    this.askSoon(Extension.Find, { method: "find", sessionId, cellId, kind }).pipe(this.refusedFor(cellId))
 
   readonly awaitSettled: RemoteSession["awaitSettled"] = (cellId) =>
-    this.ask(Extension.AwaitSettled, { method: "awaitSettled", sessionId, cellId })
+    this.ask(Extension.AwaitSettled, { method: "awaitSettled", sessionId, cellId }).pipe(this.refusedFor(cellId))
 
   readonly output: RemoteSession["output"] = (cellId) =>
     Stream.callback<Protocol.OutputItem, Protocol.MissingCell | Protocol.Lagged | HostFailure>(
@@ -223,9 +261,16 @@ class ExtensionSession implements RemoteSession {
           const { answer, cancel } = this.send(
             Extension.Output,
             { method: "output", sessionId, cellId },
-            (items) => Queue.offerAllUnsafe(queue, items)
+            (items) => {
+              if (Queue.sizeUnsafe(queue) + items.length > outputCapacity) {
+                Queue.failCauseUnsafe(queue, Cause.fail(new Protocol.Lagged({ capacity: outputCapacity })))
+              } else {
+                Queue.offerAllUnsafe(queue, items)
+              }
+            }
           )
           return answer.pipe(
+            this.refusedFor(cellId),
             Effect.onInterrupt(() => Effect.sync(cancel)),
             Effect.matchCauseEffect({
               onSuccess: () => Queue.end(queue),
@@ -241,26 +286,26 @@ class ExtensionSession implements RemoteSession {
   // ---------------------------------------------------------------------------
 
   readonly cells: RemoteSession["cells"] = Effect.suspend(() =>
-    this.ask(Extension.Cells, { method: "cells", sessionId })
-  )
+    this.askSoon(Extension.Cells, { method: "cells", sessionId })
+  ).pipe(toFailure)
 
   readonly storedValues: RemoteSession["storedValues"] = Effect.suspend(() =>
-    this.ask(Extension.StoredValues, { method: "storedValues", sessionId })
-  )
+    this.askSoon(Extension.StoredValues, { method: "storedValues", sessionId })
+  ).pipe(Effect.catchIf(isRefused, Effect.die))
 
   readonly open = Effect.suspend(() => {
     const { limits, storedValues } = this.setup
-    return this.ask(Extension.Open, {
+    return this.askSoon(Extension.Open, {
       method: "open",
       sessionId,
       ...(limits === undefined ? {} : { limits }),
       ...(storedValues === undefined ? {} : { storedValues })
     })
-  }).pipe(Effect.mapError(({ message }) => new HostFailure({ text: message })))
+  }).pipe(toFailure)
 
   readonly shutdown: RemoteSession["shutdown"] = Effect.suspend(() =>
     Effect.all([
-      this.ask(Extension.Shutdown, { method: "shutdown", sessionId }),
+      this.askSoon(Extension.Shutdown, { method: "shutdown", sessionId }).pipe(toFailure),
       this.callbacks.closeAll
     ], { concurrency: "unbounded", discard: true })
   )

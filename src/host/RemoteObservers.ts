@@ -89,6 +89,16 @@ export class RemoteObservers {
     }
   }
 
+  /** The cell has nothing more to say. */
+  forget(cellId: CellId): void {
+    const place = this.places.get(cellId)
+    if (place !== undefined) {
+      place.kept = undefined
+      place.initial = undefined
+      this.tidy(cellId, place)
+    }
+  }
+
   private retire<A extends Told, E>(cellId: CellId, place: Place, { answer, cancel }: Exchange<A, E>): void {
     place.retired.closeUnsafe()
     cancel()

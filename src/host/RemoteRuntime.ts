@@ -23,6 +23,7 @@ import * as Protocol from "../Protocol.ts"
 import { type Cell, type CreateError, type ObserveOptions, type PausableCell, SessionRuntime } from "../Runtime.ts"
 import { Client } from "./Client.ts"
 import { capability } from "./Extension.ts"
+import { Remembered } from "./Remembered.ts"
 import * as RemoteExtension from "./RemoteExtension.ts"
 import { type Kind, type RemoteSession, stale } from "./RemoteSession.ts"
 import { HostFailure, type Transport } from "./RemoteTransport.ts"
@@ -87,12 +88,13 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   /** The live cells of the host, and whether they are settled. */
   const live = new Map<Protocol.CellId, boolean>()
   /** Cells of hosts that are gone. */
-  const lost = new Set<Protocol.CellId>()
+  const lost = new Remembered<Protocol.CellId>(limits.maxRememberedCells)
   const terminating = new Set<Protocol.CellId>()
   let generation = 0
   let current: RemoteSession | undefined
   let connecting: Deferred.Deferred<RemoteSession, HostFailure> | undefined
   let closing: Deferred.Deferred<void> | undefined
+  let closed = false
 
   const publish = (event: Protocol.LifecycleEvent) => {
     switch (event._tag) {
@@ -126,9 +128,6 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       }
       publish({ _tag: "Closed", cellId })
       lost.add(cellId)
-      if (lost.size > limits.maxRememberedCells) {
-        lost.delete(lost.values().next().value!)
-      }
     }
   }
 
@@ -148,6 +147,9 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
         storedValues: options.storedValues,
         publish
       })
+      if (closing !== undefined) {
+        return yield* new HostFailure({ text: new Protocol.ShuttingDown().message })
+      }
       current = session
       client.onLost(() => onLost(session, host))
       return session
@@ -181,11 +183,9 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   ): Effect.Effect<A, CreateError> =>
     Effect.suspend(() =>
       closing === undefined
-        ? toIsolateFailure(
-          Effect.flatMap(
-            session,
-            (session) => closing === undefined ? make(session) : Effect.fail(new Protocol.ShuttingDown())
-          )
+        ? toIsolateFailure(Effect.flatMap(session, make)).pipe(
+          // The host is taken from under a request that still waits for it.
+          Effect.mapError((error) => closing === undefined ? error : new Protocol.ShuttingDown())
         )
         : Effect.fail(new Protocol.ShuttingDown())
     )
@@ -196,7 +196,11 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     ask: (session: RemoteSession) => Effect.Effect<A, E>
   ): Effect.Effect<A, E | Protocol.MissingCell> =>
     Effect.suspend((): Effect.Effect<A, E | Protocol.MissingCell> =>
-      current === undefined || lost.has(cellId) ? Effect.fail(stale(cellId)) : ask(current)
+      closed
+        ? Effect.fail(new Protocol.MissingCell({ cellId, finished: true }))
+        : current === undefined || lost.has(cellId)
+        ? Effect.fail(stale(cellId))
+        : ask(current)
     )
 
   /** A termination lasts until the callbacks here have ended, and the host does not know how long that is. */
@@ -216,12 +220,21 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   const shutdown = Effect.suspend(() => {
     if (closing === undefined) {
       const done = closing = Deferred.makeUnsafe<void>()
-      const end = current === undefined ? Effect.void : current.shutdown.pipe(
+      // Without a session there may be a host that has not answered yet.
+      const end = current === undefined ? Scope.close(hosts, Exit.void) : current.shutdown.pipe(
         Effect.timeoutOption(Duration.sum(limits.cancellationGrace, Duration.fromInputUnsafe(closeWithin))),
         // A host that is gone has shut down.
         Effect.ignore
       )
-      runFork(Effect.andThen(end, Effect.sync(lifecycle.end)).pipe(Deferred.into(done)))
+      runFork(
+        end.pipe(
+          Effect.andThen(Effect.sync(() => {
+            closed = true
+            lifecycle.end()
+          })),
+          Deferred.into(done)
+        )
+      )
     }
     return Deferred.await(closing)
   })
@@ -250,7 +263,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     yieldNow: ({ id }) => asking(id, (session) => toStale(id)(session.yieldNow(id))),
     cell: (id) => Effect.as(find(id, "continuing"), toCell(id)),
     pausableCell: (id) => Effect.as(find(id, "pausable"), toPausable(id)),
-    cells: Effect.suspend(() => current === undefined ? Effect.succeed([]) : current.cells).pipe(
+    cells: Effect.suspend(() => current === undefined || closed ? Effect.succeed([]) : current.cells).pipe(
       Effect.catchIf(isFailure, () => Effect.succeed([])),
       Effect.map((cells) =>
         cells.map(({ cellId, kind, ...state }) => ({
@@ -264,9 +277,10 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
         id,
         (session) => Effect.catchIf(session.awaitSettled(id), isFailure, () => Effect.succeed("Failed" as const))
       ),
-    storedValues: Effect.suspend(() => current === undefined ? Effect.succeed({}) : current.storedValues).pipe(
-      Effect.catchIf(isFailure, () => Effect.succeed({}))
-    ),
+    storedValues: Effect.suspend(() => current === undefined || closed ? Effect.succeed({}) : current.storedValues)
+      .pipe(
+        Effect.catchIf(isFailure, () => Effect.succeed({}))
+      ),
     events: lifecycle.stream(() => []),
     output: ({ id }) =>
       Stream.unwrap(asking(id, (session) => Effect.succeed(session.output(id)))).pipe(

@@ -105,15 +105,20 @@ export const stale = (cellId: Protocol.CellId): Protocol.MissingCell =>
 /** The host does what the protocol does not allow. */
 export const violation = (what: string) => new HostFailure({ text: `the code-mode host broke the protocol: ${what}` })
 
+/** Output items that a reader may be behind. */
+export const outputCapacity = 1_000_000
+
 /** How long a host may take to answer, beyond the time that an observation is to last. */
 export const patience = Duration.seconds(61)
 
-/** Gives the host up if it does not answer in time. */
-export const within = (duration: Duration.Input, what: string, client: Client) =>
+/** Gives the host up if it does not answer in time. An observation may last for ever. */
+export const within = (client: Client, what: string, yieldAfter = Duration.zero) =>
 <A, E>(
   answer: Effect.Effect<A, E>
 ): Effect.Effect<A, E | HostFailure> =>
-  Effect.timeoutOrElse(answer, {
-    duration,
-    orElse: () => Effect.fail(client.lose(`code-mode host timed out waiting for ${what} response`))
-  })
+  Duration.isFinite(yieldAfter)
+    ? Effect.timeoutOrElse(answer, {
+      duration: Duration.sum(yieldAfter, patience),
+      orElse: () => Effect.fail(client.lose(`code-mode host timed out waiting for ${what} response`))
+    })
+    : answer

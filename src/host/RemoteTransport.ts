@@ -4,9 +4,11 @@
  * @internal
  */
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { type ChildProcessByStdio, spawn } from "node:child_process"
+import type { EventEmitter } from "node:events"
 import { realpathSync } from "node:fs"
 import * as Net from "node:net"
 import { dirname, join } from "node:path"
@@ -55,22 +57,30 @@ type Child = ChildProcessByStdio<Writable, Readable, Readable>
 
 const isGone = (child: Child) => child.exitCode !== null || child.signalCode !== null
 
-const awaitExit = (child: Child): Effect.Effect<void> =>
+const once = (emitter: EventEmitter, event: string): Effect.Effect<void> =>
   Effect.callback((resume) => {
-    if (isGone(child)) {
-      return resume(Effect.void)
-    }
     const done = () => resume(Effect.void)
-    child.once("exit", done)
-    return Effect.sync(() => child.off("exit", done))
+    emitter.once(event, done)
+    return Effect.sync(() => emitter.off(event, done))
   })
 
-/** The host and whatever it has started in its process group. */
-const kill = (child: Child) => {
-  if (child.pid !== undefined && !isGone(child)) {
-    process.kill(-child.pid, "SIGKILL")
-  }
-}
+const awaitExit = (child: Child): Effect.Effect<void> =>
+  Effect.suspend(() => isGone(child) ? Effect.void : once(child, "exit"))
+
+/**
+ * Waits until nothing can be said to the host, or by it. What ends first says little: the process knows why it ended,
+ * and the last that it said may still be in its streams, which a child of its own may hold open for ever.
+ */
+const awaitGone = (child: Child): Effect.Effect<void> =>
+  Effect.raceFirst(
+    once(child, "close"),
+    Effect.raceAllFirst([once(child, "exit"), once(child.stdout, "close"), once(child.stdin, "close")]).pipe(
+      Effect.andThen(Effect.sleep(leaveWithin))
+    )
+  )
+
+/** Ends the host and whatever it has started in its process group, if any of them is left. */
+const kill = ({ pid }: Child) => Result.try(() => pid !== undefined && process.kill(-pid, "SIGKILL"))
 
 const start = ({ args, command, env }: Command) =>
   Effect.callback<Child, HostFailure>((resume) => {
@@ -82,7 +92,8 @@ const start = ({ args, command, env }: Command) =>
       windowsHide: true
     })
     child.once("spawn", () => resume(Effect.succeed(child)))
-    child.once(
+    child.once("exit", () => kill(child))
+    child.on(
       "error",
       (error) =>
         resume(Effect.fail(new HostFailure({ text: `failed to spawn code-mode host ${command}: ${error.message}` })))
@@ -98,24 +109,30 @@ const end = (child: Child) =>
     })
   )
 
+const whyGone = ({ exitCode, signalCode }: Child, stderr: string) => {
+  const said = stderr.trim()
+  const end = exitCode === null && signalCode === null
+    ? "closed its streams"
+    : `ended with ${signalCode ?? `status ${exitCode}`}`
+  return `code-mode host ${end}${said && `: ${said}`}`
+}
+
 /** Starts a host that is ended with the scope. */
 export const spawnHost = (command: Command): Effect.Effect<Transport, HostFailure, Scope.Scope> =>
   Effect.acquireRelease(start(command), end).pipe(
-    Effect.map((child) => {
+    Effect.flatMap(Effect.fnUntraced(function*(child) {
       let stderr = ""
       child.stderr.on("data", (bytes: Buffer) => {
         stderr = (stderr + bytes.toString()).slice(-keptStderr)
       })
+      // Detached: it is heard, too, when the scope closes.
+      const gone = yield* Effect.forkDetach(awaitGone(child), { startImmediately: true })
       return {
         input: child.stdout,
         output: child.stdin,
-        onGone: (listener) =>
-          child.once("close", (code, signal) => {
-            const said = stderr.trim()
-            listener(`code-mode host ended with ${signal ?? `status ${code}`}${said && `: ${said}`}`)
-          })
+        onGone: (listener) => gone.addObserver(() => listener(whyGone(child, stderr)))
       }
-    })
+    }))
   )
 
 /** Connects to a host that listens at a path. The host stays when the scope closes. */
@@ -123,19 +140,27 @@ export const connectHost = (path: string): Effect.Effect<Transport, HostFailure,
   Effect.acquireRelease(
     Effect.callback<Net.Socket, HostFailure>((resume) => {
       const socket = Net.connect(path)
-      const onError = (error: Error) =>
-        resume(Effect.fail(new HostFailure({ text: `cannot connect to the code-mode host: ${error.message}` })))
-      socket.once("error", onError).once("connect", () => {
-        socket.off("error", onError)
-        resume(Effect.succeed(socket))
-      })
-      return Effect.sync(() => socket.destroy())
+      // It stays: a host may hang up as soon as it has picked up.
+      socket.on("error", (error) =>
+        resume(Effect.fail(new HostFailure({ text: `cannot connect to the code-mode host: ${error.message}` }))))
+      socket.once("connect", () =>
+        resume(Effect.succeed(socket)))
+      return Effect.sync(() =>
+        socket.destroy()
+      )
     }),
     (socket) => Effect.sync(() => socket.destroy())
   ).pipe(
     Effect.map((socket) => ({
       input: socket,
       output: socket,
-      onGone: (listener) => socket.once("close", () => listener("the code-mode host closed the connection"))
+      onGone: (listener) => {
+        const gone = () => listener("the code-mode host closed the connection")
+        if (socket.closed) {
+          gone()
+        } else {
+          socket.once("close", gone)
+        }
+      }
     }))
   )

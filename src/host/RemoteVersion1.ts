@@ -19,12 +19,12 @@ import * as Broadcast from "../internal/Broadcast.ts"
 import * as Protocol from "../Protocol.ts"
 import type { CreateError } from "../Runtime.ts"
 import * as Frame from "./Frame.ts"
-import type { Request, ToolDefinition } from "./Message.ts"
+import type { Answer, CellResponse, MessageId, Request, ToolDefinition } from "./Message.ts"
+import { Remembered } from "./Remembered.ts"
 import { RemoteCallbacks } from "./RemoteCallbacks.ts"
-import type * as RemoteMessage from "./RemoteMessage.ts"
 import { type Exchange, RemoteObservers } from "./RemoteObservers.ts"
 import {
-  patience,
+  outputCapacity,
   type RemoteSession,
   type Settled,
   type Setup,
@@ -40,8 +40,6 @@ const sessionId = "session-1"
 /** As good as for ever, and still a time that every host can count to. */
 const foreverMillis = 2 ** 31 - 10_000
 
-const outputCapacity = 1_000_000
-
 const lostText = "exec runtime ended unexpectedly"
 
 interface Cell {
@@ -50,7 +48,7 @@ interface Cell {
   readonly output: Broadcast.Broadcast<Protocol.OutputItem>
   readonly settled: Deferred.Deferred<Settled>
   /** The id of the request that observes it. */
-  observation: number | undefined
+  observation: MessageId | undefined
   terminating: boolean
 }
 
@@ -90,7 +88,7 @@ class Version1 implements RemoteSession {
   private readonly limits: Protocol.Limits
   private readonly runFork: ReturnType<typeof Effect.runForkWith<never>>
   private readonly cellsByName = new Map<string, Cell>()
-  private readonly finished = new Set<string>()
+  private readonly finished: Remembered<string>
   private readonly observers: RemoteObservers
   private readonly callbacks: RemoteCallbacks
 
@@ -98,12 +96,12 @@ class Version1 implements RemoteSession {
     const { client } = setup
     this.setup = setup
     this.limits = setup.limits ?? Protocol.Limits.make({})
+    this.finished = new Remembered(this.limits.maxRememberedCells)
     this.runFork = Effect.runForkWith(setup.context)
     this.observers = new RemoteObservers(setup.context)
     this.callbacks = new RemoteCallbacks(setup)
     client.listen({
-      onDelegateRequest: (id, request) => this.callbacks.request(id, request),
-      onDelegateCancel: (id) => this.callbacks.cancel(id),
+      delegate: this.callbacks,
       onCellClosed: (name) => this.close(name),
       onEvent: () => client.lose(violation("it used a capability that it did not grant").text)
     })
@@ -170,15 +168,12 @@ class Version1 implements RemoteSession {
     this.settle(cell, "Terminated")
     this.cellsByName.delete(name)
     this.finished.add(name)
-    if (this.finished.size > this.limits.maxRememberedCells) {
-      this.finished.delete(this.finished.values().next().value!)
-    }
     this.runFork(this.callbacks.close(name))
     this.setup.publish({ _tag: "Closed", cellId: cell.id })
   }
 
   /** What the host says of a cell. */
-  private hear(name: string, response: RemoteMessage.CellResponse): Protocol.CellEvent | HostFailure {
+  private hear(name: string, response: CellResponse): Protocol.CellEvent | HostFailure {
     const said = "Result" in response
       ? response.Result
       : "Yielded" in response
@@ -222,7 +217,9 @@ class Version1 implements RemoteSession {
     Effect.suspend(() => {
       const refusal = refuse(request)
       return refusal === undefined
-        ? Effect.andThen(this.setup.client.room, this.send(request, yieldAfter))
+        ? within(this.setup.client, "execute")(
+          Effect.andThen(this.setup.client.room, this.send(request, yieldAfter))
+        )
         : Effect.fail(refusal)
     })
 
@@ -297,7 +294,7 @@ class Version1 implements RemoteSession {
         return Effect.fail(new Protocol.CapacityExceeded({ limit: "frame", text }))
       }
       const exchange = {
-        answer: Deferred.await(initial),
+        answer: within(client, "execute", yieldAfter)(Deferred.await(initial)),
         cancel: () => {
           if (granted.has("yield-observation")) {
             client.send({ type: "operation/yield", id })
@@ -334,6 +331,7 @@ class Version1 implements RemoteSession {
           ),
           // The cell is made; whatever is wrong with its first output, it goes on.
           Effect.catchIf((error) => error instanceof Protocol.MissingCell, () => Effect.void),
+          Effect.onInterrupt(() => Effect.sync(() => this.runFork(this.terminate(cell.id)))),
           Effect.as(cell.id)
         ))
 
@@ -351,9 +349,9 @@ class Version1 implements RemoteSession {
   private ask<E>(
     name: string,
     request: Request,
-    patience: Duration.Duration | undefined,
+    yieldAfter: Duration.Duration,
     toError: (text: string) => E
-  ): Exchange<Protocol.CellEvent, E | Protocol.MissingCell | HostFailure> & { readonly id: number } {
+  ): Exchange<Protocol.CellEvent, E | Protocol.MissingCell | HostFailure> & { readonly id: number | undefined } {
     const { client } = this.setup
     const answer = Deferred.makeUnsafe<Protocol.CellEvent, E | Protocol.MissingCell | HostFailure>()
     const done = (result: Effect.Effect<Protocol.CellEvent, E | Protocol.MissingCell | HostFailure>) => {
@@ -361,11 +359,11 @@ class Version1 implements RemoteSession {
       return "done" as const
     }
     const id = client.request((id) => ({ type: "operation/request", id, request }), {
-      onResponse: ({ type, ...response }) => {
-        if (type !== "operation/response") {
-          return violation(`it answered a request with ${type}`)
+      onResponse: (response) => {
+        if (response.type !== "operation/response") {
+          return violation(`it answered a request with ${response.type}`)
         }
-        const { result } = response as RemoteMessage.OperationResponse
+        const { result } = response
         if (result.status === "error") {
           return done(Effect.fail(toError(result.message)))
         }
@@ -382,12 +380,13 @@ class Version1 implements RemoteSession {
       onLost: (failure) => {
         Deferred.doneUnsafe(answer, Effect.fail(failure))
       }
-    }) as number
+    })
+    if (id instanceof Frame.FrameError) {
+      return { id: undefined, answer: Effect.fail(toError(id.text)), cancel: () => {} }
+    }
     return {
       id,
-      answer: patience === undefined
-        ? Deferred.await(answer)
-        : within(patience, request.method.slice("session/".length), client)(Deferred.await(answer)),
+      answer: within(client, request.method.slice("session/".length), yieldAfter)(Deferred.await(answer)),
       cancel: () => {
         client.send({ type: "operation/cancel", id })
       }
@@ -410,7 +409,7 @@ class Version1 implements RemoteSession {
               sessionId,
               request: { cell_id: name, yield_time_ms: toMillis(yieldAfter) }
             },
-            Duration.isFinite(yieldAfter) ? Duration.sum(yieldAfter, patience) : undefined,
+            yieldAfter,
             (text) =>
               text.endsWith("already has an active observer")
                 ? new Protocol.BusyObserver({ cellId })
@@ -435,7 +434,7 @@ class Version1 implements RemoteSession {
         const { answer } = this.ask(
           name,
           { method: "session/terminate", sessionId, cellId: name },
-          patience,
+          Duration.zero,
           (text) =>
             text.endsWith("is already terminating")
               ? new Protocol.AlreadyTerminating({ cellId })
@@ -445,7 +444,10 @@ class Version1 implements RemoteSession {
           // A cell that is being terminated does not yield any more.
           Effect.map((event) => event as Protocol.Outcome),
           (outcome) => Effect.onInterrupt(outcome, () => Effect.sync(() => this.keepLater(cellId, answer))),
-          Effect.tap((outcome) => outcome._tag === "Terminated" ? this.callbacks.close(name) : Effect.void)
+          Effect.tap((outcome) => {
+            this.observers.forget(cellId)
+            return outcome._tag === "Terminated" ? this.callbacks.close(name) : Effect.void
+          })
         )
       }))
 
@@ -501,7 +503,7 @@ class Version1 implements RemoteSession {
 
   readonly storedValues: RemoteSession["storedValues"] = Effect.die(new Error(unsaid("reading stored values")))
 
-  private command(request: Request, expected: RemoteMessage.Answer["type"]): Effect.Effect<void, HostFailure> {
+  private command(request: Request, expected: Answer["type"]): Effect.Effect<void, HostFailure> {
     return Effect.suspend(() => {
       const { client } = this.setup
       const answer = Deferred.makeUnsafe<void, HostFailure>()
@@ -524,7 +526,7 @@ class Version1 implements RemoteSession {
           Deferred.doneUnsafe(answer, Effect.fail(failure))
         }
       })
-      return Deferred.await(answer)
+      return within(client, request.method.slice("session/".length))(Deferred.await(answer))
     })
   }
 

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
 import type { Readable, Writable } from "node:stream"
 
 export type Told<Type extends Message.HostMessage["type"]> = Extract<Message.HostMessage, { readonly type: Type }>
@@ -46,6 +46,11 @@ const failure = (cause: Cause.Cause<{ readonly message: string }>): string => {
   return error instanceof Error ? error.message : String(error)
 }
 
+/** As strict as can be: the host writes nothing that the protocol does not know. */
+export const decode = Message.decodeText(
+  Schema.decodeUnknownResult(Message.HostMessage, { onExcessProperty: "error" })
+)
+
 export class Client {
   /** Everything the host said, in order. */
   readonly told: Array<Message.HostMessage> = []
@@ -62,7 +67,7 @@ export class Client {
     this.input = input
     this.output = output
     const decoder = new Frame.Decoder((payload) => {
-      const message = Message.decodeHostMessage(payload.toString())
+      const message = decode(payload.toString())
       if (Result.isFailure(message)) {
         this.lose(`the host said ${payload.toString("utf8", 0, 200)}: ${message.failure.text}`)
       } else {

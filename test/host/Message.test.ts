@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Message from "effect-code-mode/host/Message"
 import * as Result from "effect/Result"
+import { decode } from "./Client.ts"
 
 /** Every shape of a message, as JSON that the published host and its clients have sent. */
 const fromClients = [
@@ -75,7 +76,7 @@ describe("messages", () => {
 
   it("of hosts are what they were after a round trip", () => {
     for (const text of fromHosts) {
-      assert.deepStrictEqual(Result.map(Message.decodeHostMessage(text), Message.encode), Result.succeed(text))
+      assert.deepStrictEqual(Result.map(decode(text), Message.encode), Result.succeed(text))
     }
   })
 

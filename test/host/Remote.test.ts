@@ -293,7 +293,7 @@ const deafHost = (pidFile: string) => `
   }
   const answers = {
     "connection/hello": { type: "connection/ready", selectedVersion: 1, capabilities: [] },
-    "session/open": { type: "operation/response", id: 1, result: { status: "ok", value: { type: "session/ready" } } }
+    "session/open": { type: "operation/response", id: 1, result: { status: "ok", value: { type: "session/ready", sessionId: "session-1" } } }
   }
   let heard = ""
   process.stdin.on("data", (bytes) => {

@@ -1,10 +1,12 @@
 /** A host that a test plays, message by message. */
 import { assert } from "@effect/vitest"
 import * as Delegate from "effect-code-mode/Delegate"
+import * as Extension from "effect-code-mode/host/Extension"
 import * as Frame from "effect-code-mode/host/Frame"
-import * as Message from "effect-code-mode/host/Message"
+import type * as Message from "effect-code-mode/host/Message"
 import * as RemoteRuntime from "effect-code-mode/host/RemoteRuntime"
 import type { Transport } from "effect-code-mode/host/RemoteTransport"
+import type { Limits } from "effect-code-mode/Protocol"
 import type * as Runtime from "effect-code-mode/Runtime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -12,7 +14,7 @@ import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import { PassThrough } from "node:stream"
 
-type ClientMessage = Message.ClientMessage
+type ClientMessage = Message.ClientMessage | Extension.ClientMessage
 type Method = Message.Request["method"]
 
 export class FakeHost {
@@ -26,7 +28,7 @@ export class FakeHost {
 
   constructor() {
     const decoder = new Frame.Decoder((payload) => {
-      const message = Message.decodeClientMessage(payload.toString())
+      const message = Extension.decodeClientMessage(payload.toString())
       Queue.offerUnsafe(this.said, Result.getOrThrow(message))
       Queue.flushUnsafe(this.said)
     })
@@ -41,6 +43,8 @@ export class FakeHost {
   /** Says anything, whether it is a message or not. */
   readonly send = (...messages: ReadonlyArray<object>) =>
     Effect.sync(() => messages.forEach((message) => this.input.write(Frame.encode(JSON.stringify(message)))))
+
+  readonly write = (bytes: Uint8Array) => Effect.sync(() => this.input.write(bytes))
 
   /** What the client says next. */
   readonly next: Effect.Effect<ClientMessage> = Queue.take(this.said)
@@ -58,6 +62,20 @@ export class FakeHost {
       assert.strictEqual<string>(request.method, method)
       return Number(id)
     })
+
+  /** The id of the client's next message, which is to be this request under our capability. */
+  readonly asked = (method: Extension.Request["method"]) =>
+    Effect.map(this.take("extension/request"), ({ id, request }) => {
+      assert.strictEqual<string>(request.method, method)
+      return id
+    })
+
+  /** Answers a request under our capability. */
+  readonly tell = (id: number, value: unknown) =>
+    this.send({ type: "extension/response", id, result: { status: "ok", value } })
+
+  /** Tells a step in the life of a cell. */
+  readonly happened = (event: object) => this.send({ type: "extension/event", sessionId: "session-1", event })
 
   readonly answer = (id: number, value: object) =>
     this.send({ type: "operation/response", id, result: { status: "ok", value } })
@@ -82,10 +100,14 @@ export class FakeHost {
 }
 
 /** Shakes hands with a client and opens its session. */
-const greet = Effect.fnUntraced(function*(host: FakeHost, capabilities: ReadonlyArray<string>) {
+export const greet = Effect.fnUntraced(function*(host: FakeHost, capabilities: ReadonlyArray<string>) {
   yield* host.take("connection/hello")
   yield* host.send({ type: "connection/ready", selectedVersion: 1, capabilities, somethingNew: true })
-  yield* host.answer(yield* host.request("session/open"), { type: "session/ready", sessionId: "session-1" })
+  if (capabilities.includes(Extension.capability)) {
+    yield* host.tell(yield* host.asked("open"), null)
+  } else {
+    yield* host.answer(yield* host.request("session/open"), { type: "session/ready", sessionId: "session-1" })
+  }
   yield* Deferred.succeed(host.ready, undefined)
 })
 
@@ -95,16 +117,21 @@ export const open = Effect.fnUntraced(function*(
   options?: {
     readonly capabilities?: ReadonlyArray<string> | undefined
     readonly delegate?: Delegate.Delegate["Service"] | undefined
+    readonly limits?: Limits | undefined
+    /** Hosts that the test greets itself. */
+    readonly silent?: ReadonlyArray<FakeHost> | undefined
   }
 ) {
   const remaining = [...hosts]
   for (const host of hosts) {
-    yield* Effect.forkScoped(greet(host, options?.capabilities ?? []))
+    if (options?.silent?.includes(host) !== true) {
+      yield* Effect.forkScoped(greet(host, options?.capabilities ?? []))
+    }
   }
   const session: Runtime.SessionRuntime["Service"] = yield* RemoteRuntime.make({
     transport: Effect.suspend(() => remaining.shift()!.transport),
     offer: RemoteRuntime.capabilities,
-    limits: undefined,
+    limits: options?.limits,
     storedValues: undefined
   }).pipe(
     options?.delegate === undefined
