@@ -20,9 +20,11 @@
  */
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
+import { constants } from "node:buffer"
 import type { Socket } from "node:net"
 import type { Readable, Writable } from "node:stream"
 import * as Connection from "./host/Connection.ts"
+import * as Frame from "./host/Frame.ts"
 import * as UnixListener from "./host/UnixListener.ts"
 import type { Isolate } from "./Isolate.ts"
 import { Limits } from "./Protocol.ts"
@@ -51,6 +53,8 @@ export type ListenError = UnixListener.ListenError
  */
 export interface Options {
   readonly limits?: Limits | undefined
+  /** The longest payload of a message, either way: 64 MiB without it. */
+  readonly maxFrameBytes?: number | undefined
 }
 
 const makeHost = (options: Options | undefined): Connection.Host => {
@@ -58,6 +62,7 @@ const makeHost = (options: Options | undefined): Connection.Host => {
   let live = 0
   return {
     limits,
+    maxFrameBytes: Math.min(options?.maxFrameBytes ?? Frame.maxPayload, constants.MAX_STRING_LENGTH),
     liveCells: {
       take: () => {
         const free = live < limits.maxLiveCells

@@ -24,13 +24,15 @@ import { ExtensionHost } from "./ExtensionHost.ts"
 import * as Frame from "./Frame.ts"
 import * as Handshake from "./Handshake.ts"
 import * as Message from "./Message.ts"
-import { Operation } from "./Operation.ts"
+import { maxOperations, Operation, tooManyOperations } from "./Operation.ts"
 import { Outgoing } from "./Outgoing.ts"
+import { Remembered } from "./Remembered.ts"
 import * as Session from "./Session.ts"
 
 /** What the connections of a host share. */
 export interface Host {
   readonly limits: Limits
+  readonly maxFrameBytes: number
   readonly liveCells: Session.LiveCells
 }
 
@@ -44,8 +46,10 @@ export class ConnectionError extends Schema.TaggedError<ConnectionError>("effect
   }
 }
 
-const maxOperations = 4096
 const maxRemembered = 4096
+
+/** How many requests its client has to take at a time, and how many where it was asked. */
+const delegateCapacity = 1024
 const negotiatedDelegateCapacity = 4096
 
 /** How long a client that has said goodbye may take to read what it was told. */
@@ -57,22 +61,6 @@ interface Running {
   readonly operation: Operation
   readonly method: Message.Request["method"]
   readonly fiber: Fiber.Fiber<void, Session.OperationError>
-}
-
-/** The last things of a kind that were, to tell them from those that never were. */
-class Remembered<A> {
-  private readonly values = new Set<A>()
-
-  has(value: A): boolean {
-    return this.values.has(value)
-  }
-
-  add(value: A): void {
-    this.values.add(value)
-    if (this.values.size > maxRemembered) {
-      this.values.delete(this.values.values().next().value!)
-    }
-  }
 }
 
 class Connection {
@@ -89,9 +77,9 @@ class Connection {
   /** Where the client was granted our capability. */
   private extension: ExtensionHost | undefined
   private readonly sessions = new Map<string, Deferred.Deferred<Session.Session, Session.OperationError>>()
-  private readonly endedSessions = new Remembered<string>()
+  private readonly endedSessions = new Remembered<string>(maxRemembered)
   private readonly operations = new Map<Message.MessageId, Running>()
-  private readonly endedOperations = new Remembered<Message.MessageId>()
+  private readonly endedOperations = new Remembered<Message.MessageId>(maxRemembered)
 
   constructor(options: {
     readonly host: Host
@@ -157,7 +145,8 @@ class Connection {
     }
     const granted: ReadonlySet<string> = new Set(answer.capabilities)
     const { limits, liveCells } = this.host
-    const capacity = granted.has("delegate-capacity-4096")
+    // The capability does not undo a bound that is there to be low.
+    const capacity = granted.has("delegate-capacity-4096") && limits.maxToolCallsInFlight >= delegateCapacity
       ? Math.max(negotiatedDelegateCapacity, limits.maxToolCallsInFlight)
       : limits.maxToolCallsInFlight
     this.client = {
@@ -209,7 +198,7 @@ class Connection {
     const operation = new Operation(id, this.outgoing, this.clock)
     if (this.operations.size >= maxOperations) {
       this.endedOperations.add(id)
-      return operation.fail("code-mode host has too many in-flight requests")
+      return operation.fail(tooManyOperations)
     }
     const fiber = this.runFork(this.run(operation, request, client))
     this.operations.set(id, { operation, method: request.method, fiber })
@@ -312,11 +301,11 @@ export const serve = Effect.fnUntraced(function*(
   const context = Context.omit(Scope.Scope)(yield* Effect.context<Isolate>()) as Context.Context<Isolate>
   const clock = yield* Clock.Clock
   const ended = Deferred.makeUnsafe<void, ConnectionError>()
-  const outgoing = new Outgoing(output)
+  const outgoing = new Outgoing(output, host.maxFrameBytes)
   // All sessions of a client end in one grace.
   const scope = yield* Scope.make("parallel")
   const connection = new Connection({ host, outgoing, scope, clock, context, ended })
-  const decoder = new Frame.Decoder((payload) => connection.receive(payload))
+  const decoder = new Frame.Decoder((payload) => connection.receive(payload), host.maxFrameBytes)
 
   const onData = (bytes: Buffer) => {
     // A bug in what follows is to cost this client its connection, and not the others theirs.

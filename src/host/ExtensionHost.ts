@@ -28,12 +28,18 @@ import {
 import * as Runtime from "../Runtime.ts"
 import * as Extension from "./Extension.ts"
 import { FrameError } from "./Frame.ts"
+import { maxOperations, tooManyOperations } from "./Operation.ts"
+import { Remembered } from "./Remembered.ts"
 import type { Client } from "./Session.ts"
 
 interface Session {
   readonly runtime: Runtime.SessionRuntime["Service"]
   readonly scope: Scope.Closeable
   readonly watching: Fiber.Fiber<unknown, unknown>
+  /** Live cells that have a place among those of the host. */
+  readonly placed: Set<CellId>
+  /** Under which cells were made. */
+  readonly keys: Remembered<string>
 }
 
 type Request<Method extends Extension.Request["method"]> = Extract<Extension.Request, { readonly method: Method }>
@@ -119,6 +125,10 @@ export class ExtensionHost {
     if (this.requests.has(id)) {
       return `duplicate code-mode extension request ID ${id}`
     }
+    if (this.requests.size >= maxOperations) {
+      this.refuse(id, tooManyOperations)
+      return undefined
+    }
     const fiber = this.runFork(this.run(id, request))
     if (fiber.pollUnsafe() === undefined) {
       this.requests.set(id, fiber)
@@ -156,7 +166,7 @@ export class ExtensionHost {
     const { runtime } = session
     switch (request.method) {
       case "create":
-        return this.answer(id, Extension.Create, this.create(session, request))
+        return this.answer(id, Extension.Create, this.create(session, request), "whole")
       case "observe":
         return this.answer(id, Extension.Observe, this.inRoom(this.observe(session, request)))
       case "awaitFrontier":
@@ -201,7 +211,7 @@ export class ExtensionHost {
       case "output":
         return this.answer(id, Extension.Output, this.output(session, id, request.cellId))
       case "shutdown":
-        return this.answer(id, Extension.Shutdown, this.shutdown(session, request.sessionId))
+        return this.answer(id, Extension.Shutdown, this.shutdown(session, request.sessionId), "whole")
     }
   }
 
@@ -209,14 +219,18 @@ export class ExtensionHost {
     this.client.outgoing.post({ type: "extension/response", id, result: { status: "refused", message } })
   }
 
-  /** Answers with how it ends. What has happened is told, even to a client that has taken its request back. */
+  /**
+   * Answers with how it ends. What has happened is told, even to a client that has taken its request back; what would
+   * leave something behind in the middle happens as a whole.
+   */
   private answer<A, E>(
     id: number,
     operation: Extension.Operation<Schema.Top, A, E>,
-    effect: Effect.Effect<A, E | Refused, Isolate>
+    effect: Effect.Effect<A, E | Refused, Isolate>,
+    happens: "in part" | "whole" = "in part"
   ): Effect.Effect<void, never, Isolate> {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Effect.exit(restore(effect)), (exit) => {
+      Effect.flatMap(Effect.exit(happens === "whole" ? effect : restore(effect)), (exit) => {
         const result = toAnswer(operation, exit)
         const letter = this.client.outgoing.post({ type: "extension/response", id, result })
         if (letter instanceof FrameError) {
@@ -253,16 +267,13 @@ export class ExtensionHost {
       announcements.set(id, latch)
       return latch
     }
-    /** Live cells that have a place among those of the host. */
     const placed = new Set<CellId>()
+    const bounds = limits ?? ours
 
     const onEvent = (event: LifecycleEvent) => {
       outgoing.post({ type: "extension/event", sessionId, event })
       if (event._tag === "Admitted") {
         announcement(event.cellId).openUnsafe()
-        if (liveCells.take()) {
-          placed.add(event.cellId)
-        }
       } else if (event._tag === "Closed") {
         announcements.delete(event.cellId)
         if (placed.delete(event.cellId)) {
@@ -271,7 +282,7 @@ export class ExtensionHost {
       }
     }
 
-    const runtime = yield* Runtime.make({ limits: limits ?? ours, storedValues }).pipe(
+    const runtime = yield* Runtime.make({ limits: bounds, storedValues }).pipe(
       Effect.provideService(Delegate, delegate.forSession(sessionId, (id) => announcement(id).await)),
       Scope.provide(scope),
       Effect.onError((cause) => {
@@ -283,7 +294,8 @@ export class ExtensionHost {
       Stream.runForEach(runtime.events, (event) => Effect.sync(() => onEvent(event))),
       { startImmediately: true }
     )
-    this.sessions.set(sessionId, { runtime, scope, watching })
+    const keys = new Remembered<string>(bounds.maxRememberedCells)
+    this.sessions.set(sessionId, { runtime, scope, watching, placed, keys })
     return null
   })
 
@@ -303,17 +315,33 @@ export class ExtensionHost {
   // Cells
   // ---------------------------------------------------------------------------
 
-  private create({ runtime }: Session, { kind, request }: Request<"create">) {
+  private create(session: Session, { kind, request }: Request<"create">) {
     const { liveCells } = this.client
+    const { keys, placed, runtime } = session
     return Effect.suspend(() => {
-      if (!liveCells.take()) {
+      const place = liveCells.take()
+      const { idempotencyKey: key } = request
+      // A request that comes again may find its cell.
+      if (!place && (key === undefined || !keys.has(key))) {
         return tooManyCells
+      }
+      if (key !== undefined) {
+        keys.add(key)
       }
       const made: Effect.Effect<Runtime.Cell | Runtime.PausableCell, Runtime.CreateError> = kind === "continuing"
         ? runtime.create(request)
         : runtime.createPausable(request)
-      // From its admission on, the cell has a place of its own.
-      return Effect.map(made, (cell) => cell.id).pipe(Effect.ensuring(Effect.sync(liveCells.give)))
+      const settle = Effect.fnUntraced(function*(exit: Exit.Exit<CellId, unknown>) {
+        const isNew = Exit.isSuccess(exit) && !placed.has(exit.value) &&
+          Exit.isSuccess(yield* Effect.exit(ofAnyKind(session, exit.value)))
+        if (isNew) {
+          placed.add(exit.value)
+        } else {
+          liveCells.give()
+        }
+      })
+      const id = Effect.map(made, (cell) => cell.id)
+      return place ? Effect.onExit(id, settle) : id
     })
   }
 

@@ -5,7 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 
-/** The longest payload in bytes, in both directions. */
+/** The longest payload in bytes, in both directions, unless it is said otherwise. */
 export const maxPayload = 64 * 1024 * 1024
 
 const headerLength = 4
@@ -19,14 +19,14 @@ export class FrameError extends Schema.TaggedError<FrameError>("effect-code-mode
   }
 }
 
-const tooLong = (length: number) =>
-  new FrameError({ text: `code-mode IPC frame length ${length} exceeds ${maxPayload} bytes` })
+const tooLong = (length: number, max: number) =>
+  new FrameError({ text: `code-mode IPC frame length ${length} exceeds ${max} bytes` })
 
 /** A payload as a frame. */
-export const encode = (payload: string): Buffer | FrameError => {
+export const encode = (payload: string, max = maxPayload): Buffer | FrameError => {
   const length = Buffer.byteLength(payload)
-  if (length > maxPayload) {
-    return tooLong(length)
+  if (length > max) {
+    return tooLong(length, max)
   }
   const frame = Buffer.allocUnsafe(headerLength + length)
   frame.writeUInt32LE(length, 0)
@@ -37,13 +37,15 @@ export const encode = (payload: string): Buffer | FrameError => {
 /** Takes bytes in pieces of any size, and hands on each payload once it is complete. */
 export class Decoder {
   private readonly onPayload: (payload: Buffer) => void
+  private readonly max: number
   /** The start of a frame, in a buffer that doubles as it fills: its cost is linear however small the pieces are. */
   private buffer = Buffer.alloc(0)
   private size = 0
   private needed = headerLength
 
-  constructor(onPayload: (payload: Buffer) => void) {
+  constructor(onPayload: (payload: Buffer) => void, max = maxPayload) {
     this.onPayload = onPayload
+    this.max = max
   }
 
   /** A payload is valid only while `onPayload` runs. After an error nothing more can be pushed. */
@@ -65,8 +67,8 @@ export class Decoder {
     this.needed = headerLength
     while (bytes.length - offset >= headerLength) {
       const length = bytes.readUInt32LE(offset)
-      if (length > maxPayload) {
-        return tooLong(length)
+      if (length > this.max) {
+        return tooLong(length, this.max)
       }
       const end = offset + headerLength + length
       if (end > bytes.length) {

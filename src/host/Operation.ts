@@ -9,6 +9,12 @@ import * as Frame from "./Frame.ts"
 import type { Answer, CellResponse, MessageId } from "./Message.ts"
 import type { Outgoing } from "./Outgoing.ts"
 
+/** Requests of one client that may be in flight. */
+export const maxOperations = 4096
+
+/** What it hears past that. */
+export const tooManyOperations = "code-mode host has too many in-flight requests"
+
 export class Operation {
   readonly id: MessageId
   private readonly outgoing: Outgoing

@@ -17,8 +17,12 @@ export interface Letter {
 const roomBytes = 1024 * 1024
 const roomLetters = 8192
 
+/** Frames of the greatest length that may be unread before their reader is heard no further. */
+const crowdedFrames = 4
+
 export class Outgoing {
   private readonly stream: Writable
+  private readonly maxPayload: number
   private readonly letters = new Set<Letter>()
   private readonly jobs = new Set<() => void>()
   private bytes = 0
@@ -28,8 +32,9 @@ export class Outgoing {
   private closed = false
   private onEmpty: (() => void) | undefined
 
-  constructor(stream: Writable) {
+  constructor(stream: Writable, maxPayload = Frame.maxPayload) {
     this.stream = stream
+    this.maxPayload = maxPayload
     stream.on("drain", () => {
       this.blocked = false
       this.pump()
@@ -40,7 +45,7 @@ export class Outgoing {
 
   /** Sends a message. What is posted within one tick goes out in one write. */
   post(message: AnyMessage): Letter | Frame.FrameError {
-    const frame = Frame.encode(Message.encode(message))
+    const frame = Frame.encode(Message.encode(message), this.maxPayload)
     if (frame instanceof Frame.FrameError) {
       return frame
     }
@@ -85,7 +90,7 @@ export class Outgoing {
 
   /** Whether the client asks and asks, and does not read. */
   isCrowded(): boolean {
-    return this.letters.size >= roomLetters
+    return this.letters.size >= roomLetters || this.bytes >= crowdedFrames * this.maxPayload
   }
 
   /** From here on nothing is posted. */

@@ -2,6 +2,7 @@
  * A client of the wire protocol for tests: it remembers all it was told, and takes nothing that is no message.
  */
 import type { Delegate } from "effect-code-mode/Delegate"
+import * as Extension from "effect-code-mode/host/Extension"
 import * as Frame from "effect-code-mode/host/Frame"
 import * as Message from "effect-code-mode/host/Message"
 import { CellId, ToolCallId } from "effect-code-mode/Protocol"
@@ -51,9 +52,15 @@ export const decode = Message.decodeText(
   Schema.decodeUnknownResult(Message.HostMessage, { onExcessProperty: "error" })
 )
 
+const decodeExtension = Message.decodeText(
+  Schema.decodeUnknownResult(Extension.HostMessage, { onExcessProperty: "error" })
+)
+
 export class Client {
   /** Everything the host said, in order. */
   readonly told: Array<Message.HostMessage> = []
+  /** What it said under our capability; undefined where it is to say nothing of the kind. */
+  toldMore: Array<Extension.HostMessage> | undefined
   private readonly input: Readable
   private readonly output: Writable
   private readonly watchers = new Set<() => void>()
@@ -66,14 +73,7 @@ export class Client {
   constructor(input: Readable, output: Writable) {
     this.input = input
     this.output = output
-    const decoder = new Frame.Decoder((payload) => {
-      const message = decode(payload.toString())
-      if (Result.isFailure(message)) {
-        this.lose(`the host said ${payload.toString("utf8", 0, 200)}: ${message.failure.text}`)
-      } else {
-        this.hear(message.success)
-      }
-    })
+    const decoder = new Frame.Decoder((payload) => this.read(payload.toString()))
     input.on("data", (bytes: Buffer) => {
       const error = decoder.push(bytes)
       if (error !== undefined) this.lose(error.text)
@@ -81,6 +81,18 @@ export class Client {
     const left = () => this.lose(decoder.isComplete() ? "the host left" : "the host left in the middle of a frame")
     input.on("end", left).on("close", left).on("error", () => {})
     output.on("error", () => {})
+  }
+
+  private read(text: string): void {
+    const message = decode(text)
+    if (Result.isSuccess(message)) {
+      return this.hear(message.success)
+    }
+    const more = decodeExtension(text)
+    if (this.toldMore === undefined || Result.isFailure(more)) {
+      return this.lose(`the host said ${text.slice(0, 200)}: ${message.failure.text}`)
+    }
+    this.toldMore.push(more.success)
   }
 
   private hear(message: Message.HostMessage): void {

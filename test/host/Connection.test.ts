@@ -578,6 +578,18 @@ describe("the client as a delegate", () => {
       assert.deepStrictEqual(requests(client).slice(3).map(({ sessionId }) => sessionId).toSorted(), ["s", "t", "t"])
     }).pipe(Effect.provide(Isolate.layerTest)))
 
+  it.effect("is not sent more than the host's bound because it could take more", () =>
+    Effect.gen(function*() {
+      const { client } = yield* open({
+        limits: Protocol.Limits.make({ maxToolCallsInFlight: 2 }),
+        capabilities: ["delegate-capacity-4096"]
+      })
+      const { isolate } = yield* execute(client)
+      yield* isolate.emit(calls("tool-1", "tool-2", "tool-3"))
+      yield* barrier(client)
+      assert.strictEqual(requests(client).length, 2)
+    }).pipe(Effect.provide(Isolate.layerTest)))
+
   it.effect("hears nothing of a call that was cancelled while it waited its turn", () =>
     Effect.gen(function*() {
       const { client } = yield* open({ limits: Protocol.Limits.make({ maxToolCallsInFlight: 1 }) })
