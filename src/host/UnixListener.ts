@@ -6,8 +6,9 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { unlinkSync } from "node:fs"
+import { linkSync, lstatSync, renameSync, unlinkSync } from "node:fs"
 import * as Net from "node:net"
+import { dirname, join } from "node:path"
 
 /** The socket could not be made. */
 export class ListenError extends Schema.TaggedError<ListenError>("effect-code-mode/host/ListenError")("ListenError", {
@@ -28,7 +29,8 @@ const attempt = (server: Net.Server, path: string): Effect.Effect<void, NodeJS.E
       resume(Effect.fail(error))
     }
     const onListening = () => {
-      server.off("error", onError)
+      // A connection that could not be taken is the loss of one client alone.
+      server.off("error", onError).on("error", () => {})
       resume(Effect.void)
     }
     server.once("error", onError).once("listening", onListening)
@@ -38,17 +40,43 @@ const attempt = (server: Net.Server, path: string): Effect.Effect<void, NodeJS.E
     process.umask(umask)
   })
 
-/** Whether somebody answers at the socket. */
-const isServed = (path: string): Effect.Effect<boolean> =>
+const change = (path: string, run: () => void): Effect.Effect<void, ListenError> =>
+  Effect.try({ try: run, catch: (error) => new ListenError({ path, text: (error as Error).message }) })
+
+/** Whether it is a socket that a host has left behind: nobody listens there. */
+const isAbandoned = (path: string): Effect.Effect<boolean> =>
   Effect.callback((resume) => {
-    const socket = Net.connect(path)
-    const done = (served: boolean) => {
-      socket.destroy()
-      resume(Effect.succeed(served))
+    if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) {
+      return resume(Effect.succeed(false))
     }
-    socket.once("connect", () => done(true)).once("error", () => done(false))
+    const socket = Net.connect(path)
+    const done = (abandoned: boolean) => {
+      socket.destroy()
+      resume(Effect.succeed(abandoned))
+    }
+    socket.once("connect", () => done(false))
+    // Other errors are those of a host that has too much to do.
+    socket.once("error", (error: NodeJS.ErrnoException) => done(error.code === "ECONNREFUSED"))
     return Effect.sync(() => socket.destroy())
   })
+
+/** Clears the path of a socket that was left behind. False if there is something else. */
+const clear = Effect.fnUntraced(function*(path: string) {
+  if (!(yield* isAbandoned(path))) {
+    return false
+  }
+  // Another host may have cleared the path meanwhile, and listen there: what is taken away is looked at once more.
+  const aside = join(dirname(path), `.cm-${process.pid}`)
+  yield* change(path, () => renameSync(path, aside))
+  const abandoned = yield* isAbandoned(aside)
+  yield* change(path, () => {
+    if (!abandoned) {
+      linkSync(aside, path)
+    }
+    unlinkSync(aside)
+  })
+  return abandoned
+})
 
 /** Hands every client's connection to `onConnection`, until the scope closes. */
 export const listen = (
@@ -64,13 +92,9 @@ export const listen = (
         // A host that was killed leaves its socket behind.
         Effect.catchIf(
           (error) => error.code === "EADDRINUSE",
-          (error) =>
-            Effect.flatMap(isServed(path), (served) =>
-              served
-                ? Effect.fail(error)
-                : Effect.andThen(Effect.sync(() => unlinkSync(path)), attempt(server, path)))
+          (error) => Effect.flatMap(clear(path), (cleared) => cleared ? attempt(server, path) : Effect.fail(error))
         )
       )
     ),
-    Effect.mapError((error) => new ListenError({ path, text: error.message }))
+    Effect.mapError((error) => error instanceof ListenError ? error : new ListenError({ path, text: error.message }))
   )
