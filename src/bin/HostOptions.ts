@@ -5,8 +5,12 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { LogLevel } from "effect/LogLevel"
 import * as Schema from "effect/Schema"
 import { parseArgs } from "node:util"
+import type * as Host from "../Host.ts"
+import * as Frame from "../host/Frame.ts"
+import * as V8 from "../isolate/V8.ts"
 import { Limits } from "../Protocol.ts"
 
 /** What the command line asks for. */
@@ -20,7 +24,9 @@ export interface Serve {
   readonly _tag: "Serve"
   /** Of the socket; without it, the client is at standard input and output. */
   readonly path: string | undefined
-  readonly limits: Limits
+  readonly host: Host.Options
+  readonly engine: V8.Options
+  readonly logLevel: LogLevel
 }
 
 /** The command line is wrong. */
@@ -33,9 +39,22 @@ export class UsageError extends Schema.TaggedError<UsageError>("effect-code-mode
   }
 }
 
-type LimitName = keyof typeof Limits.fields
+// =============================================================================
+// Bounds
+// =============================================================================
 
-const descriptions: { readonly [Name in LimitName]: string } = {
+/** The bounds of each session, of the host, and of its engine. */
+const engine = V8.resolve({})
+const defaults = {
+  ...Limits.make({}),
+  maxFrameBytes: Frame.maxPayload,
+  maxLanes: engine.maxLanes,
+  maxMemoryBytes: engine.maxMemoryBytes,
+  laneKillAfter: Duration.millis(engine.killAfterMillis)
+}
+type BoundName = keyof typeof defaults
+
+const descriptions: { readonly [Name in BoundName]: string } = {
   cancellationGrace: "time for all callbacks of a cell, or of a session, to end once they are cancelled",
   notificationDelivery: "time for one notification to be delivered",
   maxHeapSizeBytes: "JavaScript heap of a cell, unless its session asks for another",
@@ -47,22 +66,38 @@ const descriptions: { readonly [Name in LimitName]: string } = {
   maxUndeliveredOutputBytes: "output of a cell that nobody has read",
   maxStoredBytes: "stored values of a session",
   maxSourceBytes: "source of a cell",
-  maxRememberedCells: "ended cells of a session that are told apart from unknown ones"
+  maxRememberedCells: "ended cells of a session that are told apart from unknown ones",
+  maxFrameBytes: "payload of one message, either way",
+  maxLanes: "lanes, processes that run cells, at a time; past it sessions share them",
+  maxMemoryBytes: "memory of the host and its lanes together",
+  laneKillAfter: "time that a lane may go on with a cell that has ended before it takes no more cells"
 }
 
-const defaults = Limits.make({})
-const names = Object.keys(descriptions) as ReadonlyArray<LimitName>
+const names = Object.keys(descriptions) as ReadonlyArray<BoundName>
 
-/** A limit's flag. Durations are given in milliseconds. */
-const flagOf = (name: LimitName): string =>
+/** A bound's flag. Durations are given in milliseconds. */
+const flagOf = (name: BoundName): string =>
   name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`) + (Duration.isDuration(defaults[name]) ? "-ms" : "")
 
-const numberOf = (value: Limits[LimitName]): number => Duration.isDuration(value) ? Duration.toMillis(value) : value
+const numberOf = (value: (typeof defaults)[BoundName]): number =>
+  Duration.isDuration(value) ? Duration.toMillis(value) : value
 
-const limitHelp = (name: LimitName) =>
-  `  --${flagOf(name)} N\n      ${descriptions[name]} (${
-    Number.isFinite(numberOf(defaults[name])) ? numberOf(defaults[name]) : "no bound"
-  })`
+const boundHelp = (name: BoundName) => {
+  const number = numberOf(defaults[name])
+  return `  --${flagOf(name)} N\n      ${descriptions[name]} (${Number.isFinite(number) ? number : "no bound"})`
+}
+
+// =============================================================================
+// The command line
+// =============================================================================
+
+const logLevels: Readonly<Record<string, LogLevel>> = {
+  debug: "Debug",
+  info: "Info",
+  warn: "Warn",
+  error: "Error",
+  none: "None"
+}
 
 export const help = `Usage: code-mode-host [OPTIONS]
 
@@ -71,13 +106,22 @@ Runs code-mode sessions for other programs, over the framed JSON of Codex's code
 Options:
   --listen URL
       stdio, stdio:// or unix:///PATH (stdio)
-${names.map(limitHelp).join("\n")}
+${names.map(boundHelp).join("\n")}
+  --strict-isolation
+      refuse a session that would have to share a lane
+  --no-code-generation
+      take eval and Function from cells
+  --log-level ${Object.keys(logLevels).join("|")}
+      what is written to standard error (warn)
   -h, --help
       print this`
 
 const flags = {
   help: { type: "boolean", short: "h", default: false },
   listen: { type: "string", default: "stdio" },
+  "strict-isolation": { type: "boolean", default: false },
+  "no-code-generation": { type: "boolean", default: false },
+  "log-level": { type: "string", default: "warn" },
   ...Object.fromEntries(names.map((name) => [flagOf(name), { type: "string" } as const]))
 } as const
 
@@ -97,12 +141,22 @@ const toPath = (url: string): Effect.Effect<string | undefined, UsageError> => {
     )
 }
 
-const toLimit = (name: LimitName, text: string): Effect.Effect<object, UsageError> => {
+const toBound = (name: BoundName, text: string): Effect.Effect<number | Duration.Duration, UsageError> => {
   const value = Number(text)
   return /^\d+$/.test(text) && Number.isSafeInteger(value)
-    ? Effect.succeed({ [name]: Duration.isDuration(defaults[name]) ? Duration.millis(value) : value })
+    ? Effect.succeed(Duration.isDuration(defaults[name]) ? Duration.millis(value) : value)
     : Effect.fail(new UsageError({ text: `--${flagOf(name)} takes a number, and got \`${text}\``, status: 2 }))
 }
+
+const toLogLevel = (text: string): Effect.Effect<LogLevel, UsageError> =>
+  Object.hasOwn(logLevels, text)
+    ? Effect.succeed(logLevels[text]!)
+    : Effect.fail(
+      new UsageError({
+        text: `--log-level is one of ${Object.keys(logLevels).join(", ")}, and not \`${text}\``,
+        status: 2
+      })
+    )
 
 /** Reads a command line. */
 export const parse = Effect.fnUntraced(function*(args: ReadonlyArray<string>): Effect.fn.Return<Command, UsageError> {
@@ -114,10 +168,27 @@ export const parse = Effect.fnUntraced(function*(args: ReadonlyArray<string>): E
     return { _tag: "Help" }
   }
   const path = yield* toPath(values.listen)
-  const given = new Map<string, unknown>(Object.entries(values))
-  const changed = yield* Effect.forEach(names, (name) => {
-    const text = given.get(flagOf(name))
-    return text === undefined ? Effect.succeed({}) : toLimit(name, String(text))
-  })
-  return { _tag: "Serve", path, limits: Limits.make(Object.assign({}, ...changed)) }
+  const logLevel = yield* toLogLevel(values["log-level"])
+  const texts = new Map<string, unknown>(Object.entries(values))
+  const given: { -readonly [Name in BoundName]?: (typeof defaults)[Name] } = {}
+  for (const name of names) {
+    const text = texts.get(flagOf(name))
+    if (text !== undefined) {
+      Object.assign(given, { [name]: yield* toBound(name, String(text)) })
+    }
+  }
+  const { laneKillAfter, maxFrameBytes, maxLanes, maxMemoryBytes, ...limits } = given
+  return {
+    _tag: "Serve",
+    path,
+    logLevel,
+    host: { limits: Limits.make(limits), maxFrameBytes },
+    engine: {
+      laneKillAfter,
+      maxLanes,
+      maxMemoryBytes,
+      strictIsolation: values["strict-isolation"],
+      codeGeneration: !values["no-code-generation"]
+    }
+  }
 })

@@ -9,23 +9,27 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
+import * as References from "effect/References"
 import * as Host from "../Host.ts"
 import type { Isolate } from "../Isolate.ts"
 import * as V8 from "../isolate/V8.ts"
 import * as HostOptions from "./HostOptions.ts"
 
 const serve = (
-  { limits, path }: HostOptions.Serve
-): Effect.Effect<void, Host.ConnectionError | Host.ListenError, Isolate> =>
-  path === undefined
-    ? Host.serveStdio({ limits })
-    : Host.serveUnix(path, { limits, onListening: Console.log(`unix://${path}`) })
+  { engine, host, logLevel, path }: HostOptions.Serve
+): Effect.Effect<void, Host.ConnectionError | Host.ListenError> => {
+  const serving: Effect.Effect<void, Host.ConnectionError | Host.ListenError, Isolate> = path === undefined
+    ? Host.serveStdio(host)
+    : Host.serveUnix(path, { ...host, onListening: Console.log(`unix://${path}`) })
+  return serving.pipe(
+    Effect.provide(V8.layer(engine)),
+    Effect.provideService(References.MinimumLogLevel, logLevel)
+  )
+}
 
 /** Gives the status of the process. */
 const program = HostOptions.parse(process.argv.slice(2)).pipe(
-  Effect.flatMap((command) =>
-    command._tag === "Help" ? Console.log(HostOptions.help) : Effect.provide(serve(command), V8.layer())
-  ),
+  Effect.flatMap((command) => command._tag === "Help" ? Console.log(HostOptions.help) : serve(command)),
   Effect.as(0),
   Effect.catch((error) =>
     Effect.as(Console.error(`code-mode-host: ${error.message}`), error._tag === "UsageError" ? error.status : 1)

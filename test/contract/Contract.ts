@@ -337,6 +337,17 @@ export const contract = (implementation: Implementation) => {
         yield* session.shutdown
       }))
 
+    test("leaves no cell to ask about", (host) =>
+      Effect.gen(function*() {
+        const { cell, session } = yield* run(`yield_control(); ${forever}`, host)
+        yield* session.shutdown
+        assert.deepStrictEqual(yield* session.cells, [])
+        for (const ask of [session.observe(cell), session.terminate(cell), session.cell(cell.id)]) {
+          const missing = yield* Effect.flip<unknown, { readonly message: string }, never>(ask)
+          assert.strictEqual(missing.message, `exec cell ${cell.id} not found`)
+        }
+      }))
+
     test("is not held up by deaf callbacks", (host) =>
       Effect.gen(function*() {
         const { session } = yield* run("notify('n'); tools.deaf(); yield_control(); await tools.deaf()", host)

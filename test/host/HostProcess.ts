@@ -22,15 +22,19 @@ export interface HostProcess {
   readonly ended: Effect.Effect<Ended>
 }
 
-/** Starts a host, from its source unless told otherwise. It is killed with the scope, if it still runs. */
-export const start = (...args: ReadonlyArray<string>) => startProgram(entry, ...args)
+export interface HowToStart {
+  readonly command: readonly [program: string, ...args: ReadonlyArray<string>]
+  readonly cwd?: string
+  readonly env?: NodeJS.ProcessEnv
+}
 
-export const startProgram = (
-  program: string,
+/** Starts a host in some way. It is killed with the scope, if it still runs. */
+export const startAs = (
+  { command: [program, ...first], cwd, env }: HowToStart,
   ...args: ReadonlyArray<string>
 ): Effect.Effect<HostProcess, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => spawn(process.execPath, [program, ...args], { stdio: "pipe" })),
+    Effect.sync(() => spawn(program, [...first, ...args], { stdio: "pipe", cwd, env })),
     (child) => Effect.sync(() => child.kill("SIGKILL"))
   ).pipe(
     Effect.flatMap(Effect.fnUntraced(function*(child) {
@@ -48,6 +52,13 @@ export const startProgram = (
       return { child, ended: Fiber.join(ended) }
     }))
   )
+
+/** Starts a program of node's. */
+export const startProgram = (program: string, ...args: ReadonlyArray<string>) =>
+  startAs({ command: [process.execPath, program] }, ...args)
+
+/** Starts the host from its source. */
+export const start = (...args: ReadonlyArray<string>) => startProgram(entry, ...args)
 
 /** Starts a host and shakes hands with it. */
 export const startStdio = Effect.fnUntraced(function*(options?: Parameters<Client["hello"]>[0]) {

@@ -1,10 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Limits } from "effect-code-mode/Protocol"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { existsSync, statSync } from "node:fs"
-import { descendants, isRunning } from "../cli/Process.ts"
-import { say } from "./Client.ts"
+import { spawnSync } from "node:child_process"
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { descendants, isRunning, root } from "../cli/Process.ts"
+import { Client, say } from "./Client.ts"
 import * as HostProcess from "./HostProcess.ts"
 
 /** Nothing here takes long unless it is stuck for ever. */
@@ -30,7 +33,14 @@ const busyHost = Effect.gen(function*() {
   return { ...host, lanes }
 })
 
-const assertGone = (lanes: ReadonlyArray<number>) => assert.deepStrictEqual(lanes.filter((lane) => isRunning(lane)), [])
+/** Waits until processes that were told to go are gone: one that is killed takes its moment. */
+const gone = (lanes: ReadonlyArray<number>) =>
+  Effect.repeat(Effect.void, { while: () => lanes.some((lane) => isRunning(lane)), schedule: tick }).pipe(
+    Effect.timeoutOrElse({
+      duration: "5 seconds",
+      orElse: () => Effect.die(new Error(`still there: ${lanes.filter((lane) => isRunning(lane))}`))
+    })
+  )
 
 describe("a host at standard input and output", () => {
   test("runs cells that call the client's tools", () =>
@@ -80,7 +90,7 @@ describe("a host at standard input and output", () => {
       const { child, ended, lanes } = yield* busyHost
       child.stdin.end()
       assert.deepStrictEqual(yield* ended, { status: 0, stderr: "" })
-      assertGone(lanes)
+      yield* gone(lanes)
     }))
 
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -89,7 +99,7 @@ describe("a host at standard input and output", () => {
         const { child, ended, lanes } = yield* busyHost
         child.kill(signal)
         assert.deepStrictEqual(yield* ended, { status: 0, stderr: "" })
-        assertGone(lanes)
+        yield* gone(lanes)
       }))
   }
 
@@ -102,7 +112,7 @@ describe("a host at standard input and output", () => {
         { while: () => child.exitCode === null && child.signalCode === null, schedule: tick }
       )
       assert.deepStrictEqual(yield* ended, { status: 0, stderr: "" })
-      assertGone(lanes)
+      yield* gone(lanes)
     }))
 
   test("ends on SIGTERM although its client has long stopped reading", () =>
@@ -206,7 +216,7 @@ describe("a host on a socket", () => {
       host.child.kill("SIGTERM")
       assert.deepStrictEqual(yield* host.ended, { status: 0, stderr: "" })
       assert.isFalse(existsSync(host.path))
-      assertGone(lanes)
+      yield* gone(lanes)
       yield* client.left
     }))
 
@@ -227,6 +237,53 @@ describe("a host on a socket", () => {
       yield* (yield* HostProcess.connect(first.path)).hello()
     }))
 
+  test("is not made where there is something else", () =>
+    Effect.gen(function*() {
+      const folder = yield* HostProcess.folder
+      const precious = join(folder, "precious")
+      writeFileSync(precious, "text")
+      const link = join(folder, "link")
+      symlinkSync(precious, link)
+      for (const path of [precious, link, folder]) {
+        const { ended } = yield* HostProcess.start("--listen", `unix://${path}`)
+        const { status, stderr } = yield* ended
+        assert.strictEqual(status, 1)
+        assert.match(stderr, /^code-mode-host: cannot listen on .*EADDRINUSE/)
+      }
+      assert.strictEqual(readFileSync(precious, "utf8"), "text")
+      assert.isTrue(lstatSync(link).isSymbolicLink())
+    }))
+
+  test("is one host's, although many find it abandoned at the same time", () =>
+    Effect.gen(function*() {
+      const folder = yield* HostProcess.folder
+      const path = join(folder, "host.sock")
+      for (let round = 0; round < 3; round++) {
+        const before = yield* HostProcess.start("--listen", `unix://${path}`)
+        yield* HostProcess.listening(before)
+        before.child.kill("SIGKILL")
+        yield* before.ended
+        const hosts = yield* Effect.all(
+          Array.from({ length: 4 }, () => HostProcess.start("--listen", `unix://${path}`))
+        )
+        // Each of them listens or ends.
+        const listening = yield* Effect.forEach(hosts, (host) =>
+          Effect.raceFirst(
+            Effect.as(HostProcess.listening(host), true),
+            Effect.map(host.ended, ({ status }) => {
+              assert.strictEqual(status, 1)
+              return false
+            })
+          ), { concurrency: "unbounded" })
+        assert.deepStrictEqual(listening.filter((listens) => listens), [true])
+        yield* (yield* HostProcess.connect(path)).hello()
+        assert.deepStrictEqual(readdirSync(folder), ["host.sock"])
+        const owner = hosts[listening.indexOf(true)]!
+        owner.child.kill("SIGTERM")
+        yield* owner.ended
+      }
+    }))
+
   test("shares its number of live cells between its clients", () =>
     Effect.gen(function*() {
       const host = yield* HostProcess.startUnix("--max-live-cells", "1")
@@ -242,6 +299,162 @@ describe("a host on a socket", () => {
       const again = Effect.suspend(() => other.answer(other.askExecute("text(1)")))
       yield* Effect.repeat(again, { until: ({ status }) => status === "ok", schedule: tick })
     }))
+})
+
+/** What cannot be hurried, on a machine with other things to do. */
+const grace = "5 seconds"
+
+describe("a host with much to do", () => {
+  const endings: Record<string, (host: HostProcess.HostProcess) => void> = {
+    "its input ends": ({ child }) => child.stdin.end(),
+    "it is told to": ({ child }) => child.kill("SIGTERM")
+  }
+
+  for (const [name, end] of Object.entries(endings)) {
+    test(`ends when ${name}, whatever 200 cells are doing`, () =>
+      Effect.gen(function*() {
+        const host = yield* HostProcess.startStdio()
+        const { client } = host
+        yield* client.open()
+        const sources = [
+          ["while (true) {}", 4],
+          ["await tools.hold()", 96],
+          ["text('x'.repeat(1e5)); await new Promise(() => {})", 50],
+          ["notify('n'); setTimeout(() => {}, 1e6)", 50]
+        ] as const
+        for (const [source, count] of sources) {
+          yield* Effect.all(
+            Array.from({ length: count }, () => client.run(source, { yieldTime: 0, tools: ["hold"] })),
+            { concurrency: 16 }
+          )
+        }
+        yield* client.heardType("delegate/request", 96 + 50)
+        const lanes = descendants(host.child.pid!)
+        // Whoever listened does so no more.
+        client.pause()
+        for (let cell = 0; cell < 10; cell++) {
+          client.askExecute("text('x'.repeat(1e6))")
+        }
+        end(host)
+        yield* Effect.repeat(Effect.void, { while: () => host.child.exitCode === null, schedule: tick }).pipe(
+          Effect.timeout(grace)
+        )
+        client.resume()
+        assert.deepStrictEqual(yield* host.ended, { status: 0, stderr: "" })
+        yield* gone(lanes)
+      }))
+  }
+
+  test("keeps what a client does not read in bounds, and delivers it when it does", () =>
+    Effect.gen(function*() {
+      const { child, client } = yield* HostProcess.startStdio({ optional: ["delegate-capacity-4096"] })
+      const memory = () => Number(readFileSync(`/proc/${child.pid}/statm`, "utf8").split(" ")[1]) * 4096
+      yield* client.open()
+      yield* client.run("text(1)")
+      const before = memory()
+      const { initial } = yield* client.execute(
+        `const all = await Promise.all(Array.from({ length: 5000 }, (_, i) => tools.same('x'.repeat(1e4) + i)))
+         text(all.length)`,
+        { tools: ["same"], yieldTime: 60_000 }
+      )
+      client.pause()
+      yield* Effect.sleep("1 second")
+      const sizes: Array<number> = []
+      for (let call = 1; call <= 5000; call++) {
+        // Reads a little, and no more than it answers.
+        client.resume()
+        const { id } = yield* client.heardType("delegate/request", call)
+        client.pause()
+        client.respond(id, null)
+        if (call % 500 === 0) {
+          sizes.push(memory() - before)
+        }
+      }
+      client.resume()
+      assert.deepStrictEqual(say(yield* initial), ["Result", "5000"])
+      assert.isBelow(Math.max(...sizes), 300 * 2 ** 20)
+    }))
+})
+
+describe("a host that is started", () => {
+  const launcher = join(root, "bin", "code-mode-host.js")
+  const command = join(root, "bin", "effect-code-mode.js")
+  const oldNode = "/usr/bin/node"
+  const isOld = existsSync(oldNode) &&
+    Number(spawnSync(oldNode, ["-p", "parseInt(process.versions.node)"], { encoding: "utf8" }).stdout) < 24
+  const nodeOnPath = { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` }
+
+  const link = Effect.map(HostProcess.folder, (folder) => {
+    const path = join(folder, "host")
+    symlinkSync(launcher, path)
+    return path
+  })
+
+  const ways: Record<string, Effect.Effect<HostProcess.HowToStart, never, Scope.Scope>> = {
+    "by its absolute path in another folder": Effect.succeed({ command: [launcher], cwd: "/", env: nodeOnPath }),
+    "through a symlink": Effect.map(link, (path) => ({ command: [path], env: nodeOnPath })),
+    "with nothing in its environment": Effect.succeed({ command: [process.execPath, launcher], env: {} }),
+    "with a strange environment": Effect.succeed({
+      command: [process.execPath, launcher],
+      env: {
+        NODE_OPTIONS: "--max-old-space-size=512 --enable-source-maps",
+        NODE_ENV: "production",
+        FORCE_COLOR: "1",
+        HOME: "/nowhere",
+        TMPDIR: "/nowhere",
+        LANG: "tr_TR.UTF-8",
+        TZ: "Asia/Kathmandu"
+      }
+    }),
+    "as a subcommand": Effect.succeed({ command: [command, "host"], cwd: "/", env: nodeOnPath }),
+    "as a subcommand, from its source": Effect.succeed({
+      command: [process.execPath, join(root, "src/bin/effect-code-mode.ts"), "host"]
+    }),
+    ...isOld
+      ? {
+        "with an old node on the path": Effect.succeed({
+          command: [launcher],
+          cwd: "/",
+          env: { PATH: "/usr/bin:/bin" }
+        }),
+        "as a subcommand, with an old node on the path": Effect.succeed({
+          command: [command, "host"],
+          cwd: "/",
+          env: { PATH: "/usr/bin:/bin" }
+        })
+      }
+      : {}
+  }
+
+  for (const [name, way] of Object.entries(ways)) {
+    test(`${name} serves a client, and ends with it`, () =>
+      Effect.gen(function*() {
+        const how = yield* way
+        const host = yield* HostProcess.startAs(how, "--max-source-bytes", "200")
+        const client = new Client(host.child.stdout, host.child.stdin)
+        yield* client.hello()
+        yield* client.open()
+        assert.deepStrictEqual(say(yield* client.run("text(6 * 7)")), ["Result", "42"])
+        assert.strictEqual(say(yield* client.answer(client.askExecute(" ".repeat(201))))[0], "error")
+        const started = descendants(host.child.pid!)
+        host.child.stdin.end()
+        assert.deepStrictEqual(yield* host.ended, { status: 0, stderr: "" })
+        yield* gone(started)
+      }))
+
+    test(`${name} ends on SIGTERM`, () =>
+      Effect.gen(function*() {
+        const host = yield* HostProcess.startAs(yield* way)
+        const client = new Client(host.child.stdout, host.child.stdin)
+        yield* client.hello()
+        yield* client.open()
+        yield* client.run("while (true) {}", { yieldTime: 0 })
+        const started = descendants(host.child.pid!)
+        host.child.kill("SIGTERM")
+        assert.deepStrictEqual(yield* host.ended, { status: 0, stderr: "" })
+        yield* gone(started)
+      }))
+  }
 })
 
 describe("the command line", () => {
@@ -305,5 +518,32 @@ describe("the command line", () => {
         "error",
         "the source is longer than 10 bytes"
       ])
+    }))
+
+  test("has a flag for each bound, and says what it is without it", () =>
+    Effect.gen(function*() {
+      const { stdout } = yield* run("--help")
+      const others = ["maxFrameBytes", "maxLanes", "maxMemoryBytes", "laneKillAfter"]
+      for (const name of [...Object.keys(Limits.fields), ...others]) {
+        const flag = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+        assert.match(stdout, new RegExp(`--${flag}(-ms)? N\\n .* [(]([0-9]+|no bound)[)]`), name)
+      }
+    }))
+
+  test("bounds a message, either way", () =>
+    Effect.gen(function*() {
+      const host = yield* HostProcess.startUnix("--max-frame-bytes", "2000")
+      const client = yield* host.connect
+      yield* client.hello()
+      yield* client.open()
+      const [status, message] = say(yield* client.run("text('x'.repeat(3000))"))
+      assert.strictEqual(status, "error")
+      assert.match(
+        String(message),
+        /^code-mode initial response exceeds the IPC frame limit: code-mode IPC frame length 3\d+ exceeds 2000 bytes$/
+      )
+      assert.deepStrictEqual(say(yield* client.run("text(1)")), ["Result", "1"])
+      client.send({ type: "x".repeat(2000) })
+      yield* client.left
     }))
 })
