@@ -20,6 +20,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
+import * as Logger from "effect/Logger"
 import { constants } from "node:buffer"
 import type { Socket } from "node:net"
 import type { Readable, Writable } from "node:stream"
@@ -88,13 +89,15 @@ export const serve = (
 ): Effect.Effect<void, ConnectionError, Isolate> => Effect.suspend(() => Connection.serve(makeHost(options), streams))
 
 /**
- * Serves the one client at standard input and output.
+ * Serves the one client at standard input and output. What it logs goes to standard error.
  *
  * @category running
  * @since 0.1.0
  */
 export const serveStdio = (options?: Options): Effect.Effect<void, ConnectionError, Isolate> =>
-  Effect.suspend(() => serve({ input: process.stdin, output: process.stdout }, options))
+  Effect.suspend(() => serve({ input: process.stdin, output: process.stdout }, options)).pipe(
+    Effect.provideService(Logger.LogToStderr, true)
+  )
 
 const serveSocket = Effect.fnUntraced(function*(host: Connection.Host, socket: Socket) {
   yield* Connection.serve(host, { input: socket, output: socket }).pipe(
