@@ -376,7 +376,11 @@ export const contract = (implementation: Implementation) => {
       }))
   })
 
-  describe.runIf(implementation.extended)(`${implementation.name}: extended`, () => {
+  if (!implementation.extended) {
+    return
+  }
+
+  describe(`${implementation.name}: extended`, () => {
     const create = Effect.fnUntraced(function*(source: string, host: ScriptedHost.ScriptedHost) {
       const session = yield* Runtime.SessionRuntime
       return { session, cell: yield* session.create(request(source, host)) }

@@ -110,9 +110,10 @@ const decode = Schema.decodeUnknownSync(Cases)
 layer(oneLane, { excludeTestServices: true })("over the wire", (it) => {
   for (const file of globSync("*.json", { cwd: directory }).toSorted()) {
     describe.concurrent(file.replace(".json", ""), () => {
-      for (const one of decode(readFileSync(join(directory, file), "utf8"))) {
-        const watchesOutput = one.steps.some((step) => step._tag === "AwaitOutput")
-        it.effect.skipIf(watchesOutput)(one.name, () => Runner.run(one, driver))
+      const cases = decode(readFileSync(join(directory, file), "utf8"))
+      // Version 1 has no way to watch output.
+      for (const one of cases.filter(({ steps }) => steps.every(({ _tag }) => _tag !== "AwaitOutput"))) {
+        it.effect(one.name, () => Runner.run(one, driver))
       }
     })
   }
