@@ -6,13 +6,12 @@ import * as Confinement from "effect-code-mode/isolate/Confinement"
 import * as V8 from "effect-code-mode/isolate/V8"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { spawn, spawnSync } from "node:child_process"
-import { once } from "node:events"
+import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Lanes from "../hostile/Lanes.ts"
-import { run, until } from "./harness.ts"
+import { run, startBusyHost, until } from "./harness.ts"
 
 const isRoot = process.getuid?.() === 0
 
@@ -53,28 +52,10 @@ describe.runIf(process.platform === "linux")("a lane", () => {
     "that is frozen is killed with its host, too",
     () =>
       Effect.gen(function*() {
-        const module = (path: string) => JSON.stringify(new URL(path, import.meta.url).href)
-        const host = spawn(process.execPath, [
-          "--input-type=module",
-          "--eval",
-          `import * as Effect from "effect/Effect"
-         import { Isolate } from ${module("../../src/Isolate.ts")}
-         import * as V8 from ${module("../../src/isolate/V8.ts")}
-         import { run } from ${module("./harness.ts")}
-         await Effect.gen(function*() {
-           yield* run(yield* (yield* Isolate).lease, "text(1)")
-           console.log("started")
-           setInterval(() => {}, 1000)
-           yield* Effect.never
-         }).pipe(Effect.scoped, Effect.provide(V8.layer({ warmLanes: 0 })), Effect.runPromise)`
-        ], { stdio: ["ignore", "pipe", "inherit"] })
-        yield* Effect.addFinalizer(() => Effect.sync(() => host.kill("SIGKILL")))
-        yield* Effect.promise(() => once(host.stdout, "data"))
-        yield* until(() => Lanes.lanesOf(host.pid!).length === 1)
-        const [lane] = Lanes.lanesOf(host.pid!)
-        process.kill(lane!, "SIGSTOP")
+        const { host, lanes } = yield* startBusyHost
+        lanes.forEach((lane) => process.kill(lane, "SIGSTOP"))
         host.kill("SIGKILL")
-        yield* until(() => !Lanes.isAlive(lane!))
+        yield* until(() => lanes.every((lane) => !Lanes.isAlive(lane)))
       })
   )
 })

@@ -7,10 +7,8 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
-import { spawn } from "node:child_process"
-import { once } from "node:events"
 import * as Lanes from "../hostile/Lanes.ts"
-import { hear, hearUntil, program, run, until } from "./harness.ts"
+import { hear, hearUntil, program, run, startBusyHost, until } from "./harness.ts"
 
 const lease = Effect.flatMap(Isolate, (isolate) => isolate.lease)
 
@@ -210,25 +208,7 @@ describe.runIf(process.platform === "linux")("lane processes", () => {
 
   it.live("none outlives a host that is killed", () =>
     Effect.gen(function*() {
-      const module = (path: string) => JSON.stringify(new URL(path, import.meta.url).href)
-      const host = spawn(process.execPath, [
-        "--input-type=module",
-        "--eval",
-        `import * as Effect from "effect/Effect"
-         import { Isolate } from ${module("../../src/Isolate.ts")}
-         import * as V8 from ${module("../../src/isolate/V8.ts")}
-         import { hearUntil, program } from ${module("./harness.ts")}
-         await Effect.gen(function*() {
-           const session = yield* (yield* Isolate).lease
-           yield* hearUntil(yield* session.start(program("for (;;);")), (event) => event._tag === "Started")
-           console.log("started")
-           yield* Effect.never
-         }).pipe(Effect.scoped, Effect.provide(V8.layer()), Effect.runPromise)`
-      ], { stdio: ["ignore", "pipe", "inherit"] })
-      yield* Effect.addFinalizer(() => Effect.sync(() => host.kill("SIGKILL")))
-      yield* Effect.promise(() => once(host.stdout, "data"))
-      yield* until(() => Lanes.lanesOf(host.pid!).length === 2)
-      const lanes = Lanes.lanesOf(host.pid!)
+      const { host, lanes } = yield* startBusyHost
       host.kill("SIGKILL")
       yield* until(() => lanes.every((pid) => !Lanes.isAlive(pid)))
     }))

@@ -4,6 +4,10 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { fileURLToPath } from "node:url"
+import * as Lanes from "../hostile/Lanes.ts"
 
 /** What a tool gives back: JSON text, an error, or nothing ever. */
 export type Answer = { readonly json: string } | { readonly error: string } | "never"
@@ -115,3 +119,13 @@ export const until = (condition: () => boolean) =>
       yield* Effect.sleep(10)
     }
   }).pipe(Effect.timeout("20 seconds"))
+
+/** Starts a process with a busy cell; gives it and its lanes, one of them in use. */
+export const startBusyHost = Effect.gen(function*() {
+  const file = fileURLToPath(new URL("busyHost.ts", import.meta.url))
+  const host = spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "inherit"] })
+  yield* Effect.addFinalizer(() => Effect.sync(() => host.kill("SIGKILL")))
+  yield* Effect.promise(() => once(host.stdout, "data"))
+  yield* until(() => Lanes.lanesOf(host.pid!).length === 2)
+  return { host, lanes: Lanes.lanesOf(host.pid!) }
+})
