@@ -321,7 +321,7 @@ describe("a session at a host process", () => {
       assert.deepStrictEqual(yield* session.storedValues, { kept: [1] })
     }).pipe(
       Effect.provide(
-        Remote.layer({ storedValues: { kept: [1] } }).pipe(Layer.provide(Delegate.layer({
+        Runtime.layerRemote({ storedValues: { kept: [1] } }).pipe(Layer.provide(Delegate.layer({
           tools: [Delegate.definition("add", { description: "", inputSchema: {} })],
           invokeTool: ({ input }) => {
             const { a, b } = input as { readonly a: number; readonly b: number }
