@@ -119,6 +119,11 @@ export const run = Effect.fnUntraced(function*(script: Script) {
   if (next._tag !== "Completed" || next.error !== undefined || next.items.map(textOf).join() !== "next") {
     complain(`the session's next cell: ${JSON.stringify(next)}`)
   }
+  // A lane that cannot stop a cell takes its time to end.
+  const rest = expectation.neighbour === undefined ? restSeconds : killSeconds
+  if (!(yield* Lanes.rest(lanes).pipe(Effect.timeoutOption(rest * 1000), Effect.map(Option.isSome)))) {
+    complain(`its lane was still busy ${rest} seconds after its end`)
+  }
   const neighbourLives = yield* ask
   if (!neighbourLives && expectation.neighbour === undefined) {
     complain("its neighbour was lost")
@@ -129,10 +134,6 @@ export const run = Effect.fnUntraced(function*(script: Script) {
   }
   if (residence.above > residentMillis) {
     complain(`its lane held more than ${residentMebibytes} MiB for ${residence.above.toFixed()} ms`)
-  }
-  const rest = expectation.neighbour === undefined ? restSeconds : killSeconds
-  if (!(yield* Lanes.rest(lanes).pipe(Effect.timeoutOption(rest * 1000), Effect.map(Option.isSome)))) {
-    complain(`its lane was still busy ${rest} seconds after its end`)
   }
   if (residence.peak > (expectation.residentMebibytes ?? Infinity)) {
     complain(`its lane held ${residence.peak.toFixed()} MiB`)

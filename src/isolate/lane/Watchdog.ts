@@ -28,7 +28,7 @@ export interface WatchdogLane {
   readonly cells: () => Iterable<Watched>
   /** Cells that have ended and of which something still runs. */
   readonly leaving: () => number
-  /** The process has given memory to a cell that is gone, and not got it back. */
+  /** The process has given a cell memory that it may not get back, and is not good for more of them. */
   readonly onStained: () => void
   /** The process has to end: what fills it cannot be stopped. */
   readonly onOverrun: (text: string) => void
@@ -160,6 +160,8 @@ export const makeWatchdog = (lane: WatchdogLane) => {
     if (greediest !== undefined) {
       const [cell] = greediest
       blamed.add(cell)
+      // Before anybody hears of its end: what comes next is not to start where it may still run.
+      lane.onStained()
       cell.endAtLimit(
         `the script went past its memory limit of ${cell.heapMebibytes} MiB: its process held ${
           inMebibytes(resident)

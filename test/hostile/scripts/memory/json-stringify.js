@@ -1,4 +1,4 @@
 // Doubles JSON.
-// {"ends": ["LimitExceeded", "ScriptError"], "seconds": 20}
+// {"ends": ["LimitExceeded", "ScriptError"], "seconds": 20, "neighbour": "may be lost"}
 let s = "x"
 for (;;) s = JSON.stringify([s, s])
