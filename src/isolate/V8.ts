@@ -60,7 +60,8 @@ export const resolve = (options: Options): LanePool.Options => {
     maxLanes: Math.max(1, options.maxLanes ?? Math.min(mostLanes, Math.floor(maxMemoryBytes / bytesPerLane))),
     strictIsolation: options.strictIsolation ?? false,
     maxMemoryBytes,
-    killAfterMillis: Duration.toMillis(options.laneKillAfter ?? "2 seconds"),
+    // No timer waits for longer.
+    killAfterMillis: Math.min(Duration.toMillis(options.laneKillAfter ?? "2 seconds"), 2 ** 31 - 1),
     codeGeneration: options.codeGeneration ?? true
   }
 }
