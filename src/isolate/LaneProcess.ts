@@ -127,7 +127,7 @@ const memoryOf = (pid: number | undefined): number => {
 }
 
 /**
- * Starts a lane.
+ * Starts a lane. May throw.
  *
  * It has nothing in its environment, may read its own files only, and belongs to no terminal, so that an interrupt
  * typed there reaches the host alone. It ends itself when the host is gone.
@@ -155,10 +155,16 @@ export const start = (options: Options): LaneProcess => {
     detached: true,
     windowsHide: true
   })
+  const stdio: typeof child.stdio | undefined = child.stdio
+  if (stdio === undefined) {
+    // Then the reason comes as an event, too, which ends this process if nobody hears it.
+    child.on("error", () => {})
+    throw new Error("there are no file descriptors left")
+  }
   if (child.pid !== undefined) {
     options.confinement.adopt(child.pid)
   }
-  const socket = child.stdio[3] as Socket
+  const socket = stdio[3] as Socket
   const write = makeWriter(socket)
   const ready = Deferred.makeUnsafe<string | undefined, IsolateFailure>()
   const listeners = new Map<number, Listener>()
@@ -198,10 +204,10 @@ export const start = (options: Options): LaneProcess => {
     }
   }
 
-  // A builtin that cannot be interrupted, or a lane that does not hear.
-  const onWedged = () => {
+  // A builtin that cannot be interrupted, or a lane that does not hear. The other cells go with it, unless it ends yet.
+  const onWedged = (cell: number) => {
+    leaving.set(cell, setTimeout(lose, retiredForMillis, "it could not stop a cell").unref())
     retire()
-    setTimeout(lose, retiredForMillis, "it could not stop a cell").unref()
   }
 
   const starting = setTimeout(lose, startWithinMillis, "it took too long").unref()
@@ -283,7 +289,7 @@ export const start = (options: Options): LaneProcess => {
     close: (cell) => {
       if (listeners.delete(cell)) {
         if (started.delete(cell)) {
-          leaving.set(cell, setTimeout(onWedged, options.killAfterMillis).unref())
+          leaving.set(cell, setTimeout(onWedged, options.killAfterMillis, cell).unref())
         }
         if (!open) {
           retire()

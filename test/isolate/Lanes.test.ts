@@ -7,6 +7,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
+import { start } from "../cli/Process.ts"
 import * as Lanes from "../hostile/Lanes.ts"
 import { hear, hearUntil, program, run, startBusyHost, until } from "./harness.ts"
 
@@ -134,6 +135,8 @@ describe("a pausable cell", () => {
     }).pipe(Effect.provide(engine)))
 })
 
+const module = (path: string) => JSON.stringify(new URL(path, import.meta.url).href)
+
 describe.runIf(process.platform === "linux")("lane processes", () => {
   it.live("each lease has its own, and it ends with the lease", () =>
     Effect.gen(function*() {
@@ -194,6 +197,20 @@ describe.runIf(process.platform === "linux")("lane processes", () => {
       assert.deepStrictEqual((yield* run(session, "text(1)")).texts, ["1"])
     }).pipe(Effect.provide(engine)))
 
+  it.live("one that stopped a cell late goes on with the others", () =>
+    Effect.gen(function*() {
+      const session = yield* lease
+      const other = yield* session.start(program("text(await tools.hold())"))
+      yield* hearUntil(other, is("ToolCalls"))
+      const late = yield* session.start(program("for (;;);"))
+      yield* until(() => late.isBusy())
+      late.stop()
+      // It would have been killed by now.
+      yield* Effect.sleep("5500 millis")
+      other.resolve(call(1), "\"still here\"")
+      assert.deepStrictEqual((yield* hear(other, [])).texts, ["still here"])
+    }).pipe(Effect.provide(Layer.fresh(V8.layer({ warmLanes: 0, laneKillAfter: 0 })))))
+
   it.live("spare ones end with the layer", () =>
     Effect.gen(function*() {
       yield* until(() => ownLanes().length === 0)
@@ -204,6 +221,36 @@ describe.runIf(process.platform === "linux")("lane processes", () => {
       yield* until(() => ownLanes().length === 2)
       yield* Scope.close(scope, Exit.void)
       yield* until(() => ownLanes().length === 0)
+    }))
+
+  it.live("none starts without file descriptors, and its host goes on", () =>
+    Effect.gen(function*() {
+      const script = `import * as Effect from "effect/Effect"
+        import { closeSync, openSync } from "node:fs"
+        import * as Confinement from ${module("../../src/isolate/Confinement.ts")}
+        import * as LaneProcess from ${module("../../src/isolate/LaneProcess.ts")}
+        const confinement = Confinement.make(LaneProcess.files(), undefined)
+        const start = () => LaneProcess.start({
+          confinement, warmIsolates: 0, codeGeneration: true, killAfterMillis: 1, findLimit: () => undefined, onGone: () => {}
+        })
+        const taken = []
+        try { for (;;) taken.push(openSync("/dev/null")) } catch {}
+        // Enough to look for the addon, and too few for the pipes of a process.
+        taken.splice(-2).forEach(closeSync)
+        try { start() } catch ({ message }) { console.log(message) }
+        setImmediate(() => {
+          taken.forEach(closeSync)
+          const lane = start()
+          lane.hold(true)
+          Effect.runPromise(lane.ready).then(() => { console.log("up"); lane.kill() })
+        })`
+      const args = ["-c", "ulimit -n 100; exec \"$0\" --input-type=module --eval \"$1\"", process.execPath, script]
+      const { result } = yield* start("/bin/sh", args)
+      assert.deepStrictEqual(yield* result, {
+        status: 0,
+        stdout: "there are no file descriptors left\nup\n",
+        stderr: ""
+      })
     }))
 
   it.live("none outlives a host that is killed", () =>
