@@ -76,20 +76,20 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   let warm: Array<LaneProcess.LaneProcess> = []
   let closed = false
   let memory = 0
+  /** Lanes that the kernel has ended, as far as it was said why. */
   let kills = 0
   let cgroup: Cgroup.Cgroup | undefined
   let confinement: Confinement.Confinement | undefined
 
-  /** Whether the kernel has ended a lane since it was last asked. */
+  /** Why a lane has ended that nobody here did, if it was the kernel: it ends as many as it counts. */
   const findLimit = () => {
-    const before = kills
-    kills = cgroup?.kills() ?? 0
-    return kills > before
-      ? `the host's lanes held all of their ${
-        inMebibytes(options.maxMemoryBytes)
-      } MiB, and the system has ended this one, `
-        + "whose script is the likely cause"
-      : undefined
+    if ((cgroup?.kills() ?? 0) <= kills) {
+      return undefined
+    }
+    kills++
+    return `the host's lanes held all of their ${
+      inMebibytes(options.maxMemoryBytes)
+    } MiB, and the system has ended this one, whose script is the likely cause`
   }
 
   const start = () => {

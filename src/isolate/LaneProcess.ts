@@ -68,7 +68,7 @@ export interface Options {
   readonly codeGeneration: boolean
   /** How long what runs of a cell may go on after its end. */
   readonly killAfterMillis: number
-  /** The bound at which the system has ended the lane, if it was at one. */
+  /** The bound at which the system has ended a lane, if it was at one. Asked once for each that ended by itself. */
   readonly findLimit: () => string | undefined
   readonly onGone: () => void
 }
@@ -190,11 +190,17 @@ export const start = (options: Options): LaneProcess => {
     socket.destroy()
     const lost = [...listeners.values()]
     listeners.clear()
-    const reached = limit ?? (lost.length === 0 ? undefined : options.findLimit())
-    const text = `the lane process did not start: ${reached ?? reason}${stderr && `\n${stderr}`}`
+    const text = `the lane process did not start: ${limit ?? reason}${stderr && `\n${stderr}`}`
     Deferred.doneUnsafe(ready, Effect.fail(new IsolateFailure({ text })))
     options.onGone()
-    lost.forEach((listener) => listener.onLost(reached))
+    lost.forEach((listener) => listener.onLost(limit))
+  }
+
+  /** It has ended, and we have not ended it. */
+  const onEnded = (reason: string) => {
+    if (!gone) {
+      lose(reason, options.findLimit())
+    }
   }
 
   const retire = () => {
@@ -244,13 +250,13 @@ export const start = (options: Options): LaneProcess => {
       lose("it sent a frame that is too long")
     }
   })
-  socket.on("error", () => lose("its connection broke"))
-  socket.on("close", () => lose("its connection closed"))
+  socket.on("error", () => onEnded("its connection broke"))
+  socket.on("close", () => onEnded("its connection closed"))
   child.stderr?.on("data", (bytes: Buffer) => {
     stderr = (stderr + bytes.toString()).slice(-keptStderr)
   })
   child.on("error", (error) => lose(error.message))
-  child.on("exit", (code, signal) => lose(`it ended with ${signal ?? `status ${code}`}`))
+  child.on("exit", (code, signal) => onEnded(`it ended with ${signal ?? `status ${code}`}`))
 
   const hold = (held: boolean) => {
     if (held) {

@@ -159,6 +159,36 @@ describe.runIf(process.platform === "linux")("the memory of the host and its lan
       }).pipe(tight)
   )
 
+  it.live.runIf(isGroupWritable())(
+    "is bounded by the kernel, and each cell hears of its own end",
+    () =>
+      Effect.gen(function*() {
+        const source = "await tools.hold(); new Uint8Array(2 ** 29).fill(1)"
+        const cells = yield* Effect.replicateEffect(
+          Effect.gen(function*() {
+            const { lease } = yield* openLease
+            const cell = yield* lease.start(program(source, { maxHeapSizeBytes: 1024 * mebibyte }))
+            return { cell, call: yield* takeCall(cell) }
+          }),
+          2
+        )
+        const lanes = Lanes.lanesOf(process.pid)
+        assert.strictEqual(lanes.length, 2)
+        cells.forEach(({ call, cell }) => cell.resolve(call, "1"))
+        // Their host hears of both ends at once.
+        yield* Effect.yieldNow
+        const until = performance.now() + 10_000
+        while (lanes.some(Lanes.isAlive) && performance.now() < until);
+        for (const { cell } of cells) {
+          assert.match((yield* hear(cell, [])).error?.text ?? "", /, and the system has ended this one, /)
+        }
+      }).pipe((effect) =>
+        Effect.suspend(() =>
+          effect.pipe(engine({ maxLanes: 2, maxMemoryBytes: process.memoryUsage.rss() + 200 * mebibyte }))
+        )
+      )
+  )
+
   it.live("is no reason to end anybody where the host alone is too large, but there are no more lanes", () =>
     Effect.gen(function*() {
       const { lease } = yield* openLease
