@@ -178,8 +178,9 @@ class CellImpl implements Cell {
       notificationDelivery: session.limits.notificationDelivery,
       onIdle: () => this.checkStalled()
     })
-    this.runFork(this.readEvents)
+    // First, for the script may have ended by now.
     this.startWallTimer()
+    this.runFork(this.readEvents)
   }
 
   // ---------------------------------------------------------------------------

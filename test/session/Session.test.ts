@@ -4,6 +4,7 @@ import * as Delegate from "effect-code-mode/Delegate"
 import * as Isolate from "effect-code-mode/Isolate"
 import * as Protocol from "effect-code-mode/Protocol"
 import * as Runtime from "effect-code-mode/Runtime"
+import type * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,6 +13,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
+import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
@@ -655,6 +657,37 @@ describe("bounds", () => {
       limits: Protocol.Limits.make({ maxWallTime: Duration.seconds(10) }),
       notify: () => Effect.sleep("20 seconds")
     }))))
+
+  it.effect("of a cell's life do not outlast one that ended at once", () =>
+    Effect.gen(function*() {
+      let stops = 0
+      const over: Isolate.Lease = {
+        start: Effect.fnUntraced(function*() {
+          const events = yield* Queue.unbounded<Isolate.IsolateEvent, Cause.Done>()
+          Queue.offerUnsafe(events, finished())
+          Queue.endUnsafe(events)
+          const stop = () => {
+            stops++
+          }
+          return {
+            events,
+            isBusy: () => false,
+            isDegraded: () => false,
+            resolve: () => {},
+            reject: () => {},
+            resume: () => {},
+            stop
+          }
+        })
+      }
+      const session = yield* Runtime.make({ limits: Protocol.Limits.make({ maxWallTime: Duration.seconds(10) }) }).pipe(
+        Effect.provideService(Isolate.Isolate, Isolate.Isolate.of({ lease: Effect.succeed(over) })),
+        Effect.provide(Delegate.layerNoop)
+      )
+      yield* Effect.flatMap(session.create(request()), session.observe)
+      yield* TestClock.adjust("20 seconds")
+      assert.strictEqual(stops, 0)
+    }))
 
   it.effect("of remembered cells forgets the oldest", () =>
     Effect.gen(function*() {
