@@ -307,6 +307,7 @@ export const serve = Effect.fnUntraced(function*(
   const connection = new Connection({ host, outgoing, scope, clock, context, ended })
   const decoder = new Frame.Decoder((payload) => connection.receive(payload), host.maxFrameBytes)
 
+  let leaveRoom = () => {}
   const onData = (bytes: Buffer) => {
     // A bug in what follows is to cost this client its connection, and not the others theirs.
     const pushed = Result.try({ try: () => decoder.push(bytes), catch: (bug) => bug })
@@ -316,7 +317,7 @@ export const serve = Effect.fnUntraced(function*(
       connection.fail(pushed.success.text)
     } else if (outgoing.isCrowded()) {
       input.pause()
-      outgoing.whenRoom(() => input.resume())
+      leaveRoom = outgoing.whenRoom(() => input.resume())
     }
   }
   const onEnd = () => {
@@ -335,6 +336,7 @@ export const serve = Effect.fnUntraced(function*(
   yield* Deferred.await(ended).pipe(
     Effect.ensuring(Effect.suspend(() => {
       connection.end(Exit.void)
+      leaveRoom()
       input.off("data", onData).pause()
       return Effect.all([Scope.close(scope, Exit.void), Effect.timeoutOption(outgoing.flush, flushTime)], {
         concurrency: "unbounded",

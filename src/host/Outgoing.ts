@@ -125,9 +125,12 @@ export class Outgoing {
     this.sealed = true
     this.closed = true
     this.letters.clear()
-    this.jobs.clear()
     this.bytes = 0
     this.onEmpty?.()
+    // Whoever waited for room finds that nobody is there.
+    const jobs = [...this.jobs]
+    this.jobs.clear()
+    jobs.forEach((job) => job())
   }
 
   private readonly pump = () => {
