@@ -23,6 +23,7 @@ import {
   type IsolateFailure,
   type LifecycleEvent,
   type MissingCell,
+  type OutputItem,
   type WrongCellKind
 } from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
@@ -52,6 +53,8 @@ class Refused extends Schema.TaggedError<Refused>("effect-code-mode/host/Refused
     return this.text
   }
 }
+
+const tooLong = ({ text }: FrameError) => `code-mode host response exceeds the IPC frame limit: ${text}`
 
 const tooManyCells = Effect.suspend(() =>
   Effect.fail(new CapacityExceeded({ limit: "maxLiveCells", text: "code-mode host has too many active cells" }))
@@ -234,7 +237,7 @@ export class ExtensionHost {
         const result = toAnswer(operation, exit)
         const letter = this.client.outgoing.post({ type: "extension/response", id, result })
         if (letter instanceof FrameError) {
-          this.refuse(id, `code-mode host response exceeds the IPC frame limit: ${letter.text}`)
+          this.refuse(id, tooLong(letter))
         }
         return Exit.isFailure(exit) && Cause.hasDies(exit.cause)
           ? Effect.logError("a request of a client failed for no reason of its own", exit.cause)
@@ -321,8 +324,9 @@ export class ExtensionHost {
     return Effect.suspend(() => {
       const place = liveCells.take()
       const { idempotencyKey: key } = request
+      const isKnown = key !== undefined && keys.has(key)
       // A request that comes again may find its cell.
-      if (!place && (key === undefined || !keys.has(key))) {
+      if (!place && !isKnown) {
         return tooManyCells
       }
       if (key !== undefined) {
@@ -338,6 +342,9 @@ export class ExtensionHost {
           placed.add(exit.value)
         } else {
           liveCells.give()
+        }
+        if (key !== undefined && !isKnown && Exit.isFailure(exit)) {
+          keys.delete(key)
         }
       })
       const id = Effect.map(made, (cell) => cell.id)
@@ -364,10 +371,18 @@ export class ExtensionHost {
   private output(session: Session, id: number, cellId: CellId) {
     const { outgoing } = this.client
     const output = Stream.unwrap(Effect.map(ofAnyKind(session, cellId), session.runtime.output))
-    return Stream.runForEachArray(output, (items) =>
-      Effect.andThen(
-        outgoing.room,
-        Effect.sync(() => outgoing.post({ type: "extension/output", id, items }))
-      )).pipe(Effect.as(null))
+    /** In as few pieces as fit. */
+    const send = (items: ReadonlyArray<OutputItem>): Effect.Effect<void, Refused> =>
+      this.inRoom(Effect.suspend(() => {
+        const letter = outgoing.post({ type: "extension/output", id, items })
+        if (!(letter instanceof FrameError)) {
+          return Effect.void
+        }
+        const half = Math.ceil(items.length / 2)
+        return items.length === 1
+          ? Effect.fail(new Refused({ text: tooLong(letter) }))
+          : Effect.andThen(send(items.slice(0, half)), send(items.slice(half)))
+      }))
+    return Effect.as(Stream.runForEachArray(output, send), null)
   }
 }

@@ -21,4 +21,8 @@ export class Remembered<A> {
       this.values.delete(this.values.values().next().value!)
     }
   }
+
+  delete(value: A): void {
+    this.values.delete(value)
+  }
 }

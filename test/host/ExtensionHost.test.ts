@@ -13,9 +13,10 @@ import { duplexPair } from "node:stream"
 type Answer = Extension.Answer
 
 /** A client that was granted the capability. */
-const connect = Effect.fnUntraced(function*(limits?: Limits) {
+const connect = Effect.fnUntraced(function*(limits?: Limits, maxFrameBytes?: number) {
   const [hostSide, clientSide] = duplexPair()
-  yield* Effect.forkScoped(Effect.exit(Host.serve({ input: hostSide, output: hostSide }, { limits })), {
+  const streams = { input: hostSide, output: hostSide }
+  yield* Effect.forkScoped(Effect.exit(Host.serve(streams, { limits, maxFrameBytes })), {
     startImmediately: true
   })
   const answers = new Map<number, Deferred.Deferred<Answer>>()
@@ -25,10 +26,13 @@ const connect = Effect.fnUntraced(function*(limits?: Limits) {
     return known
   }
   const closed = new Set<string>()
+  const output: Array<string> = []
   const decoder = new Frame.Decoder((payload) => {
     const message = Result.getOrThrow(Extension.decodeHostMessage(payload.toString()))
     if (message.type === "extension/response") {
       Deferred.doneUnsafe(answer(message.id), Effect.succeed(message.result))
+    } else if (message.type === "extension/output") {
+      output.push(...message.items.map((item) => item.type === "input_text" ? item.text : item.type))
     } else if (message.type === "extension/event" && message.event._tag === "Closed") {
       closed.add(message.event.cellId)
     }
@@ -51,15 +55,17 @@ const connect = Effect.fnUntraced(function*(limits?: Limits) {
   }
   const answered = (id: number) => Deferred.await(answer(id))
   const request = (body: object) => Effect.suspend(() => answered(ask(body)))
-  const create = (options?: { readonly sessionId?: string; readonly idempotencyKey?: string }) => {
-    const { idempotencyKey, sessionId } = options ?? {}
+  const create = (
+    options?: { readonly sessionId?: string; readonly idempotencyKey?: string; readonly source?: string }
+  ) => {
+    const { idempotencyKey, sessionId, source = "" } = options ?? {}
     return request({
       method: "create",
       kind: "continuing",
       ...(sessionId === undefined ? {} : { sessionId }),
       request: {
         toolCallId: "c",
-        source: "",
+        source,
         tools: [],
         ...(idempotencyKey === undefined ? {} : { idempotencyKey })
       }
@@ -70,7 +76,7 @@ const connect = Effect.fnUntraced(function*(limits?: Limits) {
       request({ method: "terminate", sessionId, cellId }),
       Effect.repeat(Effect.yieldNow, { until: () => closed.has(cellId) })
     )
-  return { send, ask, answered, request, create, terminate }
+  return { send, ask, answered, request, create, terminate, output }
 })
 
 const made = (answer: Answer) => {
@@ -103,6 +109,41 @@ describe("requests under our capability", () => {
       assert.strictEqual(made(yield* create({ sessionId: "t", idempotencyKey: "key" })), second)
       made(yield* create())
       assert.deepStrictEqual<unknown>(yield* create(), tooMany)
+    }).pipe(Effect.provide(Isolate.layerTest)))
+
+  it.effect("that made nothing do not count as made", () =>
+    Effect.gen(function*() {
+      const { create, request } = yield* connect(Limits.make({ maxLiveCells: 1, maxSourceBytes: 1 }))
+      yield* Effect.forEach(["s", "t"], (sessionId) => request({ method: "open", sessionId }))
+      const refused = yield* create({ idempotencyKey: "key", source: "//" })
+      assert(refused.status === "error")
+      assert.deepInclude(refused.error, { _tag: "CapacityExceeded", limit: "maxSourceBytes" })
+      const first = made(yield* create({ sessionId: "t", idempotencyKey: "key" }))
+      assert.deepStrictEqual<unknown>(yield* create({ idempotencyKey: "key" }), tooMany)
+      // Nor is one forgotten that was made and is asked for wrongly.
+      const conflict = yield* create({ sessionId: "t", idempotencyKey: "key", source: "/" })
+      assert(conflict.status === "error")
+      assert.deepInclude(conflict.error, { _tag: "IdempotencyConflict" })
+      assert.strictEqual(made(yield* create({ sessionId: "t", idempotencyKey: "key" })), first)
+    }).pipe(Effect.provide(Isolate.layerTest)))
+
+  it.effect("for output get it in pieces that fit, or hear that one does not", () =>
+    Effect.gen(function*() {
+      const { answered, ask, create, output, request } = yield* connect(undefined, 1000)
+      yield* request({ method: "open" })
+      const cellId = made(yield* create())
+      const isolate = yield* Effect.flatMap(Isolate.TestIsolates, ({ next }) => next)
+      const texts = Array.from({ length: 10 }, (_, index) => String(index).repeat(300))
+      const emit = (...texts: ReadonlyArray<string>) =>
+        isolate.emit({ _tag: "Output", items: texts.map((text) => ({ type: "input_text", text })) })
+      const reading = ask({ method: "output", cellId })
+      yield* emit(...texts)
+      yield* Effect.repeat(Effect.yieldNow, { until: () => output.length === texts.length })
+      assert.deepStrictEqual(output, texts)
+      yield* emit("x".repeat(1000))
+      const refused = yield* answered(reading)
+      assert(refused.status === "refused")
+      assert.match(refused.message, /^code-mode host response exceeds the IPC frame limit: /)
     }).pipe(Effect.provide(Isolate.layerTest)))
 
   it.effect("that end a session end it although they are taken back", () =>
