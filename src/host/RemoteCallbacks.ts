@@ -114,14 +114,13 @@ export class RemoteCallbacks {
       this.client.lose(violation(`it repeated delegate request ${id}`).text)
       return
     }
-    if (this.calls.size >= this.limits.maxPendingCallbacks) {
-      this.client.lose(violation(`it has more than ${this.limits.maxPendingCallbacks} delegate requests open`).text)
-      return
-    }
     const name = request.type === "tool/invoke" ? request.invocation.cell_id : request.cellId
     const asker = this.askers.get(name)
+    const bound = this.limits.maxPendingCallbacks
     if (asker === undefined) {
       this.respond(id, failed(`unknown code-mode cell ${name}`))
+    } else if (asker.requests.size >= bound) {
+      this.client.lose(violation(`it has more than ${bound} delegate requests of cell ${name} open`).text)
     } else if (request.type === "tool/invoke") {
       this.invoke(id, asker, request.invocation)
     } else {

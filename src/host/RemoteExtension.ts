@@ -45,7 +45,7 @@ class ExtensionSession implements RemoteSession {
     const { client } = setup
     this.setup = setup
     this.runFork = Effect.runForkWith(setup.context)
-    this.observers = new RemoteObservers(setup.context)
+    this.observers = new RemoteObservers(setup)
     this.callbacks = new RemoteCallbacks(setup)
     client.listen({
       delegate: this.callbacks,
@@ -118,7 +118,7 @@ class ExtensionSession implements RemoteSession {
     })
     if (id instanceof Frame.FrameError) {
       const text = `code-mode ${request.method} request exceeds the IPC frame limit: ${id.text}`
-      return { answer: Effect.fail(new Refused({ text, by: "frame" })), cancel: () => {} }
+      return { answer: Effect.fail(new Refused({ text, by: "frame" })), cancel: () => true }
     }
     return {
       answer: Deferred.await(answer),
@@ -126,6 +126,7 @@ class ExtensionSession implements RemoteSession {
         if (!Deferred.isDoneUnsafe(answer)) {
           client.send({ type: "extension/cancel", id })
         }
+        return true
       }
     }
   }

@@ -8,11 +8,12 @@
  *
  * @internal
  */
-import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import { BusyObserver, type CellEvent, type CellId, type Frontier } from "../Protocol.ts"
+import type { Client } from "./Client.ts"
+import { type Setup, within } from "./RemoteSession.ts"
 
 export type Told = CellEvent | Frontier
 
@@ -20,8 +21,8 @@ export type Told = CellEvent | Frontier
 export interface Exchange<A, E> {
   /** The answer, as often as it is asked for. */
   readonly answer: Effect.Effect<A, E>
-  /** Asks the host to answer soon. */
-  readonly cancel: () => void
+  /** Asks the host to answer soon. False if there are no words for that. */
+  readonly cancel: () => boolean
 }
 
 class Place {
@@ -35,10 +36,12 @@ class Place {
 }
 
 export class RemoteObservers {
+  private readonly client: Client
   private readonly runFork: ReturnType<typeof Effect.runForkWith<never>>
   private readonly places = new Map<CellId, Place>()
 
-  constructor(context: Context.Context<never>) {
+  constructor({ client, context }: Setup) {
+    this.client = client
     this.runFork = Effect.runForkWith(context)
   }
 
@@ -101,8 +104,8 @@ export class RemoteObservers {
 
   private retire<A extends Told, E>(cellId: CellId, place: Place, { answer, cancel }: Exchange<A, E>): void {
     place.retired.closeUnsafe()
-    cancel()
-    this.runFork(Effect.exit(answer)).addObserver((exit) => {
+    const soon = cancel() ? within(this.client, "cancel")(answer) : answer
+    this.runFork(Effect.exit(soon)).addObserver((exit) => {
       if (Exit.isSuccess(exit) && Exit.isSuccess(exit.value)) {
         this.keep(cellId, exit.value.value)
       }

@@ -98,7 +98,7 @@ class Version1 implements RemoteSession {
     this.limits = setup.limits ?? Protocol.Limits.make({})
     this.finished = new Remembered(this.limits.maxRememberedCells)
     this.runFork = Effect.runForkWith(setup.context)
-    this.observers = new RemoteObservers(setup.context)
+    this.observers = new RemoteObservers(setup)
     this.callbacks = new RemoteCallbacks(setup)
     client.listen({
       delegate: this.callbacks,
@@ -296,9 +296,11 @@ class Version1 implements RemoteSession {
       const exchange = {
         answer: within(client, "execute", yieldAfter)(Deferred.await(initial)),
         cancel: () => {
-          if (granted.has("yield-observation")) {
+          const isKnown = granted.has("yield-observation")
+          if (isKnown) {
             client.send({ type: "operation/yield", id })
           }
+          return isKnown
         }
       }
       return Deferred.await(started).pipe(
@@ -382,13 +384,14 @@ class Version1 implements RemoteSession {
       }
     })
     if (id instanceof Frame.FrameError) {
-      return { id: undefined, answer: Effect.fail(toError(id.text)), cancel: () => {} }
+      return { id: undefined, answer: Effect.fail(toError(id.text)), cancel: () => true }
     }
     return {
       id,
       answer: within(client, request.method.slice("session/".length), yieldAfter)(Deferred.await(answer)),
       cancel: () => {
         client.send({ type: "operation/cancel", id })
+        return true
       }
     }
   }

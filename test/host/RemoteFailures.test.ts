@@ -167,6 +167,20 @@ for (
       )
     }
 
+    it.effect("and does not answer an observation that was taken back is given up", () =>
+      Effect.gen(function*() {
+        const { host, session } = yield* withCell(isExtended)
+        const first = yield* background(session.observe(continuing))
+        yield* host.next
+        yield* Fiber.interrupt(first)
+        yield* host.take(isExtended ? "extension/cancel" : "operation/cancel")
+        const next = yield* background(Effect.exit(session.observe(continuing)))
+        yield* TestClock.adjust(60_999)
+        assert.isUndefined(next.pollUnsafe())
+        yield* TestClock.adjust(1)
+        assertHeard(yield* Fiber.join(next), lost, "code-mode host timed out waiting for cancel response")
+      }))
+
     it.effect("and does not close a session in time is not waited for", () =>
       Effect.gen(function*() {
         const { session } = yield* withCell(isExtended)
@@ -298,8 +312,37 @@ describe("a host that floods its client", () => {
       assertHeard(
         yield* Effect.exit(Fiber.join(observation)),
         lost,
-        "the code-mode host broke the protocol: it has more than 2 delegate requests open"
+        "the code-mode host broke the protocol: it has more than 2 delegate requests of cell 1 open"
       )
+    }))
+})
+
+describe("a host with many cells", () => {
+  it.effect("may ask for each as much as for one", () =>
+    Effect.gen(function*() {
+      const host = new RemoteFake.FakeHost()
+      const session = yield* RemoteFake.open([host], {
+        capabilities: [capability],
+        limits: Protocol.Limits.make({ maxPendingCallbacks: 1 }),
+        delegate: Delegate.Delegate.of({ tools: [], invokeTool: () => Effect.never, notify: () => Effect.never })
+      })
+      for (const [index, cellId] of ["a", "b"].entries()) {
+        const creation = yield* background(session.create(request))
+        const create = yield* host.asked("create")
+        yield* host.happened({ _tag: "Admitted", cellId })
+        yield* host.tell(create, cellId)
+        yield* Fiber.join(creation)
+        yield* host.send({
+          type: "delegate/request",
+          id: index,
+          sessionId: "session-1",
+          request: { type: "notification/send", callId: "call-1", cellId, text: "n" }
+        })
+        yield* Effect.yieldNow
+      }
+      const finding = yield* background(session.cell(Protocol.CellId.make("a")))
+      yield* host.tell(yield* host.asked("find"), null)
+      yield* Fiber.join(finding)
     }))
 })
 
