@@ -48,6 +48,12 @@ Ctrl-C ends the cell that is running, and nothing else.
 
 const commands = [".tools", ".cells", ".wait", ".terminate", ".break", ".exit", ".help"]
 
+/** Whether a line is a command, or meant as one. In the middle of an input it may be the rest of an expression. */
+const isCommand = (line: string, isFirst: boolean) => {
+  const name = /^\.[a-z]+(?=\s|$)/.exec(line)?.[0]
+  return name !== undefined && (isFirst || commands.includes(name))
+}
+
 /** A cell that is not over yet. */
 interface Job {
   readonly cell: Runtime.Cell
@@ -185,7 +191,7 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
       continue
     }
     leaving = false
-    if (/^\.[a-z]+(\s|$)/.test(next.line)) {
+    if (isCommand(next.line, typed === "")) {
       typed = ""
       if (!(yield* obey(next.line))) {
         return

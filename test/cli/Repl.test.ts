@@ -25,12 +25,15 @@ describe("repl", () => {
             "await Promise.resolve('later')",
             "undefined",
             "`one",
-            "two`"
+            "two`",
+            "('three'",
+            ".length",
+            ")"
           ],
           "--session",
           path
         ),
-        { status: 0, stdout: "42\n[1,2]\n{\"a\":1}\nlater\none\ntwo\n", stderr: "" }
+        { status: 0, stdout: "42\n[1,2]\n{\"a\":1}\nlater\none\ntwo\n5\n", stderr: "" }
       )
       assert.deepStrictEqual(JSON.parse(readFileSync(path, "utf8")).storedValues, { kept: { a: 1 } })
     }))
