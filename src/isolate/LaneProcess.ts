@@ -97,9 +97,9 @@ export const files = (): ReadonlyArray<string> => [findAddon(), ...lane.reads]
 
 const keptStderr = 4096
 
-/** How long a lane may take to start, and how long other cells of a lane may go on that cannot stop one. */
+/** How long a lane may take to start, and how long other cells of a lane may go on while it cannot stop one. */
 const startWithinMillis = 20_000
-const retiredForMillis = 5_000
+const wedgedForMillis = 5_000
 
 /**
  * Time for other things to happen first, whatever clock the program is given. Unless it is held, the process may end
@@ -172,6 +172,8 @@ export const start = (options: Options): LaneProcess => {
   const busy = new Set<number>()
   /** Cells that have ended and of which something still runs. */
   const leaving = new Map<number, NodeJS.Timeout>()
+  /** Those of them that take too long. */
+  const wedged = new Set<number>()
   let lastCell = 0
   let open = true
   let gone = false
@@ -203,17 +205,24 @@ export const start = (options: Options): LaneProcess => {
     }
   }
 
-  const retire = () => {
-    open = false
-    if (listeners.size === 0) {
+  const isOpen = () => open && wedged.size === 0
+
+  const loseIfDone = () => {
+    if (!isOpen() && listeners.size === 0) {
       lose("its cells were done")
     }
   }
 
-  // A builtin that cannot be interrupted, or a lane that does not hear. The other cells go with it, unless it ends yet.
+  const retire = () => {
+    open = false
+    loseIfDone()
+  }
+
+  // A builtin that cannot be interrupted, or a lane that does not hear. If it does not stop, its other cells go with it.
   const onWedged = (cell: number) => {
-    leaving.set(cell, setTimeout(lose, retiredForMillis, "it could not stop a cell").unref())
-    retire()
+    wedged.add(cell)
+    leaving.set(cell, setTimeout(lose, wedgedForMillis, "it could not stop a cell").unref())
+    loseIfDone()
   }
 
   const starting = setTimeout(lose, startWithinMillis, "it took too long").unref()
@@ -230,6 +239,7 @@ export const start = (options: Options): LaneProcess => {
         busy.delete(cell)
         clearTimeout(leaving.get(cell))
         leaving.delete(cell)
+        wedged.delete(cell)
         return
       case Kind.Busy:
         return void busy.add(cell)
@@ -273,7 +283,7 @@ export const start = (options: Options): LaneProcess => {
   return {
     pid: child.pid,
     ready: Deferred.await(ready),
-    isOpen: () => open,
+    isOpen,
     size: () => listeners.size,
     memory: () => memoryOf(child.pid),
     isBusy: (cell) => listeners.has(cell) && busy.has(cell),
@@ -297,9 +307,7 @@ export const start = (options: Options): LaneProcess => {
         if (started.delete(cell)) {
           leaving.set(cell, setTimeout(onWedged, options.killAfterMillis, cell).unref())
         }
-        if (!open) {
-          retire()
-        }
+        loseIfDone()
       }
     },
     send: (cell, kind, payload) => {

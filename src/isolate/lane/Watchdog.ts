@@ -3,8 +3,8 @@
  * allocates, backing stores.
  *
  * Nobody knows whose such memory is. So the process may hold what it held without cells, what ended ones left behind, and
- * for every live cell, and for a moment one that has ended, what V8 counts for it, or could while it computes. Past that, the cell that computed most has to
- * end.
+ * for every live cell, and for a moment one that has ended, what V8 counts for it, or could while it computes. Past
+ * that, the cell that computed most has to end.
  *
  * @since 0.1.0
  */
