@@ -108,7 +108,7 @@ Options:
       stdio, stdio:// or unix:///PATH (stdio)
 ${names.map(boundHelp).join("\n")}
   --strict-isolation
-      refuse a session that would have to share a lane
+      refuse a cell that would have to share a lane
   --no-code-generation
       take eval and Function from cells
   --log-level ${Object.keys(logLevels).join("|")}

@@ -134,7 +134,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   // ---------------------------------------------------------------------------
 
   const held = () => Array.from(holders.keys()).filter((lane) => lane.isOpen())
-  const hasRoom = () => held().length < options.maxLanes
+  const hasRoom = () => memory <= options.maxMemoryBytes && held().length < options.maxLanes
 
   const choose = (): LaneProcess.LaneProcess => {
     if (hasRoom()) {

@@ -5,7 +5,7 @@
  *
  * Every lease has a lane of its own, a child process without any authority, which is killed when the lease's scope
  * closes. A cell gets a fresh isolate in it. What breaks a lane ends the cells of that lease, and its next cell gets a
- * fresh lane. Past `maxLanes`, leases share lanes, or are refused.
+ * fresh lane. Past `maxLanes`, leases share lanes, or their cells are refused.
  *
  * @since 0.1.0
  */
@@ -31,7 +31,7 @@ export interface Options {
   readonly warmIsolates?: number | undefined
   /** Lanes that are in use; 64 by default, or as many as `maxMemoryBytes` has room for at 128 MiB each. */
   readonly maxLanes?: number | undefined
-  /** Whether a lease is refused past `maxLanes`, and not given a lane that others use, too; `false` by default. */
+  /** Whether cells are refused past `maxLanes` rather than run on a lane that others use, too; `false` by default. */
   readonly strictIsolation?: boolean | undefined
   /** Memory of this process and its lanes together; three quarters of the machine's by default. Needs Linux. */
   readonly maxMemoryBytes?: number | undefined

@@ -202,6 +202,29 @@ describe.runIf(process.platform === "linux")("the memory of the host and its lan
     }).pipe(tight))
 })
 
+describe("a guest of a lane", () => {
+  it.live("stays there while there is too little memory for a lane of its own", () =>
+    Effect.gen(function*() {
+      const [host, other, guest] = [yield* openLease, yield* openLease, yield* openLease]
+      yield* startCell(host.lease, wait)
+      yield* Effect.replicateEffect(startCell(other.lease, wait), 2)
+      const cell = yield* startCell(guest.lease, wait)
+      assert.isTrue(cell.isDegraded())
+      // The host is counted, and alone past the bound now.
+      const ballast = Buffer.alloc(300 * mebibyte, 1)
+      const another = Effect.flatMap(openLease, ({ lease }) => run(lease, "text(1)"))
+      assert.match((yield* Effect.flip(Effect.forever(another))).message, /: the host and its lanes hold /)
+      yield* other.close
+      assert.deepStrictEqual((yield* run(guest.lease, "text(1)")).texts, ["1"])
+      assert.isTrue(cell.isDegraded())
+      assert.strictEqual(ballast.at(-1), 1)
+    }).pipe((effect) =>
+      Effect.suspend(() =>
+        effect.pipe(engine({ maxLanes: 2, maxMemoryBytes: process.memoryUsage.rss() + 250 * mebibyte }))
+      )
+    ))
+})
+
 describe("a cell's processor time", () => {
   it.live("ends it where it is bounded", () =>
     Effect.gen(function*() {
