@@ -192,6 +192,7 @@ export const start = (options: Options): LaneProcess => {
     socket.destroy()
     const lost = [...listeners.values()]
     listeners.clear()
+    busy.clear()
     const text = `the lane process did not start: ${limit ?? reason}${stderr && `\n${stderr}`}`
     Deferred.doneUnsafe(ready, Effect.fail(new IsolateFailure({ text })))
     options.onGone()
@@ -236,13 +237,13 @@ export const start = (options: Options): LaneProcess => {
       case Kind.Retired:
         return retire()
       case Kind.Left:
-        busy.delete(cell)
         clearTimeout(leaving.get(cell))
         leaving.delete(cell)
         wedged.delete(cell)
         return
       case Kind.Busy:
-        return void busy.add(cell)
+        // A lane that is out of its mind can name very many cells.
+        return void (listeners.has(cell) && busy.add(cell))
       case Kind.Idle:
         return void busy.delete(cell)
       case Kind.Event:
@@ -286,7 +287,7 @@ export const start = (options: Options): LaneProcess => {
     isOpen,
     size: () => listeners.size,
     memory: () => memoryOf(child.pid),
-    isBusy: (cell) => listeners.has(cell) && busy.has(cell),
+    isBusy: (cell) => busy.has(cell),
     open: (listener) => {
       const cell = ++lastCell
       if (gone) {
@@ -304,6 +305,7 @@ export const start = (options: Options): LaneProcess => {
     },
     close: (cell) => {
       if (listeners.delete(cell)) {
+        busy.delete(cell)
         if (started.delete(cell)) {
           leaving.set(cell, setTimeout(onWedged, options.killAfterMillis, cell).unref())
         }
