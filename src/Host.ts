@@ -21,7 +21,6 @@
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Logger from "effect/Logger"
-import { constants } from "node:buffer"
 import type { Socket } from "node:net"
 import type { Readable, Writable } from "node:stream"
 import * as Connection from "./host/Connection.ts"
@@ -63,7 +62,7 @@ const makeHost = (options: Options | undefined): Connection.Host => {
   let live = 0
   return {
     limits,
-    maxFrameBytes: Math.min(options?.maxFrameBytes ?? Frame.maxPayload, constants.MAX_STRING_LENGTH),
+    maxFrameBytes: Frame.maxPayloadOf(options?.maxFrameBytes),
     liveCells: {
       take: () => {
         const free = live < limits.maxLiveCells

@@ -60,6 +60,8 @@ export interface Options {
   readonly limits?: Limits | undefined
   /** Values that the session's cells find stored. */
   readonly storedValues?: Readonly<Record<string, Schema.Json>> | undefined
+  /** The longest payload of a message, either way, as the host has it: 64 MiB without it. */
+  readonly maxFrameBytes?: number | undefined
 }
 
 /**
@@ -76,7 +78,8 @@ export const make = (
     transport: "socket" in host ? RemoteTransport.connectHost(host.socket) : RemoteTransport.spawnHost(host),
     offer: RemoteRuntime.capabilities,
     limits: options?.limits,
-    storedValues: options?.storedValues
+    storedValues: options?.storedValues,
+    maxFrameBytes: options?.maxFrameBytes
   })
 }
 

@@ -59,15 +59,15 @@ export class Client {
   private lastId = 0
   private failure: HostFailure | undefined
 
-  constructor({ input, onGone, output }: Transport, offer: ReadonlyArray<string>) {
+  constructor({ input, onGone, output }: Transport, offer: ReadonlyArray<string>, maxPayload: number) {
     this.hello = {
       type: "connection/hello",
       supportedVersions: [1],
       requiredCapabilities: [],
       optionalCapabilities: offer
     }
-    this.outgoing = new Outgoing(output)
-    const decoder = new Frame.Decoder((payload) => this.receive(payload.toString()))
+    this.outgoing = new Outgoing(output, maxPayload)
+    const decoder = new Frame.Decoder((payload) => this.receive(payload.toString()), maxPayload)
     input.on("data", (bytes: Buffer) => {
       const error = this.failure === undefined ? decoder.push(bytes) : undefined
       if (error !== undefined) {

@@ -4,9 +4,14 @@
  * @internal
  */
 import * as Schema from "effect/Schema"
+import { constants } from "node:buffer"
 
 /** The longest payload in bytes, in both directions, unless it is said otherwise. */
 export const maxPayload = 64 * 1024 * 1024
+
+/** The same, where it may be said otherwise: nobody can read a text that is longer than a string. */
+export const maxPayloadOf = (bytes: number | undefined): number =>
+  Math.min(bytes ?? maxPayload, constants.MAX_STRING_LENGTH)
 
 const headerLength = 4
 

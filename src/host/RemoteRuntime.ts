@@ -23,6 +23,7 @@ import * as Protocol from "../Protocol.ts"
 import { type Cell, type CreateError, type ObserveOptions, type PausableCell, SessionRuntime } from "../Runtime.ts"
 import { Client } from "./Client.ts"
 import { capability } from "./Extension.ts"
+import * as Frame from "./Frame.ts"
 import { Remembered } from "./Remembered.ts"
 import * as RemoteExtension from "./RemoteExtension.ts"
 import { type Kind, type RemoteSession, stale } from "./RemoteSession.ts"
@@ -42,6 +43,7 @@ export interface Options {
   readonly offer: ReadonlyArray<string>
   readonly limits: Protocol.Limits | undefined
   readonly storedValues: Readonly<Record<string, Schema.Json>> | undefined
+  readonly maxFrameBytes?: number | undefined
 }
 
 /** How long a host may take to say that a session is closed, once its callbacks have ended. */
@@ -134,7 +136,11 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   const connect = Effect.fnUntraced(function*() {
     const host = yield* Scope.fork(hosts)
     return yield* Effect.gen(function*() {
-      const client = new Client(yield* Scope.provide(options.transport, host), options.offer)
+      const client = new Client(
+        yield* Scope.provide(options.transport, host),
+        options.offer,
+        Frame.maxPayloadOf(options.maxFrameBytes)
+      )
       const granted = yield* client.handshake
       const { open } = granted.has(capability) ? RemoteExtension : RemoteVersion1
       const session = yield* open({

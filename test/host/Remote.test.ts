@@ -331,6 +331,34 @@ describe("a session at a host process", () => {
       )
     ))
 
+  it.live.each([2_000, 100_000_000])(
+    "takes frames as long as its host does: %i bytes",
+    (maxFrameBytes) =>
+      Effect.gen(function*() {
+        const { path } = yield* HostProcess.startUnix(
+          "--max-frame-bytes",
+          String(maxFrameBytes),
+          "--max-undelivered-output-bytes",
+          "100000000"
+        )
+        const session = yield* Remote.make({ host: { socket: path }, maxFrameBytes }).pipe(
+          Effect.provide(Delegate.layerNoop)
+        )
+        const output = (characters: number) =>
+          Effect.gen(function*() {
+            const { initial } = yield* session.execute(request(`text("x".repeat(${characters}))`))
+            return (yield* initial).items.map((item) => item.type === "input_text" ? item.text.length : item.type)
+          })
+        const most = Math.trunc(maxFrameBytes * 0.8)
+        assert.deepStrictEqual(yield* output(most), [most])
+        const refused = yield* Effect.flip(session.create(request(" ".repeat(maxFrameBytes))))
+        assert.deepInclude(refused, { _tag: "CapacityExceeded", limit: "frame" })
+        // Nothing is lost with that.
+        assert.deepStrictEqual(yield* session.storedValues, {})
+        assert.deepStrictEqual(yield* output(1), [1])
+      })
+  )
+
   it.live("is killed when it does not go", () =>
     Effect.gen(function*() {
       const pidFile = join(yield* HostProcess.folder, "pid")
