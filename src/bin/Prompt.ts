@@ -112,6 +112,7 @@ export const make = Effect.fnUntraced(function*(complete: (word: string) => Read
     if (reading && terminal) {
       process.stdout.write("\n")
     }
+    reading = false
     Queue.endUnsafe(lines)
   })
   readline.on("history", (history: Array<string>) => {
@@ -152,7 +153,8 @@ export const make = Effect.fnUntraced(function*(complete: (word: string) => Read
         moveCursor(process.stdout, 0, -readline.getCursorPos().rows)
         cursorTo(process.stdout, 0)
         clearScreenDown(process.stdout)
-        return Effect.ensuring(self, Effect.sync(() => readline.prompt(true)))
+        // Meanwhile it may have been closed.
+        return Effect.ensuring(self, Effect.sync(() => reading && readline.prompt(true)))
       })
   }
   return prompt

@@ -66,7 +66,7 @@ const clear = Effect.fnUntraced(function*(path: string) {
     return false
   }
   // Another host may have cleared the path meanwhile, and listen there: what is taken away is looked at once more.
-  const aside = join(dirname(path), `.cm-${process.pid}`)
+  const aside = join(dirname(path), `.cm-${process.pid}-${process.hrtime.bigint().toString(36)}`)
   yield* change(path, () => renameSync(path, aside))
   const abandoned = yield* isAbandoned(aside)
   yield* change(path, () => {

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 
 /**
@@ -39,6 +39,12 @@ const attempt = <A>(f: () => A): A | undefined => {
   }
 }
 
+const succeeds = (f: () => void): boolean =>
+  attempt(() => {
+    f()
+    return true
+  }) === true
+
 interface Place {
   readonly parent: string
   readonly limitFile: string
@@ -68,13 +74,17 @@ const places = ({ root, self }: Paths): ReadonlyArray<Place> => {
   })
 }
 
-/** Takes away what hosts have left that were killed. */
+/** A host that we cannot see, as it has numbers of its own for processes, has put a process into its group by then. */
+const abandonedMillis = 60_000
+
+/** Takes away what hosts have left that were killed. A group that has processes stays anyway. */
 const sweep = (parent: string, { processes }: Paths) => {
   const running = new Set(attempt(() => readdirSync(processes)))
   for (const name of attempt(() => readdirSync(parent)) ?? []) {
     const pid = name.startsWith(prefix) ? name.slice(prefix.length).split("-")[0] : undefined
+    const path = join(parent, name)
     if (pid !== undefined && !running.has(pid)) {
-      attempt(() => rmdirSync(join(parent, name)))
+      attempt(() => statSync(path).mtimeMs < performance.timeOrigin - abandonedMillis && rmdirSync(path))
     }
   }
 }
@@ -95,12 +105,10 @@ export const make = (maxMemoryBytes: number, paths: Paths = defaultPaths): Cgrou
       attempt(() => rmdirSync(path))
       return !existsSync(path)
     }
-    const isMade = attempt(() => {
-      mkdirSync(path)
-      writeFileSync(join(path, limitFile), String(maxMemoryBytes))
-      return true
-    })
-    if (isMade === true) {
+    if (!succeeds(() => mkdirSync(path))) {
+      continue
+    }
+    if (succeeds(() => writeFileSync(join(path, limitFile), String(maxMemoryBytes)))) {
       const events = join(path, eventsFile)
       const kills = () => Number(/^oom_kill (\d+)$/m.exec(attempt(() => readFileSync(events, "utf8")) ?? "")?.[1] ?? 0)
       return { path, processes: join(path, "cgroup.procs"), kills, remove }

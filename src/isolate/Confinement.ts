@@ -33,12 +33,13 @@ const shell = "/bin/sh"
 // Users that own nothing. Where these are none, as in most containers, there is `nobody`.
 const firstUser = 0x7000_0000
 const userCount = 0x0fff_ffff
-const usersOfAProcess = 256
+/** There are no more processes at a time, so that two hosts do not use the same ones. */
+const mostProcesses = 2 ** 22
 const nobody = 65_534
 
-let lastUser = process.pid * usersOfAProcess
+let users = 0
 
-const nextUser = () => firstUser + (++lastUser % userCount)
+const nextUser = () => firstUser + ((process.pid + mostProcesses * users++) % userCount)
 
 const privileges = ["--no-new-privs", "--pdeathsig", "KILL"]
 

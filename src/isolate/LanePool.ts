@@ -133,22 +133,32 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   // Who holds which
   // ---------------------------------------------------------------------------
 
-  const held = () => Array.from(holders.keys()).filter((lane) => lane.isOpen())
-  const hasRoom = () => memory <= options.maxMemoryBytes && held().length < options.maxLanes
+  const hasRoom = () => memory <= options.maxMemoryBytes && holders.size < options.maxLanes
+
+  const leastLoaded = (isOpen: boolean): LaneProcess.LaneProcess | undefined =>
+    Array.from(holders.keys()).filter((lane) => lane.isOpen() === isOpen).toSorted((a, b) => a.size() - b.size())[0]
 
   const choose = (): LaneProcess.LaneProcess => {
     if (hasRoom()) {
       return takeFresh()
     }
-    const [leastLoaded] = held().toSorted((a, b) => a.size() - b.size())
-    if (!options.strictIsolation) {
-      return leastLoaded!
+    const retired = leastLoaded(false)
+    if (retired !== undefined) {
+      retired.kill(
+        `the script's process took no more cells, and none of the ${options.maxLanes} that there may be was free: its place `
+          + "was needed"
+      )
+      return takeFresh()
     }
-    if (leastLoaded!.size() > 0) {
+    const shared = leastLoaded(true)!
+    if (!options.strictIsolation) {
+      return shared
+    }
+    if (shared.size() > 0) {
       throw new Error(`all ${options.maxLanes} lanes have cells, and none may be shared`)
     }
     // Its holder has no cell, and gets another lane for the next one.
-    leastLoaded!.kill()
+    shared.kill()
     return takeFresh()
   }
 

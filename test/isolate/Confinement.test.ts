@@ -7,7 +7,16 @@ import * as V8 from "effect-code-mode/isolate/V8"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { spawnSync } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Lanes from "../hostile/Lanes.ts"
@@ -130,13 +139,21 @@ describe("a control group", () => {
       const paths = yield* tree("5:pids:/\n4:memory:/host\n0::/\n", { "memory/host": "" })
       const parent = join(paths.root, "memory/host")
       mkdirSync(join(parent, "effect-code-mode-4710-1"))
+      utimesSync(join(parent, "effect-code-mode-4710-1"), 0, 0)
+      mkdirSync(join(parent, "effect-code-mode-4709-1"))
       mkdirSync(join(parent, "effect-code-mode-4711-1"))
       mkdirSync(join(parent, "somebody-else"))
       const group = Cgroup.make(1000, paths)!
       assert.strictEqual(readFileSync(join(group.path, "memory.limit_in_bytes"), "utf8"), "1000")
       assert.sameMembers(
         readdirSync(parent),
-        ["cgroup.subtree_control", "effect-code-mode-4711-1", "somebody-else", group.path.slice(parent.length + 1)]
+        [
+          "cgroup.subtree_control",
+          "effect-code-mode-4709-1",
+          "effect-code-mode-4711-1",
+          "somebody-else",
+          group.path.slice(parent.length + 1)
+        ]
       )
     }))
 })

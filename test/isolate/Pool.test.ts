@@ -105,6 +105,26 @@ describe("past the bound on lanes", () => {
       assert.isFalse(cell.isDegraded())
     }).pipe(engine({ maxLanes: 1, strictIsolation: true })))
 
+  it.live("one that takes no more cells makes place for one that does", () =>
+    Effect.gen(function*() {
+      const { lease } = yield* openLease
+      const waiting = yield* startCell(lease, wait)
+      const stuck = yield* lease.start(program("Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1)"))
+      yield* until(() => stuck.isBusy())
+      stuck.stop()
+      const next = Effect.gen(function*() {
+        const { texts } = yield* run(lease, "text(1)")
+        assert.deepStrictEqual(texts, ["1"])
+        assert.isAtMost(Lanes.lanesOf(process.pid).length, 1)
+      })
+      const ended = yield* Effect.raceFirst(Queue.collect(waiting.events), Effect.forever(next))
+      assert.match(
+        ended.map((event) => event._tag === "Finished" ? event.error?.text : "").join(),
+        /none of the 1 that there may be was free: its place was needed/
+      )
+      yield* next
+    }).pipe(engine({ maxLanes: 1, laneKillAfter: 50 })))
+
   it.live("there never are more", () =>
     Effect.gen(function*() {
       const leases = yield* Effect.replicateEffect(openLease, 12)
