@@ -9,8 +9,8 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { createRequire } from "node:module"
-import { totalmem } from "node:os"
 import * as Delegate from "../Delegate.ts"
+import * as Memory from "../internal/Memory.ts"
 import * as Package from "../internal/Package.ts"
 import * as Confinement from "../isolate/Confinement.ts"
 import * as LaneProcess from "../isolate/LaneProcess.ts"
@@ -191,8 +191,8 @@ const limits = ({
 }: Limits): ReadonlyArray<Finding> => [
   {
     what: "memory",
-    text: `${bytes(maxHeapSizeBytes)} of V8 heap a cell; this machine has ${bytes(totalmem())}`,
-    ...(totalmem() < 4 * maxHeapSizeBytes ? { todo: "run few cells at a time" } : {})
+    text: `${bytes(maxHeapSizeBytes)} of V8 heap a cell; there are ${bytes(Memory.available())}`,
+    ...(Memory.available() < 4 * maxHeapSizeBytes ? { todo: "run few cells at a time" } : {})
   },
   {
     what: "cells",

@@ -12,7 +12,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { totalmem } from "node:os"
+import * as Memory from "../internal/Memory.ts"
 import { Isolate } from "../Isolate.ts"
 import * as LaneLease from "./LaneLease.ts"
 import * as LanePool from "./LanePool.ts"
@@ -33,7 +33,7 @@ export interface Options {
   readonly maxLanes?: number | undefined
   /** Whether cells are refused past `maxLanes` rather than run on a lane that others use, too; `false` by default. */
   readonly strictIsolation?: boolean | undefined
-  /** Memory of this process and its lanes together; three quarters of the machine's by default. Needs Linux. */
+  /** Memory of this process and its lanes together; three quarters of the machine's, or container's. Needs Linux. */
   readonly maxMemoryBytes?: number | undefined
   /** How long a lane may go on with a cell that has ended before it takes no more cells; 2 seconds by default. */
   readonly laneKillAfter?: Duration.Input | undefined
@@ -53,7 +53,7 @@ const bytesPerLane = 128 * mebibyte
  * @since 0.1.0
  */
 export const resolve = (options: Options): LanePool.Options => {
-  const maxMemoryBytes = options.maxMemoryBytes ?? Math.floor(totalmem() * memoryShare)
+  const maxMemoryBytes = options.maxMemoryBytes ?? Math.floor(Memory.available() * memoryShare)
   return {
     warmLanes: options.warmLanes ?? 1,
     warmIsolates: options.warmIsolates ?? 3,

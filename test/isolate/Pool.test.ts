@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
+import { vi } from "vitest"
 import * as Lanes from "../hostile/Lanes.ts"
 import { hear, hearUntil, program, run, until } from "./harness.ts"
 
@@ -304,6 +305,13 @@ describe("an engine without code generation", () => {
 })
 
 describe("an engine", () => {
+  it("has bounds that fit the container that it is in", () => {
+    const constrained = vi.spyOn(process, "constrainedMemory").mockReturnValue(2 ** 31)
+    const { maxLanes, maxMemoryBytes } = V8.resolve({})
+    constrained.mockRestore()
+    assert.deepStrictEqual([maxLanes, maxMemoryBytes], [12, 1.5 * 2 ** 30])
+  })
+
   it.live("says once in its log how its lanes are confined", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []
