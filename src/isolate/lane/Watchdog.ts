@@ -39,7 +39,8 @@ const periodMillis = 25
 /** How long a cell that was ended may take to stop, and how long if the process is not far over its bound. */
 const overrunMillis = 150
 const patientMillis = 1_500
-const farOver = 1.25
+/** What is far over, in heaps of that cell. */
+const farOverHeaps = 2.5
 const slackBytes = 64 * mebibyte
 /** What an isolate needs besides its heap. */
 const isolateBytes = 8 * mebibyte
@@ -62,6 +63,7 @@ export const makeWatchdog = (lane: WatchdogLane) => {
   let grantedBytes = bareBytes
   let timer: NodeJS.Timeout | undefined
   let overSince: number | undefined
+  let farOverBytes = 0
   let overrun = false
   let uses = new Map<Watched, Use>()
   const blamed = new WeakSet<Watched>()
@@ -145,7 +147,7 @@ export const makeWatchdog = (lane: WatchdogLane) => {
       grantedBytes = resident - allowed
       overSince = undefined
       lane.onStained()
-    } else if (performance.now() - overSince > (resident > bound * farOver ? overrunMillis : patientMillis)) {
+    } else if (performance.now() - overSince > (resident > bound + farOverBytes ? overrunMillis : patientMillis)) {
       overrun = true
       clearTimeout(timer)
       lane.onOverrun(
@@ -160,6 +162,7 @@ export const makeWatchdog = (lane: WatchdogLane) => {
     if (greediest !== undefined) {
       const [cell] = greediest
       blamed.add(cell)
+      farOverBytes = farOverHeaps * cell.heapMebibytes * mebibyte
       // Before anybody hears of its end: what comes next is not to start where it may still run.
       lane.onStained()
       cell.endAtLimit(

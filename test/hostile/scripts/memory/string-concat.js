@@ -1,5 +1,5 @@
 // Doubles a string.
-// {"ends": ["LimitExceeded", "ScriptError"], "seconds": 20}
+// {"ends": ["LimitExceeded", "ScriptError"], "seconds": 20, "neighbour": "may be lost"}
 let s = "x"
 for (;;) {
   s += s
