@@ -20,6 +20,7 @@ import {
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Lanes from "../hostile/Lanes.ts"
+import * as ControlGroup from "./ControlGroup.ts"
 import { run, startBusyHost, until } from "./harness.ts"
 
 const isRoot = process.getuid?.() === 0
@@ -30,8 +31,6 @@ const folder = Effect.acquireRelease(
 )
 
 const of = (pid: number, file: string) => readFileSync(`/proc/${pid}/${file}`, "utf8")
-
-const isGroupWritable = (): boolean => Cgroup.make(2 ** 40)?.remove() === true
 
 describe.runIf(process.platform === "linux")("a lane", () => {
   it.live("has what the system adds, and leaves nothing of it", () =>
@@ -51,7 +50,7 @@ describe.runIf(process.platform === "linux")("a lane", () => {
         }
         return /:memory:(.*effect-code-mode-.*)/.exec(of(pid!, "cgroup"))?.[1]
       }).pipe(Effect.scoped, Effect.provide(Layer.fresh(V8.layer({ warmLanes: 0, maxMemoryBytes: 2 ** 34 }))))
-      if (isGroupWritable()) {
+      if (ControlGroup.isWritable()) {
         assert.isFalse(existsSync(join("/sys/fs/cgroup/memory", seen!)))
       }
     }))

@@ -1,7 +1,6 @@
 /** How many lanes an engine has, who gets which, and what they may take together. */
 import { assert, describe, it } from "@effect/vitest"
 import { Isolate, type IsolateEvent, type IsolateHandle, type Lease } from "effect-code-mode/Isolate"
-import * as Cgroup from "effect-code-mode/isolate/Cgroup"
 import * as V8 from "effect-code-mode/isolate/V8"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,6 +11,7 @@ import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import { vi } from "vitest"
 import * as Lanes from "../hostile/Lanes.ts"
+import * as ControlGroup from "./ControlGroup.ts"
 import { hear, hearUntil, program, run, until } from "./harness.ts"
 
 const mebibyte = 2 ** 20
@@ -145,8 +145,6 @@ const filling =
 const tight = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.suspend(() => effect.pipe(engine({ maxMemoryBytes: Math.floor(process.memoryUsage.rss() * 0.6) })))
 
-const isGroupWritable = (): boolean => Cgroup.make(2 ** 40)?.remove() === true
-
 describe.runIf(process.platform === "linux")("the memory of the host and its lanes", () => {
   it.live("is bounded: the largest lane's cells end, and hear why", () =>
     Effect.gen(function*() {
@@ -165,7 +163,7 @@ describe.runIf(process.platform === "linux")("the memory of the host and its lan
         Effect.suspend(() => effect.pipe(engine({ maxMemoryBytes: process.memoryUsage.rss() + 400 * mebibyte })))
     ))
 
-  it.live.runIf(isGroupWritable())(
+  it.live.runIf(ControlGroup.isWritable())(
     "is bounded by the kernel, too, and a cell hears of that",
     () =>
       Effect.gen(function*() {
@@ -180,7 +178,7 @@ describe.runIf(process.platform === "linux")("the memory of the host and its lan
       }).pipe(tight)
   )
 
-  it.live.runIf(isGroupWritable())(
+  it.live.runIf(ControlGroup.isWritable())(
     "is bounded by the kernel, and each cell hears of its own end",
     () =>
       Effect.gen(function*() {
