@@ -4,11 +4,26 @@
  * @since 0.1.0
  */
 import type * as IVM from "isolated-vm"
+import { setFlagsFromString } from "node:v8"
+import { bare } from "./bare.ts"
+import { builtins } from "./builtins.ts"
+import { media } from "./media.ts"
 import { type Controls, prelude } from "./prelude.ts"
 import { realm } from "./realm.ts"
 
 /** The addon as a value; `isolated-vm`'s types describe it as a module. */
 export type IsolatedVM = typeof IVM
+
+// When a rejection that a script does not handle leaves the isolate, isolated-vm reads the error in a context of its own,
+// and so a proxy in the place of a getter gets arguments of that realm. What does it here leaves nothing in there.
+const bareDefaultContext = `{
+  const { Proxy, Promise, Reflect } = globalThis
+  const getter = new Proxy(() => {}, {
+    __proto__: null,
+    apply: (target, self, args) => void args.constructor.constructor(${JSON.stringify(`(${bare.toString()})()`)})()
+  })
+  Promise.reject(Object.defineProperty({}, "message", { get: getter }))
+}`
 
 const bridgeSource = "export const { begin, end, fail, dynamicImport } = program; delete globalThis.program"
 
@@ -34,22 +49,46 @@ export interface Prepared {
   readonly listen: (listener: Listener) => void
 }
 
-/** Makes prepared isolates. V8's code for the prelude is compiled once. */
+const sealDefaultContext = (context: IVM.Context) => {
+  try {
+    context.evalSync(bareDefaultContext)
+  } catch {
+    // That is how it is told of the rejection.
+    return
+  }
+  throw new Error("the engine's own context is open")
+}
+
+/**
+ * Compiles a script for one isolate after the other. It is parsed once, and each of its functions then: V8 would compile
+ * it when it is called first, which takes time and stack while a cell waits.
+ */
+const makeCompiler = (source: string, options: IVM.ScriptInfo = {}) => {
+  let cachedData: IVM.ExternalCopy<ArrayBuffer> | undefined
+  const compile = (isolate: IVM.Isolate) => {
+    if (cachedData !== undefined) {
+      return isolate.compileScriptSync(source, { ...options, cachedData })
+    }
+    const script = isolate.compileScriptSync(source, { ...options, produceCachedData: true })
+    ;({ cachedData } = script as IVM.CachedDataResult)
+    return script
+  }
+  return (isolate: IVM.Isolate) => {
+    setFlagsFromString("--no-lazy")
+    const script = compile(isolate)
+    setFlagsFromString("--lazy")
+    return script
+  }
+}
+
+/** Makes prepared isolates. */
 export const makePrepare = (
   ivm: IsolatedVM,
   options: { readonly codeGeneration: boolean; readonly onCatastrophe: () => void }
 ) => {
-  const source = `(${prelude.toString()})`
-  let cachedData: IVM.ExternalCopy<ArrayBuffer> | undefined
-
-  const compilePrelude = (isolate: IVM.Isolate) => {
-    if (cachedData !== undefined) {
-      return isolate.compileScriptSync(source, { cachedData })
-    }
-    const script = isolate.compileScriptSync(source, { produceCachedData: true })
-    ;({ cachedData } = script as IVM.CachedDataResult)
-    return script
-  }
+  const compileRealm = makeCompiler(`(${realm.toString()})`, { filename: "<anonymous>" })
+  const parts = Object.entries({ bare, builtins, media, prelude })
+  const compileParts = makeCompiler(`({${parts.map(([name, part]) => `${name}: (${part.toString()})`).join()}})`)
 
   return (heapMebibytes: number): Prepared => {
     let listener: Listener | undefined
@@ -61,12 +100,11 @@ export const makePrepare = (
       }
     })
     const context = isolate.createContextSync()
-    const cell = context.evalSync(`(${realm.toString()})(${options.codeGeneration})`, {
-      filename: "<anonymous>",
-      reference: true
-    })
+    sealDefaultContext(context)
+    const cell = compileRealm(isolate).runSync(context, { reference: true })
+      .applySync(undefined, [options.codeGeneration], { result: { reference: true } })
     const own = isolate.createContextSync()
-    const run = compilePrelude(isolate).runSync(own, { reference: true })
+    const parts = compileParts(isolate).runSync(own, { reference: true })
 
     const flush = new ivm.Callback((lines: string) => {
       listener?.onLines(lines)
@@ -76,8 +114,8 @@ export const makePrepare = (
     const exit = new ivm.Callback((lines: string, end: string) => listener?.onExit(lines, end))
     const drained = new ivm.Reference(() => listener?.drained())
     const controls = own.evalClosureSync(
-      "return $0($1, { flush: $2, hint: $3, exit: $4, drained: $5 })",
-      [run.derefInto(), cell.derefInto(), flush, hint, exit, drained],
+      "return $0.prelude($1, { flush: $2, hint: $3, exit: $4, drained: $5 }, $0)",
+      [parts.derefInto(), cell.derefInto(), flush, hint, exit, drained],
       { result: { reference: true } }
     ) as IVM.Reference<Controls>
 

@@ -1,15 +1,28 @@
 /**
  * The helpers of a cell, in a context of their own beside the cell's, in the same isolate.
  *
- * V8 hides the frames of another context from stacks and call sites, so a script sees its own code only. What a
- * script can reach is of its own realm: it is made by `realm`, or its prototype is the cell's. A script may replace
- * any builtin it has; nothing here uses one.
+ * V8 hides the frames of another context from stacks and call sites, so a script sees its own code only. Nothing that
+ * is made here reaches a script: there is one way in for each kind of call, which `sealed` makes; what it gives or
+ * throws is a primitive or was made by `realm`. If something of this realm got out all the same, it would lead nowhere:
+ * `bare` has emptied every prototype here.
+ *
+ * So there are no methods here, no iteration and no destructuring of arrays, but `builtins`.
  *
  * `prelude` is sent to the isolate as its source text, so it refers to nothing outside itself.
  *
  * @since 0.1.0
  */
-import type { Realm } from "./realm.ts"
+import type { bare } from "./bare.ts"
+import type { builtins } from "./builtins.ts"
+import type { media } from "./media.ts"
+import type { Entry, Realm } from "./realm.ts"
+
+/** The other functions of this folder that go to the isolate with `prelude`. */
+export interface Parts {
+  readonly bare: typeof bare
+  readonly builtins: typeof builtins
+  readonly media: typeof media
+}
 
 /** What the lane gives to the prelude. Lines are joined by line feeds. */
 export interface Lane {
@@ -47,7 +60,7 @@ export interface Controls {
     readonly begin: Promise<void>
     readonly end: () => void
     readonly fail: (error: unknown) => void
-    readonly dynamicImport: () => Promise<never>
+    readonly dynamicImport: () => Promise<unknown>
   }
 }
 
@@ -57,11 +70,18 @@ interface PendingCall {
   readonly reject: (reason: unknown) => void
 }
 
-export function prelude(cell: Realm, lane: Lane): Controls {
+export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
   "use strict"
   const flushAfterCharacters = 16_384
   const flushAfterMillis = 20
   const promptLines = 32
+  const maxErrorCharacters = 64 * 1024
+
+  const own = parts.builtins()
+  const { includes, indexOf, isError, mapDelete, mapForEach, mapGet, mapSet, match, now, slice } = own
+  const { apply: callScript, construct } = cell
+  const { drained, exit: leave, flush, hint } = lane
+  const { applySyncPromise } = drained
 
   // ---------------------------------------------------------------------------
   // What goes out
@@ -73,7 +93,11 @@ export function prelude(cell: Realm, lane: Lane): Controls {
   let prompt = 0
 
   const take = () => {
-    const lines = out.splice(1).join("\n")
+    let lines = out.length > 1 ? out[1]! : ""
+    for (let index = 2; index < out.length; index++) {
+      lines += `\n${out[index]}`
+    }
+    out.length = 1
     characters = 0
     return lines
   }
@@ -81,18 +105,18 @@ export function prelude(cell: Realm, lane: Lane): Controls {
   // A script may go on computing for long after what it did, which is not to wait for that: the first lines leave one
   // by one. A script that does much goes in larger pieces, and waits for the lane to take them.
   const emit = (line: string) => {
-    out.push(line)
+    out[out.length] = line
     characters += line.length
-    const late = Date.now() - flushedAt > flushAfterMillis
+    const late = now() - flushedAt > flushAfterMillis
     if (late || characters > flushAfterCharacters) {
-      flushedAt = Date.now()
+      flushedAt = now()
       prompt = late ? 0 : prompt
-      if (lane.flush(take())) {
-        lane.drained.applySyncPromise(undefined, [])
+      if (flush(take())) {
+        own.apply(applySyncPromise, drained, [undefined, []])
       }
     } else if (prompt < promptLines) {
       prompt++
-      lane.hint(take())
+      hint(take())
     }
   }
 
@@ -100,43 +124,95 @@ export function prelude(cell: Realm, lane: Lane): Controls {
   const turn = (run: () => void): Out => {
     out = [""]
     characters = 0
-    flushedAt = Date.now()
+    flushedAt = now()
     prompt = 0
     run()
     return out
   }
 
   // ---------------------------------------------------------------------------
+  // What may run a script's code
+  // ---------------------------------------------------------------------------
+
+  // Whether the script has a proxy that can be called. A builtin of the cell's realm shows in stacks, ours does not.
+  let hasProxies = false
+  const cellJson = cell.stringify
+  const get = (of: object, key: string | symbol) => hasProxies ? cell.get(of, key) : own.get(of, key)
+  const toText = (value: unknown) => hasProxies ? cell.String(value) : own.String(value)
+  const trunc = (value: unknown) => hasProxies ? cell.trunc(value as number) : own.trunc(value as number)
+  const toJson = (value: unknown): string | undefined => {
+    if (hasProxies) {
+      return cellJson(value)
+    }
+    try {
+      return own.stringify(value)
+    } catch (error) {
+      // V8 keeps the global object of one context from the code of another.
+      if (isError(error) && own.getPrototypeOf(error) === own.errors.TypeError && messageOf(error) === "no access") {
+        return cellJson(value)
+      }
+      throw error
+    }
+  }
+
+  // ---------------------------------------------------------------------------
   // Errors and JSON
   // ---------------------------------------------------------------------------
 
-  // An error of this realm has no frames of the cell. One made by the cell's constructor has.
-  const { isError } = Error as ErrorConstructor & { readonly isError: (value: unknown) => value is Error }
+  const messageOf = (error: Error): string => {
+    const message = own.getOwnPropertyDescriptor(error as object, "message") as PropertyDescriptor | undefined
+    return message === undefined ? "" : message.value
+  }
+
+  // An error of this realm becomes one of the cell's, made by its constructor, with the frames of its script.
+  const errorKinds = ["EvalError", "RangeError", "ReferenceError", "SyntaxError", "TypeError", "URIError"] as const
   const translate = (error: unknown): unknown => {
     if (!isError(error)) {
       return error
     }
-    switch (Object.getPrototypeOf(error)) {
-      case TypeError.prototype:
-        return new cell.TypeError(error.message)
-      case RangeError.prototype:
-        return new cell.RangeError(error.message)
-      case SyntaxError.prototype:
-        return new cell.SyntaxError(error.message)
-      case ReferenceError.prototype:
-        return new cell.ReferenceError(error.message)
-      default:
-        return error
+    const prototype = own.getPrototypeOf(error)
+    let kind: keyof Realm["errors"] | undefined = prototype === own.errors.Error ? "Error" : undefined
+    for (let index = 0; index < errorKinds.length; index++) {
+      kind = prototype === own.errors[errorKinds[index]!] ? errorKinds[index]! : kind
     }
+    return kind === undefined ? error : new cell.errors[kind](messageOf(error))
   }
 
   const isObject = (value: unknown): value is object =>
     typeof value === "function" || (typeof value === "object" && value !== null)
 
-  // V8 shows our frames in what it throws where it calls a class of the script, and it takes a position that it does
-  // not know for the start of the line, where our own words stand.
-  const asSeen = (stack: string) =>
-    stack.replace(/\n {4}at [^\n]*<isolated-vm>[^\n]*/g, "").replace(/(?<=exec_main\.mjs:1:)-\d+/g, "1")
+  // V8 shows our frames in what it throws where it calls a class of the script, and the builtins that we call for it; and
+  // it takes a position that it does not know for the start of the line, where our own words stand.
+  const isOurs = (line: string) =>
+    own.startsWith(line, "    at ") && (
+      includes(line, "<isolated-vm>") || line === "    at stringify (<anonymous>)" || line === "    at get (<anonymous>)"
+      || line === "    at trunc (<anonymous>)"
+    )
+
+  const lostPlace = /^([^]*exec_main\.mjs:1:)-\d+([^]*)$/
+
+  const asSeen = (stack: string) => {
+    let seen = ""
+    let start = 0
+    while (start <= stack.length) {
+      const found = indexOf(stack, "\n", start)
+      const end = found < 0 ? stack.length : found
+      const line = slice(stack, start, end)
+      if (start === 0 || !isOurs(line)) {
+        const place = includes(line, "exec_main.mjs:1:-") ? match(lostPlace, line) : null
+        seen += (start === 0 ? "" : "\n") + (place === null ? line : `${place[1]}1${place[2]}`)
+      }
+      start = end + 1
+    }
+    return seen
+  }
+
+  const cut = (text: string) =>
+    own.toWellFormed(
+      text.length > maxErrorCharacters
+        ? `${slice(text, 0, maxErrorCharacters)}\n[${text.length - maxErrorCharacters} more characters]`
+        : text
+    )
 
   const describe = (error: unknown): string => {
     try {
@@ -144,16 +220,16 @@ export function prelude(cell: Realm, lane: Lane): Controls {
         return ""
       }
       if (isObject(error)) {
-        const stack = Reflect.get(error, "stack")
+        const stack = get(error, "stack")
         if (typeof stack === "string") {
-          return asSeen(stack).toWellFormed()
+          return asSeen(cut(stack))
         }
       }
     } catch {
       // A `stack` that throws tells nothing, its owner's text may.
     }
     try {
-      return String(error).toWellFormed()
+      return cut(toText(error))
     } catch {
       return "unknown code mode exception"
     }
@@ -168,18 +244,13 @@ export function prelude(cell: Realm, lane: Lane): Controls {
     }
   }
 
-  const stringify = (value: unknown): string | undefined =>
-    guarded(() => {
-      try {
-        return JSON.stringify(value)
-      } catch (error) {
-        // V8 keeps the global object of one context from the code of another.
-        if (isError(error) && Object.getPrototypeOf(error) === TypeError.prototype && error.message === "no access") {
-          return cell.stringify(value)
-        }
-        throw error
-      }
-    })
+  const stringify = (value: unknown): string | undefined => {
+    try {
+      return toJson(value)
+    } catch (error) {
+      throw describe(translate(error))
+    }
+  }
 
   // Hosts that read values with a bounded parser lose their connection over one that is nested deeper.
   const maxNesting = 127
@@ -218,27 +289,56 @@ export function prelude(cell: Realm, lane: Lane): Controls {
   }
 
   const textOf = (value: unknown): string =>
-    isObject(value) || typeof value === "symbol" ? stringify(value) ?? "undefined" : String(value).toWellFormed()
+    isObject(value) || typeof value === "symbol" ? stringify(value) ?? "undefined" : own.toWellFormed(`${value}`)
 
-  const withResolvers = <A>() =>
-    Reflect.apply(cell.withResolvers, cell.Promise, []) as unknown as PromiseWithResolvers<A>
+  // ---------------------------------------------------------------------------
+  // The ways in
+  // ---------------------------------------------------------------------------
+
+  // Each function that is handed to the cell's realm. It does not throw what is made here.
+  const sealed = (run: (a: any, b: any, c: any) => unknown): Entry =>
+    cell.entry((a: unknown, b: unknown, c: unknown) => {
+      try {
+        return run(a, b, c)
+      } catch (error) {
+        throw translate(error)
+      }
+    })
+
+  const helpers = own.makeMap() as Map<Function, (a?: any, b?: any) => unknown>
+
+  const call = sealed((target: Function, _: unknown, args: Array<unknown>) =>
+    mapGet(helpers, target)!(args.length > 0 ? args[0] : undefined, args.length > 1 ? args[1] : undefined)
+  )
+
+  const expose = <F extends (a: any, b: any) => unknown>(run: F): F => {
+    const target = cell.makeTarget()
+    mapSet(helpers, target, run)
+    return cell.expose({ apply: call }, target)
+  }
 
   // ---------------------------------------------------------------------------
   // The end
   // ---------------------------------------------------------------------------
 
-  const writes = new Map<string, string>()
+  const writes: Map<string, string> = own.makeMap()
   let ended = false
   let failure: string | undefined
 
+  const placeOf = /exec_main\.mjs:(\d{1,9}):(\d{1,9})(?!\d)/
+
   const writeEnd = () => {
-    const place = failure === undefined ? null : /exec_main\.mjs:(\d{1,9}):(\d{1,9})(?!\d)/.exec(failure)
-    out[0] = JSON.stringify({
-      stored: [...writes],
+    const place = failure === undefined ? null : match(placeOf, failure)
+    const entries: Array<[string, string]> = []
+    mapForEach(writes, (json, key) => {
+      entries[entries.length] = [key, json]
+    })
+    out[0] = own.stringify({
+      stored: entries,
       error: failure === undefined ? undefined : {
         _tag: "ScriptError",
         text: failure,
-        location: place === null ? undefined : { line: Number(place[1]), column: Number(place[2]) }
+        location: place === null ? undefined : { line: +place[1]!, column: +place[2]! }
       }
     })
   }
@@ -255,264 +355,69 @@ export function prelude(cell: Realm, lane: Lane): Controls {
     const lines = take()
     failure = undefined
     writeEnd()
-    lane.exit(lines, out[0]!)
+    leave(lines, out[0]!)
     // The lane is disposing of the isolate: nothing of the script runs any more.
     for (;;);
   }
 
   // ---------------------------------------------------------------------------
-  // Helpers
+  // Output
   // ---------------------------------------------------------------------------
 
-  const expose = <F extends (...args: Array<any>) => unknown>(run: F): F => {
-    const helper = (...args: Array<unknown>) => {
-      try {
-        return run(...args)
-      } catch (error) {
-        throw translate(error)
-      }
-    }
-    // A bound function shows no source.
-    const bound = helper.bind(undefined) as F
-    Object.defineProperty(bound, "name", { value: "" })
-    return Object.setPrototypeOf(bound, cell.functionPrototype)
-  }
+  const put = (item: object) => emit(`o${own.stringify(item)}`)
 
-  interface Media {
-    readonly helper: "image" | "audio"
-    readonly urlKey: "image_url" | "audio_url"
-    readonly expected: string
-  }
+  const { audio, emitBlocks, emitText, generatedImage, image } = parts.media({
+    builtins: own,
+    cell,
+    get,
+    guarded,
+    isObject,
+    put,
+    stringify
+  })
 
-  const imageMedia: Media = {
-    helper: "image",
-    urlKey: "image_url",
-    expected:
-      "image expects a non-empty image URL string, an object with image_url and optional detail, or a raw MCP image block"
-  }
-
-  const audioMedia: Media = {
-    helper: "audio",
-    urlKey: "audio_url",
-    expected: "audio expects a non-empty audio URL string, an object with audio_url, or a raw MCP audio block"
-  }
-
-  const dataUrl = (data: string, mimeType: unknown) =>
-    /^data:/i.test(data)
-      ? data
-      : `data:${typeof mimeType === "string" && mimeType !== "" ? mimeType : "application/octet-stream"};base64,${data}`
-
-  const mimeTypeOf = (block: Record<string, any>): unknown =>
-    block["mimeType"] === undefined ? block["mime_type"] : block["mimeType"]
-
-  const base64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-  const leastClipSeconds = 0.025
-
-  // Model interfaces refuse such a clip, and the request it comes in. The length stands in the header.
-  const isTooShort = (url: string) => {
-    const header = url.slice(url.indexOf(",") + 1, url.indexOf(",") + 61)
-    const bytes = Array.from({ length: 44 }, (_, index) => {
-      const digits = Array.from(
-        header.slice(Math.floor(index / 3) * 4).slice(0, 4),
-        (digit) => base64Digits.indexOf(digit)
-      )
-      const bits = digits.reduce((all, digit) => all * 64 + Math.max(digit, 0), 0)
-      return bits >> (16 - 8 * (index % 3)) & 255
-    })
-    const ascii = (start: number) => String.fromCharCode(...bytes.slice(start, start + 4))
-    const number = (start: number) => bytes.slice(start, start + 4).reduceRight((all, byte) => all * 256 + byte, 0)
-    return ascii(0) === "RIFF" && ascii(8) === "WAVE" && ascii(36) === "data" &&
-      number(40) < number(28) * leastClipSeconds
-  }
-
-  const details = ["auto", "low", "high", "original"]
-
-  const embeddedDetail = (block: Record<string, any>): string | undefined => {
-    const meta = block["_meta"]
-    const detail = isObject(meta) ? Reflect.get(meta, "codex/imageDetail") : undefined
-    return details.includes(detail) ? detail : undefined
-  }
-
-  // The URL in what `image` or `audio` was given, and the detail that came with it.
-  const mediaUrl = ({ expected, helper, urlKey }: Media, value: unknown): { url: string; detail?: unknown } => {
-    if (typeof value === "string" && value !== "") {
-      return { url: value }
-    }
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw expected
-    }
-    const object = value as Record<string, any>
-    const url = object[urlKey]
-    if (typeof url === "string" && url !== "") {
-      return { url, detail: object["detail"] }
-    }
-    const type = object["type"]
-    if (url !== undefined || typeof type !== "string") {
-      throw expected
-    }
-    if (type !== helper) {
-      throw `${helper} only accepts MCP ${helper} blocks, got "${type}"`
-    }
-    const data = object["data"]
-    if (typeof data !== "string" || data === "") {
-      throw `${helper} expected MCP ${helper} data`
-    }
-    return { url: dataUrl(data, mimeTypeOf(object)), detail: embeddedDetail(object) }
-  }
-
-  function checkDetail(detail: unknown): asserts detail is string | null | undefined {
-    if (detail !== undefined && detail !== null && typeof detail !== "string") {
-      throw "image detail must be a string when provided"
-    }
-  }
-
-  const emitMedia = (media: Media, value: unknown, detail?: unknown) =>
-    guarded(() => {
-      checkDetail(detail)
-      const found = mediaUrl(media, value)
-      const url = found.url.toWellFormed()
-      if (media === audioMedia) {
-        if (!/^data:/i.test(url)) {
-          throw "Tool call failed: invalid audio output. Pass a base64 data URI instead"
-        }
-        emit(
-          "o" + JSON.stringify(
-            isTooShort(url)
-              ? {
-                type: "input_text",
-                text: "Audio output omitted because the clip is shorter than 25 ms; use a longer clip."
-              }
-              : { type: "input_audio", audio_url: url }
-          )
-        )
-        return
-      }
-      checkDetail(found.detail)
-      const wanted = (detail ?? found.detail ?? "high").toLowerCase()
-      if (/^https?:/i.test(url)) {
-        throw "Tool call failed: remote image URLs are not supported in tool outputs. Pass a base64 data URI instead"
-      }
-      if (!/^data:/i.test(url)) {
-        throw "Tool call failed: invalid image output. Pass a base64 data URI instead"
-      }
-      if (!details.includes(wanted)) {
-        throw `image detail must be one of: ${details.join(", ")}`
-      }
-      emit("o" + JSON.stringify({ type: "input_image", image_url: url, detail: wanted }))
-    })
-
-  const emitText = (text: string) => emit("o" + JSON.stringify({ type: "input_text", text }))
-
-  const generatedImage = (result: unknown) => {
-    if (typeof result !== "object" || result === null) {
-      throw "generatedImage expects an image generation result object"
-    }
-    let hint: unknown
-    try {
-      hint = Reflect.get(result, "output_hint")
-    } catch {
-      throw "failed to read generatedImage output_hint"
-    }
-    if (hint !== undefined && typeof hint !== "string") {
-      throw "generatedImage output_hint must be a string when provided"
-    }
-    emitMedia(imageMedia, result)
-    if (hint !== undefined) {
-      emitText(hint.toWellFormed())
-    }
-  }
-
-  // One content block of an MCP tool result. It is read from its JSON, so that nothing of the script runs meanwhile.
-  const emitBlock = (value: unknown) => {
-    const json = stringify(value) ?? "null"
-    const block = JSON.parse(json)
-    const isText = (value: unknown) => typeof value === "string"
-    const isMissing = (value: unknown) => value === undefined || value === null
-    const areTexts = (...values: Array<unknown>) => values.every((value) => isMissing(value) || isText(value))
-    switch (block?.type) {
-      case "text":
-        if (isText(block.text)) {
-          return emitText(block.text.toWellFormed())
-        }
-        break
-      case "image":
-      case "audio":
-        if (isText(block.data) && areTexts(mimeTypeOf(block)) && !("mimeType" in block && "mime_type" in block)) {
-          const url = dataUrl(block.data, mimeTypeOf(block))
-          return block.type === "image"
-            ? emitMedia(imageMedia, url, embeddedDetail(block))
-            : emitMedia(audioMedia, url)
-        }
-        break
-      case "resource_link":
-        if (
-          isText(block.uri) && isText(block.name) && areTexts(block.title, block.description, block.mimeType)
-          && (isMissing(block.size) || Number.isInteger(block.size))
-          && (isMissing(block.icons) || Array.isArray(block.icons))
-        ) {
-          return emitText(json)
-        }
-        break
-      case "resource":
-        if (
-          isText(block.resource?.uri) && areTexts(block.resource.mimeType)
-          && (isText(block.resource.text) || isText(block.resource.blob))
-        ) {
-          return emitText(json)
-        }
-        break
-    }
-    throw "content expects one MCP ContentBlock"
-  }
-
-  const emitBlocks = (value: unknown) => {
-    const iterate = isObject(value) ? Reflect.get(value, Symbol.iterator) : undefined
-    if (typeof iterate !== "function") {
-      return emitBlock(value)
-    }
-    const iterator: Iterator<unknown> = Reflect.apply(iterate, value, [])
-    for (const block of { [Symbol.iterator]: () => iterator }) {
-      emitBlock(block)
-    }
-  }
+  const isWhite = /^\p{White_Space}*$/u
 
   const notify = (value: unknown) => {
     const text = textOf(value)
-    if (/^\p{White_Space}*$/u.test(text)) {
+    if (match(isWhite, text) !== null) {
       throw "notify expects non-empty text"
     }
-    emit("n" + JSON.stringify(text))
+    emit(`n${own.stringify(text)}`)
   }
 
   // ---------------------------------------------------------------------------
   // Stored values
   // ---------------------------------------------------------------------------
 
-  const stored = new Map<string, string>()
+  const stored: Map<string, string> = own.makeMap()
 
   const keyOf = (helper: string, key: unknown) => {
     try {
-      return `${key as string}`.toWellFormed()
+      if (typeof key !== "symbol") {
+        return own.toWellFormed(toText(key))
+      }
     } catch {
-      throw `${helper} key must be a string`
+      // As below.
     }
+    throw `${helper} key must be a string`
   }
 
   const store = (key: unknown, value: unknown) => {
     const name = keyOf("store", key)
     const json = serialize(value)
     if (json === undefined) {
-      throw `Unable to store ${JSON.stringify(name)}. Only plain serializable objects can be stored.`
+      throw `Unable to store ${own.stringify(name)}. Only plain serializable objects can be stored.`
     }
-    stored.set(name, json)
-    writes.set(name, json)
+    mapSet(stored, name, json)
+    mapSet(writes, name, json)
     if (ended) {
       writeEnd()
     }
   }
 
   const load = (key: unknown) => {
-    const json = stored.get(keyOf("load", key))
+    const json = mapGet(stored, keyOf("load", key))
     return json === undefined ? undefined : cell.parse(json)
   }
 
@@ -520,29 +425,29 @@ export function prelude(cell: Realm, lane: Lane): Controls {
   // Timers
   // ---------------------------------------------------------------------------
 
-  const timers = new Map<number, () => void>()
+  const timers: Map<number, Function> = own.makeMap()
   let lastTimer = 0
 
   const setTimeout = (callback: unknown, delay: unknown) => {
     if (typeof callback !== "function") {
       throw "setTimeout expects a function callback"
     }
-    const millis = Math.trunc(+(delay as number))
+    const millis = trunc(delay)
     const timer = ++lastTimer
-    timers.set(timer, callback as () => void)
-    emit("t" + JSON.stringify([timer, millis > 0 && millis < Infinity ? millis : 0]))
+    mapSet(timers, timer, callback)
+    emit(`t[${timer},${millis > 0 && millis < Infinity ? millis : 0}]`)
     return timer
   }
 
   const clearTimeout = (timer: unknown) => {
     let id: number
     try {
-      id = Math.trunc(+(timer as number))
+      id = trunc(timer)
     } catch {
       throw "clearTimeout expects a numeric timeout id"
     }
-    if (timers.delete(id)) {
-      emit("x" + id)
+    if (mapDelete(timers, id)) {
+      emit(`x${id}`)
     }
   }
 
@@ -550,7 +455,7 @@ export function prelude(cell: Realm, lane: Lane): Controls {
   // Tools
   // ---------------------------------------------------------------------------
 
-  const pending = new Map<string, PendingCall>()
+  const pending: Map<string, PendingCall> = own.makeMap()
   let lastCall = 0
   let maxPending = 0
   // The host holds the inputs of the calls that it has not answered.
@@ -558,88 +463,94 @@ export function prelude(cell: Realm, lane: Lane): Controls {
   let pendingCharacters = 0
 
   const makeTool = (tool: number, name: string) =>
-    expose((...args: Array<unknown>) => {
-      const argument = args[0]
+    expose((argument: unknown) => {
       const input = argument === undefined ? undefined : serialize(argument)
       if (argument !== undefined && input === undefined) {
         throw `tools.${name} expects a JSON value, got a ${typeof argument}`
       }
-      if (pending.size >= maxPending) {
+      if (own.mapSize(pending) >= maxPending) {
         throw `tools.${name} was not called: ${maxPending} tool calls are waiting for an answer already`
       }
-      const characters = input?.length ?? 0
+      const characters = input === undefined ? 0 : input.length
       if (pendingCharacters > 0 && pendingCharacters + characters > maxPendingCharacters) {
         throw `tools.${name} was not called: the tool calls that wait for an answer carry too much input already`
       }
       pendingCharacters += characters
       const id = `tool-${++lastCall}`
-      const { promise, reject, resolve } = withResolvers<unknown>()
-      pending.set(id, { characters, resolve, reject })
-      emit("c" + JSON.stringify({ id, tool, input }))
+      const { promise, reject, resolve } = cell.withResolvers()
+      mapSet(pending, id, { characters, resolve, reject })
+      emit(`c${own.stringify({ id, tool, input })}`)
       return promise
     })
 
   // ---------------------------------------------------------------------------
-  // Promises in the order in which they settle
+  // Array buffers
   // ---------------------------------------------------------------------------
 
-  const mapSize = Object.getOwnPropertyDescriptor(Map.prototype, "size")!.get!
+  // V8 counts no resizable buffer for its isolate. A cell may make so many bytes of them in all.
+  let resizableBytes = 64 * 1024 * 1024
 
-  const isMap = (value: unknown): value is Map<unknown, unknown> => {
-    try {
-      Reflect.apply(mapSize, value, [])
-      return true
-    } catch {
-      return false
+  const reserve = (bytes: number) => {
+    if (bytes > resizableBytes) {
+      throw new cell.errors.RangeError("Array buffer allocation failed")
     }
+    resizableBytes -= bytes
   }
 
-  const settling = () => {
-    let ready: Array<object> = []
-    let open = 0
-    let waiting: ((result: object | undefined) => void) | undefined
-    const arrived = (result: object) => {
-      open--
-      if (waiting === undefined) {
-        ready.push(result)
-      } else {
-        waiting(result)
-        waiting = undefined
-      }
+  const makeBuffer = (Buffer: Function, args: Array<any>, newTarget: Function): object => {
+    const length = args.length > 0 ? args[0] : undefined
+    const options = args.length > 1 ? args[1] : undefined
+    const max = typeof options === "object" && options !== null ? get(options, "maxByteLength") : undefined
+    if (max === undefined) {
+      return construct(Buffer, [length], newTarget)
     }
-    return {
-      add: (index: unknown, promise: unknown) => {
-        open++
-        Reflect.apply(cell.then, Reflect.apply(cell.resolve, cell.Promise, [promise]), [
-          (value: unknown) => arrived(cell.fulfilled(index, value)),
-          (reason: unknown) => arrived(cell.rejected(index, reason))
-        ])
-      },
-      next: () => {
-        const { promise, resolve } = withResolvers<object | undefined>()
-        if (ready.length > 0 || open === 0) {
-          resolve(ready.shift())
-        } else {
-          waiting = resolve
-        }
-        return promise
-      },
-      close: () => {
-        ready = []
-        open = 0
-      }
+    const maxByteLength = trunc(max) || 0
+    reserve(maxByteLength)
+    return construct(Buffer, [length, { __proto__: null, maxByteLength }], newTarget)
+  }
+
+  const transfer = (transfer: Function, buffer: unknown, args: Array<unknown>) => {
+    if (own.apply(cell.isResizable, buffer, [])) {
+      reserve(own.apply(cell.maxByteLength, buffer, []))
     }
+    return callScript(transfer, buffer, args)
+  }
+
+  // ---------------------------------------------------------------------------
+  // Proxies
+  // ---------------------------------------------------------------------------
+
+  const watch = (args: Array<unknown>) => {
+    hasProxies ||= args.length > 0 && typeof args[0] === "function"
+  }
+
+  const makeProxy = (Proxy: Function, args: Array<unknown>, newTarget: Function) => {
+    watch(args)
+    return construct(Proxy, args, newTarget)
+  }
+
+  const makeRevocable = (revocable: Function, self: unknown, args: Array<unknown>) => {
+    watch(args)
+    return callScript(revocable, self, args)
   }
 
   // ---------------------------------------------------------------------------
   // The cell's globals
   // ---------------------------------------------------------------------------
 
+  cell.watchProxies(sealed(makeProxy), sealed(makeRevocable))
+  cell.guardBuffers(sealed(makeBuffer), sealed(transfer))
+  if (!cell.codeGeneration) {
+    cell.forbidCodeGeneration(sealed(() => {
+      throw new cell.errors.EvalError("Code generation from strings disallowed for this context")
+    }))
+  }
+
   const tools = cell.object() as Record<string, unknown>
-  const helpers: Record<string, unknown> = {
+  const globals: Record<string, unknown> = {
     text: expose((value: unknown) => emitText(textOf(value))),
-    image: expose((value: unknown, detail: unknown) => emitMedia(imageMedia, value, detail)),
-    audio: expose((value: unknown) => emitMedia(audioMedia, value)),
+    image: expose(image),
+    audio: expose(audio),
     generatedImage: expose(generatedImage),
     store: expose(store),
     load: expose(load),
@@ -648,23 +559,30 @@ export function prelude(cell: Realm, lane: Lane): Controls {
     exit: expose(exit),
     setTimeout: expose(setTimeout),
     clearTimeout: expose(clearTimeout),
-    ...cell.helpers(settling, isMap, expose(emitBlocks)),
+    as_settled: cell.helpers.as_settled,
+    stream_settled: cell.helpers.stream_settled,
+    content: cell.makeContent(expose(emitBlocks)),
     tools
   }
-  for (const name of Object.keys(helpers)) {
-    cell.define(name, helpers[name])
+  for (const name of Object.keys(globals)) {
+    cell.define(name, globals[name])
+  }
+
+  const begin = cell.withResolvers()
+  const program = {
+    begin: begin.promise,
+    end: expose(() => end()),
+    fail: expose((error: unknown) => end(describe(error))),
+    dynamicImport: expose(() => {
+      const { promise, reject } = cell.withResolvers()
+      reject("unsupported import in exec")
+      return promise
+    })
   }
 
   // A bigint's `toJSON` is looked up in the realm that serialises it.
   Object.setPrototypeOf(BigInt.prototype, cell.bigintPrototype)
-
-  const begin = withResolvers<void>()
-
-  // At the end of its stack V8 may throw an error of this realm past `translate`. It leads a script nowhere.
-  for (const { prototype } of [Object, Function, Error, TypeError, RangeError, SyntaxError, ReferenceError]) {
-    Reflect.deleteProperty(prototype, "constructor")
-    Object.freeze(prototype)
-  }
+  parts.bare()
 
   // V8 compiles a function when it is first called, which is now and not while a cell waits. No turn sees this output.
   turn(() => {
@@ -681,11 +599,12 @@ export function prelude(cell: Realm, lane: Lane): Controls {
           tools[name] = makeTool(index, name)
         }
         cell.define("ALL_TOOLS", all)
-        for (const [key, json] of JSON.parse(storedJson)) {
-          stored.set(key, json)
+        const entries: Array<[string, string]> = own.parse(storedJson)
+        for (let index = 0; index < entries.length; index++) {
+          mapSet(stored, entries[index]![0], entries[index]![1])
         }
         maxPending = maxPendingToolCalls
-        begin.resolve()
+        begin.resolve(undefined)
       }),
 
     settle: (answers) =>
@@ -693,41 +612,34 @@ export function prelude(cell: Realm, lane: Lane): Controls {
         const all = cell.parse(answers)
         for (let index = 0; index < all.length; index++) {
           const answer = all[index]
-          const call = pending.get(answer[0])
-          pending.delete(answer[0])
-          pendingCharacters -= call?.characters ?? 0
-          if (answer[1]) {
-            call?.resolve(answer[2])
-          } else {
-            call?.reject(answer[2])
+          const call = mapGet(pending, answer[0])
+          mapDelete(pending, answer[0])
+          if (call !== undefined) {
+            pendingCharacters -= call.characters
+            // By itself, so that it is not told what it belongs to.
+            const settle = answer[1] ? call.resolve : call.reject
+            settle(answer[2])
           }
         }
       }),
 
     fire: (timer) =>
       turn(() => {
-        const callback = timers.get(timer)
-        timers.delete(timer)
+        const callback = mapGet(timers, timer)
+        mapDelete(timers, timer)
         try {
-          callback?.()
+          if (callback !== undefined) {
+            callScript(callback, undefined, [])
+          }
         } catch (error) {
-          end(describe(translate(error)))
+          end(describe(error))
         }
       }),
 
-    fail: (text) => turn(() => end(text)),
+    fail: (text) => turn(() => end(cut(text))),
 
     drain: () => out,
 
-    program: {
-      begin: begin.promise,
-      end: expose(() => end()),
-      fail: expose((error: unknown) => end(describe(error))),
-      dynamicImport: expose(() => {
-        const { promise, reject } = withResolvers<never>()
-        reject("unsupported import in exec")
-        return promise
-      })
-    }
+    program
   }
 }

@@ -1,6 +1,10 @@
 /**
  * What runs in the cell's own realm, before the cell: it takes the builtins that the prelude needs, while nobody has
- * replaced them, and makes the few things whose kind a script can tell.
+ * replaced them, and makes what a script holds of the helpers.
+ *
+ * A function belongs to the realm that made it, and V8 makes what the function is handed there. A proxy in front of a
+ * function belongs to none: V8 makes its list of arguments in the realm that happens to call. So from a script's first
+ * such proxy on, whatever may call one, be it for a getter, is done by a builtin from here.
  *
  * `realm` is sent to the isolate as its source text, so it refers to nothing outside itself.
  *
@@ -8,161 +12,226 @@
  */
 
 /** How one of the watched promises settled. */
-export type Settled = object
+type Settled = object
 
-/** Promises whose results come out in the order in which they settle. */
-export interface Settling {
-  readonly add: (index: unknown, promise: unknown) => void
-  readonly next: () => Promise<Settled | undefined>
-  readonly close: () => void
-}
+/** A function of the prelude, behind a check that the stack has room for all that it does. */
+export type Entry = (...args: Array<any>) => any
 
 export type Realm = ReturnType<typeof realm>
 
 export function realm(codeGeneration: boolean) {
   "use strict"
   const global: Record<string, unknown> = globalThis as any
-  const CellTypeError = TypeError
+  const { Error, EvalError, Promise, Proxy, RangeError, ReferenceError, SyntaxError, TypeError, URIError } = globalThis
+  const { defineProperty } = Object
+  const { apply, construct, get, getOwnPropertyDescriptor, getPrototypeOf } = Reflect
+  const { withResolvers, resolve } = Promise
+  // oxlint-disable-next-line unicorn/no-thenable, typescript/unbound-method
+  const { then } = Promise.prototype
+  const mapSize = getOwnPropertyDescriptor(Map.prototype, "size")!.get!
 
   for (const name of ["console", "Atomics", "SharedArrayBuffer", "WebAssembly", "FinalizationRegistry"]) {
     delete global[name]
   }
 
+  // ---------------------------------------------------------------------------
+  // The way to the prelude
+  // ---------------------------------------------------------------------------
+
+  // At the end of the stack V8 throws an error of the realm whose function it cannot enter. Before it enters one of the
+  // prelude's it calls this, which has no code: it takes more stack than a helper needs, while the realm is the cell's.
+  // V8 wants 40 KiB to begin to compile or optimize a function.
+  const stackWords = 8192
+  const checkStack: () => void = apply(Function.prototype.bind, Function.prototype, new Array(stackWords).fill(0))
+
+  const entry = (run: Function): Entry =>
+    new Proxy(run, defineProperty({ __proto__: null } as object, "apply", { get: checkStack }) as {}) as any
+
+  // A proxy in front of a function of this realm belongs to this realm wherever V8 asks. Its trap is the prelude's.
+  const expose = (handler: { readonly apply?: Entry; readonly construct?: Entry }, target: Function): any =>
+    new Proxy(target, { __proto__: null, ...handler } as {})
+
+  const makeTarget = (): Function => {
+    const target = () => {}
+    return defineProperty(target, "name", { value: "" })
+  }
+
+  // ---------------------------------------------------------------------------
+  // Code generation and buffers
+  // ---------------------------------------------------------------------------
+
   // Each kind of function leads to a constructor of its own.
-  const withoutCodeGeneration = () => {
-    const { defineProperty, getPrototypeOf } = Object
-    const refuse = function Function() {
-      throw new EvalError("Code generation from strings disallowed for this context")
-    }
+  const forbidCodeGeneration = (refuse: Entry) => {
+    const refused = expose({ apply: refuse, construct: refuse }, function Function() {})
     for (const one of [() => {}, async () => {}, function*() {}, async function*() {}]) {
-      const prototype = getPrototypeOf(one)
-      defineProperty(prototype, "constructor", { __proto__: null, value: refuse } as PropertyDescriptor)
+      defineProperty(getPrototypeOf(one)!, "constructor", { value: refused })
     }
-    refuse.prototype = getPrototypeOf(refuse)
-    global["Function"] = refuse
+    refused.prototype = getPrototypeOf(refused)
+    global["Function"] = refused
     delete global["eval"]
   }
-  if (!codeGeneration) {
-    withoutCodeGeneration()
-  }
 
-  // V8 counts no resizable buffer for its isolate. A cell may make so many bytes of them in all.
-  let resizableBytes = 64 * 1024 * 1024
-  const { apply, construct } = Reflect
-  const { RangeError: CellRangeError, Math: { trunc } } = globalThis
   const CellArrayBuffer = ArrayBuffer
   const bufferPrototype = CellArrayBuffer.prototype
-  const getterOf = (name: string) => Object.getOwnPropertyDescriptor(bufferPrototype, name)!.get!
-  const maxByteLengthOf = getterOf("maxByteLength")
+  const getterOf = (name: string) => getOwnPropertyDescriptor(bufferPrototype, name)!.get!
+  const maxByteLength = getterOf("maxByteLength")
   const isResizable = getterOf("resizable")
 
-  const reserve = (bytes: number) => {
-    if (bytes > resizableBytes) {
-      throw new CellRangeError("Array buffer allocation failed")
-    }
-    resizableBytes -= bytes
+  const guardBuffers = (makeBuffer: Entry, transfer: Entry) => {
+    global["ArrayBuffer"] = expose({ construct: makeBuffer }, CellArrayBuffer)
+    bufferPrototype.constructor = ArrayBuffer
+    // A buffer that is transferred stays resizable.
+    bufferPrototype.transfer = expose({ apply: transfer }, bufferPrototype.transfer)
   }
 
-  const makeBuffer = (Buffer: Function, args: Array<any>, newTarget: Function): object => {
-    const [length, options] = args
-    const max = typeof options === "object" && options !== null ? options.maxByteLength : undefined
-    if (max === undefined) {
-      return construct(Buffer, [length], newTarget)
-    }
-    const maxByteLength = trunc(+max) || 0
-    reserve(maxByteLength)
-    return construct(Buffer, [length, { __proto__: null, maxByteLength }], newTarget)
+  const watchProxies = (makeProxy: Entry, makeRevocable: Entry) => {
+    const watched = expose({ construct: makeProxy }, Proxy)
+    watched.revocable = expose({ apply: makeRevocable }, Proxy.revocable)
+    global["Proxy"] = watched
   }
 
-  global["ArrayBuffer"] = new Proxy(CellArrayBuffer, { __proto__: null, construct: makeBuffer } as any)
-  bufferPrototype.constructor = ArrayBuffer
-  // A buffer that is transferred stays resizable.
-  bufferPrototype.transfer = new Proxy(bufferPrototype.transfer, {
-    __proto__: null,
-    apply: (transfer: Function, buffer: unknown, args: Array<unknown>) => {
-      if (apply(isResizable, buffer, [])) {
-        reserve(apply(maxByteLengthOf, buffer, []))
+  // ---------------------------------------------------------------------------
+  // The helpers that a script can see to be written in JavaScript
+  // ---------------------------------------------------------------------------
+
+  const isMap = (value: unknown): value is Map<unknown, unknown> => {
+    try {
+      apply(mapSize, value, [])
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  interface Ready {
+    readonly result: Settled
+    next?: Ready
+  }
+
+  /** Promises whose results come out in the order in which they settle. */
+  const collect = (promises: Iterable<any>) => {
+    let first: Ready | undefined
+    let last: Ready | undefined
+    let open = 0
+    let waiting: ((result: Settled | undefined) => void) | undefined
+
+    const arrived = (result: Settled) => {
+      open--
+      if (waiting !== undefined) {
+        waiting(result)
+        waiting = undefined
+        return
       }
-      return apply(transfer, buffer, args)
+      const ready: Ready = { __proto__: null, result, next: undefined } as any
+      if (last === undefined) {
+        first = ready
+      } else {
+        last.next = ready
+      }
+      last = ready
     }
-  } as any)
+
+    const add = (index: unknown, promise: unknown) => {
+      open++
+      apply(then, apply(resolve, Promise, [promise]), [
+        (value: unknown) => arrived({ index, status: "fulfilled", value }),
+        (reason: unknown) => arrived({ index, status: "rejected", reason })
+      ])
+    }
+
+    const next = (): Promise<Settled | undefined> => {
+      const { promise, resolve } = apply(withResolvers, Promise, []) as PromiseWithResolvers<Settled | undefined>
+      if (first === undefined && open > 0) {
+        waiting = resolve
+      } else {
+        resolve(first?.result)
+        first = first?.next
+        last = first === undefined ? undefined : last
+      }
+      return promise
+    }
+
+    const close = () => {
+      first = undefined
+      last = undefined
+      open = 0
+    }
+
+    const keyed = isMap(promises)
+    let position = 0
+    for (const entry of promises) {
+      if (keyed) {
+        add(entry[0], entry[1])
+      } else {
+        add(position++, entry)
+      }
+    }
+    return { __proto__: null, close, next } as { readonly close: typeof close; readonly next: typeof next }
+  }
+
+  async function* results({ close, next }: ReturnType<typeof collect>) {
+    try {
+      for (let result = await next(); result !== undefined; result = await next()) {
+        yield result
+      }
+    } finally {
+      close()
+    }
+  }
+
+  function as_settled(promises: Iterable<any>) {
+    return results(collect(promises))
+  }
+
+  async function stream_settled(promises: Iterable<any>, callback: (result: Settled) => unknown) {
+    if (typeof callback !== "function") {
+      throw new TypeError("stream_settled requires a callback")
+    }
+    const { close, next } = collect(promises)
+    try {
+      for (let result = await next(); result !== undefined; result = await next()) {
+        await callback(result)
+      }
+    } finally {
+      close()
+    }
+  }
+
+  const makeContent = (emitBlocks: (value: unknown) => void) =>
+    function content(value: unknown) {
+      emitBlocks(value)
+    }
 
   return {
-    Error,
-    RangeError,
-    ReferenceError,
-    SyntaxError,
-    TypeError,
-    functionPrototype: Function.prototype,
-    bigintPrototype: BigInt.prototype,
-    Promise,
-    withResolvers: Promise.withResolvers,
-    resolve: Promise.resolve,
-    // oxlint-disable-next-line unicorn/no-thenable, typescript/unbound-method
-    then: Promise.prototype.then,
+    codeGeneration,
+    // What may run code of a script.
+    String,
+    apply,
+    construct,
+    get,
+    isArray: Array.isArray,
     parse: JSON.parse,
     stringify: JSON.stringify,
+    trunc: Math.trunc,
+    bigintPrototype: BigInt.prototype,
+    // The ways in.
+    entry,
+    expose,
+    forbidCodeGeneration,
+    guardBuffers,
+    isResizable,
+    makeTarget,
+    maxByteLength,
+    watchProxies,
+    // What a script gets.
+    errors: { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError },
+    helpers: { as_settled, stream_settled },
+    makeContent,
     object: () => ({}),
-    fulfilled: (index: unknown, value: unknown): Settled => ({ index, status: "fulfilled", value }),
-    rejected: (index: unknown, reason: unknown): Settled => ({ index, status: "rejected", reason }),
+    withResolvers: () => apply(withResolvers, Promise, []) as PromiseWithResolvers<any>,
 
     define: (name: string, value: unknown) => {
       global[name] = value
-    },
-
-    /** The helpers that a script can see to be written in JavaScript. */
-    helpers: (
-      settling: () => Settling,
-      isMap: (value: unknown) => value is Map<unknown, unknown>,
-      emitBlocks: (value: unknown) => void
-    ) => {
-      const collect = (promises: Iterable<any>): Settling => {
-        const all = settling()
-        const keyed = isMap(promises)
-        let position = 0
-        for (const entry of promises) {
-          if (keyed) {
-            all.add(entry[0], entry[1])
-          } else {
-            all.add(position++, entry)
-          }
-        }
-        return all
-      }
-
-      async function* results(all: Settling) {
-        try {
-          for (let result = await all.next(); result !== undefined; result = await all.next()) {
-            yield result
-          }
-        } finally {
-          all.close()
-        }
-      }
-
-      function as_settled(promises: Iterable<any>) {
-        return results(collect(promises))
-      }
-
-      async function stream_settled(promises: Iterable<any>, callback: (result: Settled) => unknown) {
-        if (typeof callback !== "function") {
-          throw new CellTypeError("stream_settled requires a callback")
-        }
-        const all = collect(promises)
-        try {
-          for (let result = await all.next(); result !== undefined; result = await all.next()) {
-            await callback(result)
-          }
-        } finally {
-          all.close()
-        }
-      }
-
-      function content(value: unknown) {
-        emitBlocks(value)
-      }
-
-      return { as_settled, stream_settled, content }
     }
   }
 }

@@ -1,0 +1,29 @@
+/**
+ * Leaves nothing to find in a realm: no prototype of the kinds of objects that V8 or our own code makes there has a
+ * member, a prototype of its own, or can be changed. Whatever such an object's holder does, it leads nowhere.
+ *
+ * Code that goes on running in the realm has taken the builtins that it needs before, and uses no other.
+ *
+ * `bare` is sent to an isolate as its source text, so it refers to nothing outside itself.
+ *
+ * @since 0.1.0
+ */
+export function bare(): void {
+  "use strict"
+  const { deleteProperty, ownKeys, setPrototypeOf } = Reflect
+  const { freeze } = Object
+  const kinds = [
+    ...[Object, Function, Array, Map, RegExp],
+    ...[Error, AggregateError, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]
+  ]
+  // By number: what the other loops and methods need goes as well.
+  for (let kind = 0; kind < kinds.length; kind++) {
+    const { prototype } = kinds[kind]!
+    const keys = ownKeys(prototype)
+    for (let index = 0; index < keys.length; index++) {
+      deleteProperty(prototype, keys[index]!)
+    }
+    setPrototypeOf(prototype, null)
+    freeze(prototype)
+  }
+}
