@@ -37,6 +37,24 @@ export const measures: Readonly<Record<string, Measure>> = {
     to: "",
     scripts: /^memory\/resizable/
   },
+  seal: {
+    file: "isolate/lane/realm.ts",
+    from: `"apply", { get: checkStack })`,
+    to: `"apply", { get: () => undefined })`,
+    scripts: /^seal\/(every-helper|take-over)$/
+  },
+  proxies: {
+    file: "isolate/lane/prelude.ts",
+    from: "      hasProxies = true\n",
+    to: "",
+    scripts: /^seal\/(every-callback|hot)$/
+  },
+  "engine-realm": {
+    file: "isolate/lane/Warm.ts",
+    from: "    sealDefaultContext(context)\n",
+    to: "",
+    scripts: /^seal\/unhandled$/
+  },
   credit: {
     file: "isolate/lane/main.ts",
     from: "const isBlocked = () => socket.writableLength > blockedAt",

@@ -33,7 +33,7 @@ const decode = Schema.decodeUnknownSync(Expectation, { onExcessProperty: "error"
 
 const scripts = new URL("scripts/", import.meta.url)
 const kit = readFileSync(new URL("kit.js", import.meta.url), "utf8")
-const withKit = new Set(["escape", "poison", "stack"])
+const withKit = new Set(["escape", "poison", "seal", "stack"])
 
 const uncomment = (line: string | undefined) => (line ?? "").replace(/^\/\/ /, "")
 

@@ -1,5 +1,5 @@
 /**
- * What the scripts of `escape`, `poison` and `stack` find in their cell as `kit`: a walk over everything that can be
+ * What the scripts of `escape`, `poison`, `seal` and `stack` find in their cell as `kit`: a walk over everything that can be
  * reached from a value (own keys, accessors, prototypes), looking for anything that is not of the cell's own realm.
  *
  * It takes the builtins it needs before the script can replace them.
@@ -7,8 +7,9 @@
 Object.defineProperty(globalThis, "kit", {
   value: ((text) => {
     const { apply, construct, getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect
+    const { isArray } = Array
+    const { isError } = Error
     const ownObject = Object.prototype
-    const ownFunction = Function.prototype
     const [OwnObject, OwnProxy, OwnFunction, OwnSet, asText] = [Object, Proxy, Function, Set, String]
     const { add: setAdd, has: setHas } = Set.prototype
 
@@ -30,14 +31,15 @@ Object.defineProperty(globalThis, "kit", {
       value !== ownObject && getOwnPropertyDescriptor(value, "isPrototypeOf") !== undefined
       && getOwnPropertyDescriptor(value, "hasOwnProperty") !== undefined
 
+    // What V8 makes of these kinds has the prototypes of its realm.
+    const isOfKind = (value) => typeof value === "function" || isArray(value) || isError(value)
+
     const check = (path, value) => {
-      let inFunctions = typeof value !== "function"
       let last = value
       for (let proto = value; proto !== null; proto = getPrototypeOf(proto)) {
-        inFunctions ||= proto === ownFunction
         last = proto
       }
-      if (isForeignRoot(last)) {
+      if (last === value ? isForeignRoot(last) : last !== ownObject && (isForeignRoot(last) || isOfKind(value))) {
         found(path + ": an object of another realm")
       }
       if (typeof value !== "function") {
@@ -101,6 +103,41 @@ Object.defineProperty(globalThis, "kit", {
       }
     }
 
+    // What a script throws on purpose may be anything; what a helper gives or throws is checked without a walk, too.
+    const probeAll = (name, values) => {
+      for (let i = 0; i < values.length; i++) {
+        probe(name, values[i])
+      }
+    }
+
+    // Calls with as many frames left on the stack as 1, 2, 3, …, and gives what was thrown and what was returned. Nothing
+    // is looked at meanwhile: there is no stack for it.
+    const atEachDepth = (depths, call) => {
+      const given = []
+      let calls = 0
+      let count = 0
+      const go = () => {
+        try {
+          go()
+        } catch (error) {
+          given[count++] = error
+        }
+        if (calls < depths) {
+          try {
+            given[count++] = call(calls++)
+          } catch (error) {
+            given[count++] = error
+          }
+        }
+      }
+      try {
+        go()
+      } catch (error) {
+        given[count++] = error
+      }
+      return given
+    }
+
     const verdict = () => {
       if (
         OwnFunction("return typeof process + typeof require + (this === globalThis)")() !== "undefinedundefinedtrue"
@@ -110,6 +147,6 @@ Object.defineProperty(globalThis, "kit", {
       text(findings === 0 ? "contained" : "ESCAPED: " + first + " (and " + (findings - 1) + " more)")
     }
 
-    return { __proto__: null, probe, found, verdict }
+    return { __proto__: null, atEachDepth, found, probe, probeAll, verdict }
   })(text)
 })

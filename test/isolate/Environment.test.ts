@@ -474,4 +474,49 @@ layer(session, { excludeTestServices: true, timeout: 30_000 })("the cell's envir
           "exec_main.mjsundefinedundefined"
         ])
     ))
+
+  // ---------------------------------------------------------------------------
+  // What errors say
+  // ---------------------------------------------------------------------------
+
+  it.effect.each<[string, ReadonlyArray<string>]>([
+    [
+      "new ArrayBuffer(8, { maxByteLength: 2 ** 40 })",
+      ["RangeError: Array buffer allocation failed", "    at exec_main.mjs:1:7"]
+    ],
+    [
+      "new ArrayBuffer(-1)",
+      [
+        "RangeError: Invalid array buffer length",
+        "    at new ArrayBuffer (<anonymous>)",
+        "    at exec_main.mjs:1:7"
+      ]
+    ],
+    [
+      "new ArrayBuffer(8, { maxByteLength: 1n })",
+      ["TypeError: Cannot convert a BigInt value to a number", "    at exec_main.mjs:1:7"]
+    ],
+    [
+      "new Proxy(1, {})",
+      ["TypeError: Cannot create proxy with a non-object as target or handler", "    at exec_main.mjs:1:7"]
+    ],
+    ["setTimeout(() => {}, 1n)", ["TypeError: Cannot convert a BigInt value to a number", "    at exec_main.mjs:1:7"]]
+  ])("the stack of what %s throws has the script's frames only", ([source, lines]) =>
+    Effect.map(
+      textsOf(`try { ${source} } catch (e) { text(e instanceof Error ? e.stack : e) }`),
+      (seen) => assert.deepStrictEqual(seen, [lines.join("\n")])
+    ))
+
+  it.effect.each([
+    ["thrown", "throw e"],
+    ["thrown by a module that exports", "export const a = 1; throw e"],
+    ["thrown by a timer", "setTimeout(() => { throw e }); await new Promise(() => {})"]
+  ])(
+    "the text of an error has a bound: %s",
+    ([, source]) =>
+      Effect.map(errorOf(`const e = new Error("S".repeat(5e6)); e.stack = e.message; ${source}`), (text) => {
+        assert.isAtMost(text!.length, 64 * 1024 + 100)
+        assert.match(text!, /^(Error: )?S+\n\[\d+ more characters\]$/)
+      })
+  )
 })

@@ -39,9 +39,19 @@ export const makeNames = (source: string): Names => {
     : { begin: `${base}b`, end: `${base}e`, fail: `${base}f`, dynamicImport: `${base}i` }
 }
 
+const maxErrorCharacters = 64 * 1024
+
+/** An error's text is as long as a script likes. */
+const cut = (text: string) =>
+  text.length > maxErrorCharacters
+    ? `${text.slice(0, maxErrorCharacters)}\n[${text.length - maxErrorCharacters} more characters]`
+    : text
+
 const refusal = (error: unknown): Refusal => {
   const [, text = String(error), file, line, column] = /^([^]*) \[(.+):(\d+):(\d+)\]$/.exec(String(error)) ?? []
-  return file === filename ? { text, location: { line: Number(line), column: Number(column) } } : { text }
+  return file === filename
+    ? { text: cut(text), location: { line: Number(line), column: Number(column) } }
+    : { text: cut(text) }
 }
 
 /**
@@ -115,9 +125,11 @@ export const load = ({ bridge, context, isolate }: Prepared, source: string): Lo
 }
 
 const describe = (error: unknown) =>
-  error instanceof Error
-    ? (error.stack ?? String(error)).replace(/\n {4}at \(<isolated-vm boundary>\)[^]*$/, "")
-    : String(error)
+  cut(
+    error instanceof Error
+      ? (error.stack ?? String(error)).replace(/\n {4}at \(<isolated-vm boundary>\)[^]*$/, "")
+      : String(error)
+  )
 
 // A dynamic import rejects by itself, but with V8's "Not supported". So its keyword becomes a function of the same
 // length. Whether an `import(` is one and not part of a string, a comment or a name, V8 tells: `export` may stand

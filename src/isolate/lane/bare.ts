@@ -13,8 +13,19 @@ export function bare(): void {
   const { deleteProperty, ownKeys, setPrototypeOf } = Reflect
   const { freeze } = Object
   const kinds = [
-    ...[Object, Function, Array, Map, RegExp],
-    ...[Error, AggregateError, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]
+    Object,
+    Function,
+    Array,
+    Map,
+    RegExp,
+    Error,
+    AggregateError,
+    EvalError,
+    RangeError,
+    ReferenceError,
+    SyntaxError,
+    TypeError,
+    URIError
   ]
   // By number: what the other loops and methods need goes as well.
   for (let kind = 0; kind < kinds.length; kind++) {

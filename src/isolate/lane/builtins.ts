@@ -15,6 +15,8 @@ export function builtins() {
   const uncurry = <A extends Array<any>, R>(method: (...args: A) => R): (self: unknown, ...args: A) => R =>
     apply(bind, call, [method])
 
+  const getter = (of: object, name: string) => Object.getOwnPropertyDescriptor(of, name)!.get!
+
   const { isError } = Error as ErrorConstructor & { readonly isError: (value: unknown) => value is Error }
   const { Map, Number: { isInteger } } = globalThis
   const { get, set, delete: remove, forEach } = Map.prototype as Map<any, any>
@@ -22,6 +24,7 @@ export function builtins() {
     String,
     TypeError,
     apply,
+    description: uncurry(getter(Symbol.prototype, "description")) as (self: symbol) => string,
     get: Reflect.get,
     getOwnPropertyDescriptor: Reflect.getOwnPropertyDescriptor,
     getPrototypeOf,
@@ -34,7 +37,7 @@ export function builtins() {
     mapForEach: uncurry(forEach) as <K, V>(self: Map<K, V>, each: (value: V, key: K) => void) => void,
     mapGet: uncurry(get) as <K, V>(self: Map<K, V>, key: K) => V | undefined,
     mapSet: uncurry(set) as <K, V>(self: Map<K, V>, key: K, value: V) => void,
-    mapSize: uncurry(Object.getOwnPropertyDescriptor(Map.prototype, "size")!.get!) as (self: Map<any, any>) => number,
+    mapSize: uncurry(getter(Map.prototype, "size")) as (self: Map<any, any>) => number,
     now: Date.now,
     parse: JSON.parse,
     // Of what is ours, or of a script's value.

@@ -23,8 +23,6 @@ const die = () => process.kill(process.pid, "SIGKILL")
 
 // Without the first, a loop that fills arrays cannot be stopped by anything but the end of the process.
 setFlagsFromString("--no-turboshaft-loop-unrolling")
-// What the helpers were compiled to stays.
-setFlagsFromString("--no-flush-bytecode")
 if (!("sumPrecise" in Math) && Number.parseInt(process.versions.v8) >= 14) {
   setFlagsFromString("--js-sum-precise")
 }

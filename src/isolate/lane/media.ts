@@ -25,8 +25,18 @@ export interface Tools {
 export function media(tools: Tools) {
   "use strict"
   const { builtins, cell, get, guarded, isObject, put, stringify } = tools
-  const { String: toText, TypeError, charCodeAt, indexOf, isInteger, iterator, parse, slice, toLowerCase, toWellFormed } =
-    builtins
+  const {
+    String: toText,
+    TypeError,
+    charCodeAt,
+    indexOf,
+    isInteger,
+    iterator,
+    parse,
+    slice,
+    toLowerCase,
+    toWellFormed
+  } = builtins
   const { apply, isArray } = cell
 
   interface Kind {
@@ -199,7 +209,9 @@ export function media(tools: Tools) {
         break
       case "image":
       case "audio":
-        if (isText(block.data) && isTextOrMissing(mimeTypeOf(block)) && !("mimeType" in block && "mime_type" in block)) {
+        if (
+          isText(block.data) && isTextOrMissing(mimeTypeOf(block)) && !("mimeType" in block && "mime_type" in block)
+        ) {
           const url = dataUrl(block.data, mimeTypeOf(block))
           return block.type === "image"
             ? emitMedia(imageKind, url, embeddedDetail(block))

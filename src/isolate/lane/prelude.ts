@@ -130,26 +130,43 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
     return out
   }
 
+  const isObject = (value: unknown): value is object =>
+    typeof value === "function" || (typeof value === "object" && value !== null)
+
   // ---------------------------------------------------------------------------
   // What may run a script's code
   // ---------------------------------------------------------------------------
 
   // Whether the script has a proxy that can be called. A builtin of the cell's realm shows in stacks, ours does not.
   let hasProxies = false
-  const cellJson = cell.stringify
-  const get = (of: object, key: string | symbol) => hasProxies ? cell.get(of, key) : own.get(of, key)
-  const toText = (value: unknown) => hasProxies ? cell.String(value) : own.String(value)
-  const trunc = (value: unknown) => hasProxies ? cell.trunc(value as number) : own.trunc(value as number)
+  // How many of ours are running.
+  let running = 0
+
+  const withOwn = <A>(run: (value: any, key?: any) => A, value: unknown, key?: unknown): A => {
+    running++
+    try {
+      return run(value, key)
+    } finally {
+      running--
+    }
+  }
+
+  const { stringify: cellStringify } = cell
+  const stringifyOwn = (value: unknown) => own.stringify(value)
+  const get = (of: object, key: string | symbol) => hasProxies ? cell.get(of, key) : withOwn(own.get, of, key)
+  const trunc = (value: unknown) => hasProxies ? cell.trunc(value as number) : withOwn(own.trunc, value)
+  const toText = (value: unknown) =>
+    isObject(value) && hasProxies ? own.description(cell.Symbol(value as any)) : withOwn(own.String, value)
   const toJson = (value: unknown): string | undefined => {
     if (hasProxies) {
-      return cellJson(value)
+      return cellStringify(value)
     }
     try {
-      return own.stringify(value)
+      return withOwn(stringifyOwn, value)
     } catch (error) {
       // V8 keeps the global object of one context from the code of another.
       if (isError(error) && own.getPrototypeOf(error) === own.errors.TypeError && messageOf(error) === "no access") {
-        return cellJson(value)
+        return cellStringify(value)
       }
       throw error
     }
@@ -178,14 +195,12 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
     return kind === undefined ? error : new cell.errors[kind](messageOf(error))
   }
 
-  const isObject = (value: unknown): value is object =>
-    typeof value === "function" || (typeof value === "object" && value !== null)
-
   // V8 shows our frames in what it throws where it calls a class of the script, and the builtins that we call for it; and
   // it takes a position that it does not know for the start of the line, where our own words stand.
   const isOurs = (line: string) =>
     own.startsWith(line, "    at ") && (
-      includes(line, "<isolated-vm>") || line === "    at stringify (<anonymous>)" || line === "    at get (<anonymous>)"
+      includes(line, "<isolated-vm>") || line === "    at stringify (<anonymous>)" ||
+      line === "    at get (<anonymous>)"
       || line === "    at trunc (<anonymous>)"
     )
 
@@ -521,7 +536,13 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
   // ---------------------------------------------------------------------------
 
   const watch = (args: Array<unknown>) => {
-    hasProxies ||= args.length > 0 && typeof args[0] === "function"
+    if (!hasProxies && args.length > 0 && typeof args[0] === "function") {
+      // One of ours would call it, too.
+      if (running > 0) {
+        throw new cell.errors.TypeError("the first proxy of a function cannot be made while a helper reads a value")
+      }
+      hasProxies = true
+    }
   }
 
   const makeProxy = (Proxy: Function, args: Array<unknown>, newTarget: Function) => {

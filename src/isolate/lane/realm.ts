@@ -42,7 +42,8 @@ export function realm(codeGeneration: boolean) {
   // prelude's it calls this, which has no code: it takes more stack than a helper needs, while the realm is the cell's.
   // V8 wants 40 KiB to begin to compile or optimize a function.
   const stackWords = 8192
-  const checkStack: () => void = apply(Function.prototype.bind, Function.prototype, new Array(stackWords).fill(0))
+  const words = Array.from({ length: stackWords }, () => 0)
+  const checkStack: () => void = apply(Function.prototype.bind, Function.prototype, words)
 
   const entry = (run: Function): Entry =>
     new Proxy(run, defineProperty({ __proto__: null } as object, "apply", { get: checkStack }) as {}) as any
@@ -204,8 +205,9 @@ export function realm(codeGeneration: boolean) {
 
   return {
     codeGeneration,
-    // What may run code of a script.
-    String,
+    // What may run code of a script. V8's optimizer takes some builtins for its caller's own, and with them the realm in
+    // which they work: `String`, for one. These it leaves alone, and a `Symbol` makes a text of anything, too.
+    Symbol,
     apply,
     construct,
     get,
