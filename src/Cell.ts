@@ -10,7 +10,7 @@
  * @internal
  */
 import * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -18,6 +18,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
+import * as References from "effect/References"
 import type * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import * as Callbacks from "./Callbacks.ts"
@@ -33,6 +34,8 @@ import {
   type CellError,
   type CellEvent,
   type CellId,
+  type CellKind,
+  type CellStatus,
   type Completed,
   type Frontier,
   InvalidGeneration,
@@ -41,6 +44,7 @@ import {
   MissingCell,
   type Outcome,
   type OutputItem,
+  type Settled,
   type Terminated,
   type ToolCallId,
   type ToolDefinition,
@@ -52,6 +56,8 @@ export type StoredWrites = ReadonlyArray<readonly [key: string, json: string]>
 
 /** What a cell needs of its session. */
 export interface Session {
+  /** Names the session in logs. */
+  readonly id: string
   readonly context: Context.Context<never>
   readonly delegate: Delegate["Service"]
   readonly limits: Limits
@@ -62,21 +68,19 @@ export interface Session {
   /** Merges a cell's stored values into the session's. */
   readonly commit: (writes: StoredWrites) => void
   readonly onStalled: (cell: Cell) => void
-  readonly onSettled: (cell: Cell, outcome: "Completed" | "Failed" | "Terminated") => void
-  readonly onClosed: (cell: Cell) => void
+  readonly onSettled: (cell: Cell, outcome: Settled) => void
+  readonly onClosed: (cell: Cell, outcome: Settled) => void
 }
-
-export type Status = "Running" | "Paused" | "Stalled" | "Terminating" | "Settled"
 
 export interface Cell {
   readonly id: CellId
-  readonly kind: "continuing" | "pausable"
-  readonly status: () => Status
+  readonly kind: CellKind
+  readonly status: () => CellStatus
   /** Whether its script has been computing for a while, without a pause. */
   readonly isBusy: () => boolean
   /** Whether it shares its process with other sessions. */
   readonly isDegraded: () => boolean
-  /** The next event; one caller at a time. */
+  /** The next event; one caller at a time. Without a bound on its wait, it hears when the cell can never go on. */
   readonly observe: (yieldAfter: Duration.Duration) => Effect.Effect<CellEvent, BusyObserver | MissingCell>
   /** The frontier a pausable cell stands at or comes to next, or its outcome. */
   readonly awaitFrontier: Effect.Effect<Frontier | Outcome, BusyObserver | MissingCell>
@@ -91,7 +95,7 @@ export interface Cell {
   /** Waits until no request can reach the cell. */
   readonly awaitClosed: Effect.Effect<void>
   /** Waits until the outcome is final. */
-  readonly awaitSettled: Effect.Effect<"Completed" | "Failed" | "Terminated">
+  readonly awaitSettled: Effect.Effect<Settled>
   /** Output that no event gave, then output as it is made. */
   readonly output: Stream.Stream<OutputItem, Lagged>
 }
@@ -131,7 +135,7 @@ const outputCapacity = 1_000_000
 
 class CellImpl implements Cell {
   readonly id: CellId
-  readonly kind: "continuing" | "pausable"
+  readonly kind: CellKind
 
   private state = CellPhase.initial
   private readonly session: Session
@@ -156,7 +160,7 @@ class CellImpl implements Cell {
   private wallTimer: Fiber.Fiber<unknown> | undefined
   private draining: Fiber.Fiber<unknown> | undefined
   private grace: Effect.Effect<void>
-  private outcome: "Completed" | "Failed" | "Terminated" = "Terminated"
+  private outcome: Settled = "Terminated"
   private readonly settled = Latch.makeUnsafe()
   private readonly closed = Latch.makeUnsafe()
   private readonly watchers = Broadcast.make<OutputItem>(outputCapacity)
@@ -168,10 +172,11 @@ class CellImpl implements Cell {
     this.callId = options.callId
     this.tools = options.tools
     this.handle = options.handle
-    this.runFork = Effect.runForkWith(session.context)
+    const annotations = { sessionId: session.id, cellId: options.id, callId: options.callId }
+    this.runFork = Effect.runForkWith(annotate(session.context, annotations))
     this.grace = Effect.sleep(session.limits.cancellationGrace)
     this.callbacks = Callbacks.make({
-      context: session.context,
+      context: annotate(Context.merge(session.context, options.context), annotations),
       toolSlots: session.toolSlots,
       notificationSlots: session.notificationSlots,
       cancellationGrace: session.limits.cancellationGrace,
@@ -228,6 +233,7 @@ class CellImpl implements Cell {
         this.take(step)
         if (this.observer === listener) {
           this.startYieldTimer()
+          this.tellStalled()
         }
       }).pipe(
         Effect.onInterrupt(() => Effect.sync(() => listener === undefined ? undefined : this.leave(listener)))
@@ -286,7 +292,7 @@ class CellImpl implements Cell {
 
   readonly awaitClosed: Effect.Effect<void> = Effect.suspend(() => this.closed.await)
 
-  readonly awaitSettled: Effect.Effect<"Completed" | "Failed" | "Terminated"> = Effect.andThen(
+  readonly awaitSettled: Effect.Effect<Settled> = Effect.andThen(
     Effect.suspend(() => this.settled.await),
     Effect.sync(() => this.outcome)
   )
@@ -295,7 +301,7 @@ class CellImpl implements Cell {
     return this.watchers.stream(() => Outbox.toArray(CellPhase.remaining(this.state)))
   }
 
-  status(): Status {
+  status(): CellStatus {
     switch (this.state.phase) {
       case "Running":
         return this.stalled ? "Stalled" : this.state.pause === undefined ? "Running" : "Paused"
@@ -381,7 +387,8 @@ class CellImpl implements Cell {
         ...(input === undefined ? {} : { input: JSON.parse(input) as Schema.Json })
       })
     )
-    this.callbacks.tool(tool.name, Effect.map(invoke, toJsonText), (exit) => {
+    const answer = Effect.annotateLogs(Effect.map(invoke, toJsonText), "toolCallId", id)
+    this.callbacks.tool(tool.name, answer, (exit) => {
       if (Exit.isSuccess(exit)) {
         return this.handle.resolve(id, exit.value)
       }
@@ -392,7 +399,9 @@ class CellImpl implements Cell {
       if (Cause.hasInterruptsOnly(exit.cause)) {
         return this.handle.reject(id, "code mode nested tool call cancelled")
       }
-      this.runFork(Effect.logError(`code mode tool ${tool.name} died`, exit.cause))
+      this.runFork(
+        Effect.annotateLogs(Effect.logError(`code mode tool ${tool.name} died`, exit.cause), "toolCallId", id)
+      )
       this.handle.reject(id, "code mode tool task panicked")
     })
   }
@@ -441,6 +450,14 @@ class CellImpl implements Cell {
     if (this.idle && !this.stalled && this.state.phase === "Running" && this.callbacks.size() === 0) {
       this.stalled = true
       this.session.onStalled(this)
+      this.tellStalled()
+    }
+  }
+
+  /** An observer that would wait for ever hears of it. One that waits for some time was told how long it may take. */
+  private tellStalled(): void {
+    if (this.stalled && this.observer !== undefined && !Duration.isFinite(this.yieldAfter)) {
+      this.yieldNow()
     }
   }
 
@@ -496,7 +513,7 @@ class CellImpl implements Cell {
       case "Tell":
         return this.tell(decision.who, decision.what)
       case "Close": {
-        this.session.onClosed(this)
+        this.session.onClosed(this, this.outcome)
         this.closed.openUnsafe()
         return
       }
@@ -528,8 +545,9 @@ class CellImpl implements Cell {
     const cellId = this.id
     switch (what._tag) {
       case "Yielded":
+        return { _tag: "Yielded", cellId, items, ...(this.stalled ? { stalled: true } : {}) }
       case "Terminated":
-        return { _tag: what._tag, cellId, items }
+        return { _tag: "Terminated", cellId, items }
       case "Completed":
         return { _tag: "Completed", cellId, items, ...(what.error === undefined ? {} : { error: what.error }) }
       case "Frontier":
@@ -571,6 +589,12 @@ class CellImpl implements Cell {
   }
 }
 
+const annotate = (context: Context.Context<never>, annotations: Readonly<Record<string, string>>) =>
+  Context.add(context, References.CurrentLogAnnotations, {
+    ...Context.get(context, References.CurrentLogAnnotations),
+    ...annotations
+  }) as Context.Context<never>
+
 const refusalOf = ([, [decision]]: CellPhase.Step): Refusal | undefined =>
   decision?._tag === "Refuse" ? decision.reason : undefined
 
@@ -578,11 +602,13 @@ const toJsonText = (value: Schema.Json): string => JSON.stringify(value ?? null)
 
 export interface Options {
   readonly id: CellId
-  readonly kind: "continuing" | "pausable"
+  readonly kind: CellKind
   /** The `toolCallId` of the request. */
   readonly callId: string
   readonly tools: ReadonlyArray<ToolDefinition>
   readonly handle: IsolateHandle
+  /** What the fiber that asked for the cell had: its span, its log annotations. Tool calls have it, too. */
+  readonly context: Context.Context<never>
 }
 
 /** A cell whose isolate has just started. */

@@ -28,6 +28,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Formatter from "effect/Formatter"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
@@ -65,10 +66,26 @@ export interface Tool<out R = never> {
   readonly invoke: (input: Schema.Json) => Effect.Effect<Schema.Json, ToolError, R>
 }
 
-const toolError = (error: unknown) =>
-  new ToolError({
-    text: Predicate.hasProperty(error, "message") && typeof error.message === "string" ? error.message : String(error)
-  })
+const ownFields = (error: object) => {
+  const { _tag, ...fields } = error as { readonly _tag?: unknown }
+  return Object.keys(fields).length === 0 ? "" : ` ${Formatter.format(fields)}`
+}
+
+/** A failure in words: its message, or what kind of failure it is and what it carries. */
+const describe = (error: unknown): string => {
+  if (typeof error === "string") {
+    return error
+  }
+  if (Predicate.hasProperty(error, "message") && Predicate.isString(error.message) && error.message !== "") {
+    return error.message
+  }
+  if (Predicate.hasProperty(error, "_tag") && Predicate.isString(error._tag)) {
+    return `${error._tag}${ownFields(error)}`
+  }
+  return Predicate.isError(error) ? `${error.name}${ownFields(error)}` : Formatter.format(error)
+}
+
+const toolError = (error: unknown) => new ToolError({ text: describe(error) })
 
 const jsonSchema = (schema: Schema.Top): Schema.Json => {
   const document = Schema.toJsonSchemaDocument(schema)
@@ -84,7 +101,8 @@ const jsonSchema = (schema: Schema.Top): Schema.Json => {
  *
  * The argument is decoded before the handler runs; one that does not fit is a `ToolError` that says where. A call
  * without an argument is taken as `{}`. Without `success` the handler's value has to be JSON already, or nothing; with
- * it, the value is encoded. The message of a failure is what the script's promise rejects with.
+ * it, the value is encoded. The message of a failure is what the script's promise rejects with; where it has none, its tag
+ * and its fields.
  *
  * @category constructors
  * @since 0.1.0

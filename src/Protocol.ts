@@ -59,6 +59,57 @@ export const Generation = Schema.Int.pipe(Schema.brand("effect-code-mode/Generat
 export type Generation = typeof Generation.Type
 
 // =============================================================================
+// Cells
+// =============================================================================
+
+/**
+ * Whether a cell goes on by itself (`continuing`) or waits at every frontier until it is resumed (`pausable`).
+ *
+ * @category cells
+ * @since 0.1.0
+ */
+export const CellKind = Schema.Literals(["continuing", "pausable"])
+
+/**
+ * @category cells
+ * @since 0.1.0
+ */
+export type CellKind = typeof CellKind.Type
+
+/**
+ * What a live cell does.
+ *
+ * **Details**
+ *
+ * `Paused`: stands at a frontier until it is resumed. `Stalled`: waits for something that can never come. `Settled`: its
+ * outcome waits to be read.
+ *
+ * @category cells
+ * @since 0.1.0
+ */
+export const CellStatus = Schema.Literals(["Running", "Paused", "Stalled", "Terminating", "Settled"])
+
+/**
+ * @category cells
+ * @since 0.1.0
+ */
+export type CellStatus = typeof CellStatus.Type
+
+/**
+ * How a cell ended: well, with an error, or because it was stopped.
+ *
+ * @category cells
+ * @since 0.1.0
+ */
+export const Settled = Schema.Literals(["Completed", "Failed", "Terminated"])
+
+/**
+ * @category cells
+ * @since 0.1.0
+ */
+export type Settled = typeof Settled.Type
+
+// =============================================================================
 // Tools
 // =============================================================================
 
@@ -255,12 +306,20 @@ export type CellRequest = typeof CellRequest.Type
 // =============================================================================
 
 /**
- * The cell is still running; `items` is what it put out since the last event that was heard.
+ * The cell has not ended; `items` is what it put out since the last event that was heard.
+ *
+ * **Details**
+ *
+ * `stalled` is there where the cell can never go on: nothing that it waits for can come. Only `terminate` ends it.
  *
  * @category events
  * @since 0.1.0
  */
-export const Yielded = Schema.TaggedStruct("Yielded", { cellId: CellId, items: Schema.Array(OutputItem) })
+export const Yielded = Schema.TaggedStruct("Yielded", {
+  cellId: CellId,
+  items: Schema.Array(OutputItem),
+  stalled: Schema.optionalKey(Schema.Literal(true))
+})
 
 /**
  * @category events
@@ -403,7 +462,7 @@ export type TerminateOutcome = typeof TerminateOutcome.Type
 export const LifecycleEvent = Schema.TaggedUnion({
   Admitted: { cellId: CellId },
   Stalled: { cellId: CellId },
-  Settled: { cellId: CellId, outcome: Schema.Literals(["Completed", "Failed", "Terminated"]) },
+  Settled: { cellId: CellId, outcome: Settled },
   Closed: { cellId: CellId }
 })
 
@@ -419,13 +478,29 @@ export type LifecycleEvent = typeof LifecycleEvent.Type
 
 const bytes = (mebibytes: number) => mebibytes * 1024 * 1024
 
-const limit = <S extends Schema.Top & Schema.WithoutConstructorDefault>(schema: S, value: S["Type"]) =>
-  schema.pipe(Schema.withConstructorDefault(Effect.succeed(value)))
+const count = (value: number, least = 1) =>
+  Schema.Int.check(Schema.isGreaterThanOrEqualTo(least)).pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed(value)),
+    Schema.withConstructorDefault(Effect.succeed(value))
+  )
+
+const isSome = Schema.makeFilter((duration: Duration.Duration) =>
+  Duration.isPositive(duration) || "has to be some time"
+)
+
+const time = (value: Duration.Duration) =>
+  Schema.DurationFromString.check(isSome).pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed(value)),
+    Schema.withConstructorDefault(Effect.succeed(value))
+  )
 
 /**
- * Every bound of a session, with its default. Make one with `Limits.make({ … })`.
+ * Every bound of a session, with its default. Make one with `Limits.make({ … })`, which throws where a bound is none.
  *
  * **Details**
+ *
+ * Numbers are whole and at least 1, times are longer than nothing. A bound that is not there has its default, so a file
+ * may set one: `{ "maxWallTime": "5 minutes" }`.
  *
  * - `cancellationGrace`: how long callbacks may take to end once they are cancelled; one grace for all of them.
  * - `notificationDelivery`: how long one notification may take to be delivered.
@@ -444,19 +519,27 @@ const limit = <S extends Schema.Top & Schema.WithoutConstructorDefault>(schema: 
  * @since 0.1.0
  */
 export class Limits extends Schema.Class<Limits>("effect-code-mode/Limits")({
-  cancellationGrace: limit(Schema.Duration, Duration.millis(100)),
-  notificationDelivery: limit(Schema.Duration, Duration.seconds(60)),
-  maxHeapSizeBytes: limit(Schema.Int, bytes(256)),
-  maxCpuTime: limit(Schema.Duration, Duration.infinity),
-  maxWallTime: limit(Schema.Duration, Duration.infinity),
-  maxLiveCells: limit(Schema.Int, 2048),
-  maxToolCallsInFlight: limit(Schema.Int, 1024),
-  maxPendingCallbacks: limit(Schema.Int, 65_536),
-  maxUndeliveredOutputBytes: limit(Schema.Int, bytes(64)),
-  maxStoredBytes: limit(Schema.Int, bytes(64)),
-  maxSourceBytes: limit(Schema.Int, bytes(1)),
-  maxRememberedCells: limit(Schema.Int, 4096)
+  cancellationGrace: time(Duration.millis(100)),
+  notificationDelivery: time(Duration.seconds(60)),
+  maxHeapSizeBytes: count(bytes(256), 0),
+  maxCpuTime: time(Duration.infinity),
+  maxWallTime: time(Duration.infinity),
+  maxLiveCells: count(2048),
+  maxToolCallsInFlight: count(1024),
+  maxPendingCallbacks: count(65_536),
+  maxUndeliveredOutputBytes: count(bytes(64)),
+  maxStoredBytes: count(bytes(64)),
+  maxSourceBytes: count(bytes(1)),
+  maxRememberedCells: count(4096)
 }) {}
+
+/**
+ * Some bounds of a session; the others have their defaults.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export type LimitsInput = NonNullable<ConstructorParameters<typeof Limits>[0]>
 
 // =============================================================================
 // Errors
@@ -478,7 +561,7 @@ export class ShuttingDown extends Schema.TaggedError<ShuttingDown>("effect-code-
 }
 
 /**
- * No such cell. `finished` tells a cell that ended and was read from one that never was.
+ * No such cell. `finished` tells a cell that has ended from one that there never was in this session.
  *
  * @category errors
  * @since 0.1.0
@@ -532,8 +615,8 @@ export class WrongCellKind extends Schema.TaggedError<WrongCellKind>("effect-cod
   "WrongCellKind",
   {
     cellId: CellId,
-    actual: Schema.Literals(["continuing", "pausable"]),
-    expected: Schema.Literals(["continuing", "pausable"])
+    actual: CellKind,
+    expected: CellKind
   }
 ) {
   override get message() {

@@ -43,6 +43,7 @@ import * as CellImpl from "./Cell.ts"
 import * as Delegate from "./Delegate.ts"
 import * as Broadcast from "./internal/Broadcast.ts"
 import * as CellIds from "./internal/CellIds.ts"
+import * as Shared from "./internal/Shared.ts"
 import * as Slots from "./internal/Slots.ts"
 import * as StoredValues from "./internal/StoredValues.ts"
 import * as TypeScript from "./internal/TypeScript.ts"
@@ -83,9 +84,6 @@ export interface PausableCell {
  *
  * **Details**
  *
- * `Paused`: stands at a frontier until it is resumed. `Stalled`: waits for something that can never come. `Settled`:
- * its outcome waits to be read.
- *
  * A `busy` cell has been computing for a while without a pause. A `degraded` one shares its process with cells of other
  * sessions.
  *
@@ -94,7 +92,7 @@ export interface PausableCell {
  */
 export interface LiveCell {
   readonly cell: Cell | PausableCell
-  readonly status: "Running" | "Paused" | "Stalled" | "Terminating" | "Settled"
+  readonly status: Protocol.CellStatus
   readonly busy: boolean
   readonly degraded: boolean
 }
@@ -104,8 +102,20 @@ export interface LiveCell {
  * @since 0.1.0
  */
 export interface ObserveOptions {
-  /** How long to wait before hearing `Yielded`. Without it, the observation waits until there is something to say. */
+  /**
+   * How long to wait before hearing `Yielded`. Without it, the observation waits until there is something to say: that
+   * the cell has ended, that its script asked for a yield, or that it can never go on (`Yielded` with `stalled`).
+   */
   readonly yieldAfter?: Duration.Input | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface KeyedObserveOptions extends ObserveOptions {
+  /** Names the observation, so that its event can be asked for again. */
+  readonly idempotencyKey?: string | undefined
 }
 
 /**
@@ -116,7 +126,10 @@ export interface ObserveOptions {
  */
 export interface Execution {
   readonly cell: Cell
-  readonly initial: Effect.Effect<Protocol.CellEvent, Protocol.BusyObserver | Protocol.MissingCell>
+  readonly initial: Effect.Effect<
+    Protocol.CellEvent,
+    Protocol.BusyObserver | Protocol.MissingCell | Protocol.IdempotencyConflict
+  >
 }
 
 /**
@@ -150,7 +163,7 @@ export class SessionRuntime extends Context.Service<SessionRuntime, {
   /** Makes a cell together with its first observation. */
   readonly execute: (
     request: Protocol.CellRequest,
-    options?: ObserveOptions
+    options?: KeyedObserveOptions
   ) => Effect.Effect<Execution, CreateError>
   /**
    * The cell's next event. One caller at a time; one that is interrupted loses nothing of the cell.
@@ -160,7 +173,7 @@ export class SessionRuntime extends Context.Service<SessionRuntime, {
    */
   readonly observe: (
     cell: Cell,
-    options?: ObserveOptions & { readonly idempotencyKey?: string | undefined }
+    options?: KeyedObserveOptions
   ) => Effect.Effect<
     Protocol.CellEvent,
     Protocol.BusyObserver | Protocol.MissingCell | Protocol.IdempotencyConflict
@@ -188,10 +201,13 @@ export class SessionRuntime extends Context.Service<SessionRuntime, {
   ) => Effect.Effect<PausableCell, Protocol.MissingCell | Protocol.WrongCellKind>
   /** Every live cell. */
   readonly cells: Effect.Effect<ReadonlyArray<LiveCell>>
-  /** Sleeps until the outcome of a cell is final, without reading it. */
+  /**
+   * Sleeps until the outcome of a cell is final, without reading it. It answers for ended cells, too, until
+   * `maxRememberedCells` later ones have ended.
+   */
   readonly awaitSettled: (
     id: Protocol.CellId
-  ) => Effect.Effect<"Completed" | "Failed" | "Terminated", Protocol.MissingCell>
+  ) => Effect.Effect<Protocol.Settled, Protocol.MissingCell>
   /** The values that completed cells have stored. */
   readonly storedValues: Effect.Effect<Readonly<Record<string, Schema.Json>>>
   /** What happens to cells from now on, in order. */
@@ -215,7 +231,10 @@ export class SessionRuntime extends Context.Service<SessionRuntime, {
  * @since 0.1.0
  */
 export interface Options {
-  readonly limits?: Protocol.Limits | undefined
+  /** Bounds that are not the default ones. One that is no bound is a defect. */
+  readonly limits?: Protocol.LimitsInput | undefined
+  /** Names the session in logs. Without it, it has a number. */
+  readonly sessionId?: string | undefined
   /** Values that the session's cells find stored. */
   readonly storedValues?: Readonly<Record<string, Schema.Json>> | undefined
   /**
@@ -233,8 +252,15 @@ const remember = <K, V>(memory: Map<K, V>, capacity: number, key: K, value: V) =
   }
 }
 
+/** How many sessions of this process have had no name of their own. */
+let sessions = 0
+
 const toCell = (cell: CellImpl.Cell): Cell => ({ [TypeId]: "continuing", id: cell.id })
 const toPausable = (cell: CellImpl.Cell): PausableCell => ({ [TypeId]: "pausable", id: cell.id })
+
+/** Callbacks must not find a scope: it would make them part of its closing. */
+const withoutScope = <R>(context: Context.Context<R>) =>
+  Context.omit(Scope.Scope)(context as Context.Context<R | Scope.Scope>) as Context.Context<never>
 
 const yieldAfter = (options: ObserveOptions | undefined) =>
   options?.yieldAfter === undefined ? Duration.infinity : Duration.fromInputUnsafe(options.yieldAfter)
@@ -252,20 +278,19 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
 > {
   const delegate = yield* Delegate.Delegate
   const isolate = yield* Isolate.Isolate
-  // Callbacks must not find a scope of ours: it would make them part of our own closing.
-  const context = Context.omit(Scope.Scope)(yield* Effect.context<Scope.Scope>()) as Context.Context<never>
+  const context = withoutScope(yield* Effect.context<Scope.Scope>())
   const runFork = Effect.runForkWith(context)
-  const limits = options?.limits ?? Protocol.Limits.make({})
-  const makeId = options?.cellIds === "sequential" ? CellIds.sequential : CellIds.unique()
+  const limits = Protocol.Limits.make(options?.limits ?? {})
+  const ids = options?.cellIds === "sequential" ? CellIds.sequential : CellIds.unique()
   const lease = yield* isolate.lease
 
   const live = new Map<Protocol.CellId, CellImpl.Cell>()
-  const finished = new Map<Protocol.CellId, true>()
+  const finished = new Map<Protocol.CellId, Protocol.Settled>()
   const creations = new Map<
     string,
     {
       readonly request: Protocol.CellRequest
-      readonly kind: CellImpl.Cell["kind"]
+      readonly kind: Protocol.CellKind
       readonly cell: Effect.Effect<CellImpl.Cell, CreateError>
     }
   >()
@@ -277,6 +302,10 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
       readonly event: Effect.Effect<Protocol.CellEvent, Protocol.BusyObserver | Protocol.MissingCell>
     }
   >()
+  const firsts = new Map<
+    Protocol.CellId,
+    Effect.Effect<Protocol.CellEvent, Protocol.BusyObserver | Protocol.MissingCell>
+  >()
   const stored = StoredValues.make(limits.maxStoredBytes)
   stored.commit(Object.entries(options?.storedValues ?? {}).map(([key, value]) => [key, JSON.stringify(value)]))
   const lifecycle = Broadcast.make<Protocol.LifecycleEvent>(4 * limits.maxLiveCells)
@@ -285,6 +314,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
   let closing: Deferred.Deferred<void> | undefined
 
   const session: CellImpl.Session = {
+    id: options?.sessionId ?? `session-${++sessions}`,
     context,
     delegate,
     limits,
@@ -294,9 +324,9 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
     commit: stored.commit,
     onStalled: (cell) => lifecycle.publish([{ _tag: "Stalled", cellId: cell.id }]),
     onSettled: (cell, outcome) => lifecycle.publish([{ _tag: "Settled", cellId: cell.id, outcome }]),
-    onClosed: (cell) => {
+    onClosed: (cell, outcome) => {
       live.delete(cell.id)
-      remember(finished, limits.maxRememberedCells, cell.id, true)
+      remember(finished, limits.maxRememberedCells, cell.id, outcome)
       lifecycle.publish([{ _tag: "Closed", cellId: cell.id }])
     }
   }
@@ -324,14 +354,14 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
     return undefined
   }
 
-  const start = (request: Protocol.CellRequest, kind: CellImpl.Cell["kind"]) =>
+  const start = (request: Protocol.CellRequest, kind: Protocol.CellKind, caller: Context.Context<never>) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.suspend(() => {
         const refusal = admit(request)
         if (refusal !== undefined) {
           return Effect.fail(refusal)
         }
-        const id = makeId(++sequence)
+        const id = ids.make(++sequence)
         const tools = request.tools ?? delegate.tools
         const program: Isolate.Program = {
           source: request.source,
@@ -353,7 +383,14 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
               handle.stop()
               return Effect.fail(new Protocol.ShuttingDown())
             }
-            const cell = CellImpl.make(session, { id, kind, callId: request.toolCallId, tools, handle })
+            const cell = CellImpl.make(session, {
+              id,
+              kind,
+              callId: request.toolCallId,
+              tools,
+              handle,
+              context: caller
+            })
             live.set(id, cell)
             lifecycle.publish([{ _tag: "Admitted", cellId: id }])
             return Effect.succeed(cell)
@@ -362,11 +399,12 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
       })
     )
 
-  const startOnce = (request: Protocol.CellRequest, kind: CellImpl.Cell["kind"]) =>
-    Effect.suspend((): Effect.Effect<CellImpl.Cell, CreateError> => {
+  const startOnce = (request: Protocol.CellRequest, kind: Protocol.CellKind) =>
+    Effect.contextWith((fiberContext: Context.Context<never>): Effect.Effect<CellImpl.Cell, CreateError> => {
+      const caller = withoutScope(fiberContext)
       const key = request.idempotencyKey
       if (key === undefined) {
-        return start(request, kind)
+        return start(request, kind, caller)
       }
       const before = creations.get(key)
       if (before === undefined) {
@@ -378,7 +416,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
         })
         // Detached: a retry may come after the first caller has gone.
         runFork(
-          start(request, kind).pipe(
+          start(request, kind, caller).pipe(
             Effect.tapError(() => Effect.sync(() => creations.delete(key))),
             Deferred.into(result)
           )
@@ -402,11 +440,11 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
     Effect.suspend(() => {
       const cell = live.get(id)
       return cell === undefined
-        ? Effect.fail(new Protocol.MissingCell({ cellId: id, finished: finished.has(id) }))
+        ? Effect.fail(new Protocol.MissingCell({ cellId: id, finished: (ids.find(id) ?? Infinity) <= sequence }))
         : Effect.succeed(cell)
     })
 
-  const findKind = (id: Protocol.CellId, expected: CellImpl.Cell["kind"]) =>
+  const findKind = (id: Protocol.CellId, expected: Protocol.CellKind) =>
     Effect.flatMap(find(id), (cell) =>
       cell.kind === expected
         ? Effect.succeed(cell)
@@ -434,6 +472,17 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
       )
       return event
     })
+
+  /** The first event of a cell whose creation may be tried again: all who wait for it hear the same one. */
+  const observeFirst = (cell: CellImpl.Cell, wait: Duration.Duration) => {
+    const before = firsts.get(cell.id)
+    if (before !== undefined) {
+      return before
+    }
+    const event = Shared.make(cell.observe(wait), runFork)
+    remember(firsts, limits.maxRememberedCells, cell.id, event)
+    return event
+  }
 
   // ---------------------------------------------------------------------------
   // Shutdown
@@ -470,7 +519,11 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
     execute: (request, options) =>
       Effect.map(startOnce(request, "continuing"), (cell) => ({
         cell: toCell(cell),
-        initial: cell.observe(yieldAfter(options))
+        initial: options?.idempotencyKey !== undefined
+          ? observeOnce(options.idempotencyKey, cell.id, yieldAfter(options))
+          : request.idempotencyKey !== undefined
+          ? observeFirst(cell, yieldAfter(options))
+          : cell.observe(yieldAfter(options))
       })),
     observe: (cell, options) =>
       options?.idempotencyKey === undefined
@@ -490,7 +543,11 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
         degraded: cell.isDegraded()
       }))
     ),
-    awaitSettled: (id) => Effect.flatMap(find(id), (cell) => cell.awaitSettled),
+    awaitSettled: (id) =>
+      Effect.suspend(() => {
+        const outcome = finished.get(id)
+        return outcome === undefined ? Effect.flatMap(find(id), (cell) => cell.awaitSettled) : Effect.succeed(outcome)
+      }),
     storedValues: Effect.sync(() =>
       Object.fromEntries(Array.from(stored.snapshot(), ([key, json]) => [key, JSON.parse(json)]))
     ),

@@ -5,6 +5,7 @@ import * as Isolate from "effect-code-mode/Isolate"
 import * as Protocol from "effect-code-mode/Protocol"
 import * as Runtime from "effect-code-mode/Runtime"
 import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -14,6 +15,8 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
 import * as Queue from "effect/Queue"
+import * as References from "effect/References"
+import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
@@ -145,6 +148,48 @@ describe("observation", () => {
       assert.deepStrictEqual(texts(yield* observe), ["a"])
       const conflict = yield* Effect.flip(session.observe(cell, { idempotencyKey: "k", yieldAfter: 5 }))
       assert.strictEqual(conflict._tag, "IdempotencyConflict")
+    }).pipe(Effect.provide(layer())))
+})
+
+describe("a cell that can never go on", () => {
+  const stall = [output("a"), frontier()]
+
+  it.effect("tells the observer that waits without a bound", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      const observer = yield* background(session.observe(cell))
+      yield* isolate.emit(...stall)
+      const event = yield* Fiber.join(observer)
+      assert.deepInclude(event, { _tag: "Yielded", stalled: true })
+      assert.deepStrictEqual(texts(event), ["a"])
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("tells one that comes later, each time", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      yield* isolate.emit(...stall)
+      const events = yield* Effect.all([session.observe(cell), session.observe(cell)])
+      assert.deepStrictEqual(events.map((event) => [event._tag, ...texts(event)]), [["Yielded", "a"], ["Yielded"]])
+      assert.strictEqual((yield* session.terminate(cell))._tag, "Terminated")
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("lets one wait for as long as it asked", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      const observer = yield* background(session.observe(cell, { yieldAfter: "1 second" }))
+      yield* isolate.emit(...stall)
+      yield* TestClock.adjust(999)
+      assert.isTrue(isPending(observer))
+      yield* TestClock.adjust(1)
+      assert.deepInclude(yield* Fiber.join(observer), { _tag: "Yielded", stalled: true })
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("is none while a call runs", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      const observer = yield* background(session.observe(cell))
+      yield* isolate.emit(calls("tool-1"), frontier("tool-1"))
+      assert.isTrue(isPending(observer))
     }).pipe(Effect.provide(layer())))
 })
 
@@ -478,6 +523,38 @@ describe("callbacks", () => {
     }))
 })
 
+describe("the context of a tool call", () => {
+  class Mark extends Context.Reference<string>("test/Mark", { defaultValue: () => "none" }) {}
+
+  it.effect("is that of the caller who made the cell", () =>
+    Effect.gen(function*() {
+      const seen = yield* Deferred.make<readonly [string, string, Readonly<Record<string, unknown>>]>()
+      const invokeTool = () =>
+        Effect.gen(function*() {
+          const { name } = yield* Effect.orDie(Effect.currentParentSpan).pipe(
+            Effect.map((span) => span._tag === "Span" ? span : { name: "external" })
+          )
+          yield* Deferred.succeed(seen, [name, yield* Mark, yield* References.CurrentLogAnnotations])
+          return null
+        })
+      yield* Effect.gen(function*() {
+        const { isolate } = yield* makeCell.pipe(
+          Effect.withSpan("the caller"),
+          Effect.annotateLogs("request", "r-1"),
+          Effect.provideService(Mark, "marked")
+        )
+        yield* isolate.emit(calls("tool-1"))
+        assert.deepStrictEqual(yield* Deferred.await(seen), ["the caller", "marked", {
+          request: "r-1",
+          sessionId: "s-1",
+          cellId: "1",
+          callId: "call-1",
+          toolCallId: "tool-1"
+        }])
+      }).pipe(Effect.provide(layer({ invokeTool, sessionId: "s-1" })))
+    }))
+})
+
 describe("shutdown", () => {
   it.effect("takes one grace for all cells, and is the same for every caller", () =>
     Effect.gen(function*() {
@@ -696,11 +773,35 @@ describe("bounds", () => {
         const { cell } = yield* makeCell
         yield* session.terminate(cell)
       }
-      const finished = (id: string) =>
-        Effect.map(Effect.flip(session.cell(Protocol.CellId.make(id))), (error) =>
-          error._tag === "MissingCell" && error.finished)
-      assert.deepStrictEqual(yield* Effect.all([finished("1"), finished("2"), finished("3")]), [false, true, true])
-    }).pipe(Effect.provide(layer({ limits: Protocol.Limits.make({ maxRememberedCells: 2 }) }))))
+      const outcome = (id: string) =>
+        session.awaitSettled(Protocol.CellId.make(id)).pipe(
+          Effect.catch(({ finished }) => Effect.succeed(finished ? "forgotten" : "never"))
+        )
+      assert.deepStrictEqual(
+        yield* Effect.all(["1", "2", "3", "4", "x"].map(outcome)),
+        ["forgotten", "Terminated", "Terminated", "never", "never"]
+      )
+    }).pipe(Effect.provide(layer({ limits: { maxRememberedCells: 2 } }))))
+
+  it.effect.each<[string, Protocol.LimitsInput]>([
+    ["no call at a time", { maxToolCallsInFlight: 0 }],
+    ["half a cell", { maxLiveCells: 0.5 }],
+    ["less than no output", { maxUndeliveredOutputBytes: -1 }],
+    ["no grace", { cancellationGrace: Duration.zero }]
+  ])("are no bounds: %s", ([, limits]) =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(Effect.provide(Runtime.SessionRuntime, layer({ limits })))
+      assert.isTrue(Exit.hasDies(exit))
+    }))
+
+  it("of a file may be some of them", () => {
+    const limits = Schema.decodeUnknownSync(Protocol.Limits)({ maxLiveCells: 3, maxWallTime: "5 minutes" })
+    assert.deepStrictEqual(
+      limits,
+      Protocol.Limits.make({ maxLiveCells: 3, maxWallTime: Duration.minutes(5) })
+    )
+    assert.throws(() => Schema.decodeUnknownSync(Protocol.Limits)({ maxWallTime: "0 millis" }), /maxWallTime/)
+  })
 
   it.effect("of a watcher that does not keep up is a typed failure, and nobody else's", () =>
     Effect.gen(function*() {
@@ -816,6 +917,48 @@ describe("pausable cells", () => {
 })
 
 describe("idempotency keys", () => {
+  it.effect("a retry of a creation hears the first event with the first caller, and again later", () =>
+    Effect.gen(function*() {
+      const session = yield* Runtime.SessionRuntime
+      const isolates = yield* Isolate.TestIsolates
+      const retried = session.execute(request({ idempotencyKey: "k" }))
+      const first = yield* background((yield* retried).initial)
+      const second = yield* background((yield* retried).initial)
+      const isolate = yield* isolates.next
+      yield* isolate.emit(started, output("a"), finished())
+      const events = [yield* Fiber.join(first), yield* Fiber.join(second), yield* (yield* retried).initial]
+      assert.deepStrictEqual(events.map((event) => [event._tag, ...texts(event)]), [
+        ["Completed", "a"],
+        ["Completed", "a"],
+        ["Completed", "a"]
+      ])
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("a first event that its callers gave up waiting for is there for others", () =>
+    Effect.gen(function*() {
+      const session = yield* Runtime.SessionRuntime
+      const isolates = yield* Isolate.TestIsolates
+      const { cell, initial } = yield* session.execute(request({ idempotencyKey: "k" }))
+      yield* Fiber.interrupt(yield* background(initial))
+      const observer = yield* background(session.observe(cell))
+      const isolate = yield* isolates.next
+      yield* isolate.emit(started, output("a"), finished())
+      assert.deepStrictEqual(texts(yield* Fiber.join(observer)), ["a"])
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("the first event has a key of its own, if it is given one", () =>
+    Effect.gen(function*() {
+      const session = yield* Runtime.SessionRuntime
+      const isolates = yield* Isolate.TestIsolates
+      const { cell, initial } = yield* session.execute(request(), { idempotencyKey: "first" })
+      const lost = yield* background(initial)
+      yield* Fiber.interrupt(lost)
+      const isolate = yield* isolates.next
+      yield* isolate.emit(started, output("a"), finished())
+      assert.deepStrictEqual(texts(yield* session.observe(cell, { idempotencyKey: "first" })), ["a"])
+      assert.deepStrictEqual(texts(yield* session.observe(cell, { idempotencyKey: "first" })), ["a"])
+    }).pipe(Effect.provide(layer())))
+
   it.effect("concurrent creations with one key make one cell", () =>
     Effect.gen(function*() {
       const session = yield* Runtime.SessionRuntime

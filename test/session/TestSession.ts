@@ -53,12 +53,14 @@ export const finished = (options?: {
 export const layer = (options?: {
   readonly invokeTool?: (call: Protocol.NestedToolCall) => Effect.Effect<Schema.Json, Protocol.ToolError>
   readonly notify?: (notification: Protocol.Notification) => Effect.Effect<void, Protocol.NotifyError>
-  readonly limits?: Protocol.Limits
+  readonly limits?: Protocol.LimitsInput
   readonly storedValues?: Readonly<Record<string, Schema.Json>>
+  readonly sessionId?: string
 }) =>
   Runtime.layer({
     limits: options?.limits,
     cellIds: "sequential",
+    sessionId: options?.sessionId,
     storedValues: options?.storedValues
   }).pipe(
     Layer.provide(Delegate.layer({
