@@ -32,7 +32,10 @@ const run = Effect.fnUntraced(function*(lease: Lease, source: string) {
     pausable: false,
     maxHeapSizeBytes: 0,
     maxCpuTime: Duration.infinity,
-    maxPendingToolCalls: 100_000
+    maxPendingToolCalls: 100_000,
+    maxPendingInputBytes: 2 ** 26,
+    maxOutputBytes: 2 ** 26,
+    maxStoredBytes: 2 ** 26
   })
   while (true) {
     const event = yield* Queue.take(handle.events)

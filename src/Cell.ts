@@ -27,6 +27,7 @@ import type { Delegate } from "./Delegate.ts"
 import * as Broadcast from "./internal/Broadcast.ts"
 import * as Outbox from "./internal/Outbox.ts"
 import type * as Slots from "./internal/Slots.ts"
+import * as Utf8 from "./internal/Utf8.ts"
 import type { IsolateEvent, IsolateHandle } from "./Isolate.ts"
 import {
   AlreadyTerminating,
@@ -48,6 +49,7 @@ import {
   type Terminated,
   type ToolCallId,
   type ToolDefinition,
+  ToolError,
   type Yielded
 } from "./Protocol.ts"
 
@@ -63,7 +65,9 @@ export interface Session {
   readonly limits: Limits
   readonly toolSlots: Slots.Slots
   readonly notificationSlots: Slots.Slots
-  /** Why the session cannot take a cell's stored values, if it cannot. */
+  /** Why no session could take a cell's stored values, if none could. */
+  readonly refuseAlways: (writes: StoredWrites) => CellError | undefined
+  /** Why the session cannot take a cell's stored values now, if it cannot. */
   readonly refuse: (writes: StoredWrites) => CellError | undefined
   /** Merges a cell's stored values into the session's. */
   readonly commit: (writes: StoredWrites) => void
@@ -130,8 +134,9 @@ class Listener {
   }
 }
 
-/** Items a reader of `output` may be behind. */
+/** Items a reader of `output` may be behind, and how many times as much as there may be of unread output. */
 const outputCapacity = 1_000_000
+const outputShare = 2
 
 class CellImpl implements Cell {
   readonly id: CellId
@@ -151,7 +156,9 @@ class CellImpl implements Cell {
   private idle = false
   private stalled = false
   private writes: StoredWrites = []
-  /** Length of the notifications that are being delivered or wait for it. */
+  /** Why the writes were dropped at once, if they were. */
+  private refusal: CellError | undefined
+  /** Bytes of the notifications that are being delivered or wait for it. */
   private undelivered = 0
   private observer: Listener | undefined
   private terminator: Listener | undefined
@@ -163,7 +170,7 @@ class CellImpl implements Cell {
   private outcome: Settled = "Terminated"
   private readonly settled = Latch.makeUnsafe()
   private readonly closed = Latch.makeUnsafe()
-  private readonly watchers = Broadcast.make<OutputItem>(outputCapacity)
+  private readonly watchers: Broadcast.Broadcast<OutputItem>
 
   constructor(session: Session, options: Options) {
     this.session = session
@@ -175,6 +182,10 @@ class CellImpl implements Cell {
     const annotations = { sessionId: session.id, cellId: options.id, callId: options.callId }
     this.runFork = Effect.runForkWith(annotate(session.context, annotations))
     this.grace = Effect.sleep(session.limits.cancellationGrace)
+    this.watchers = Broadcast.make(outputCapacity, {
+      weigh: Outbox.weigh,
+      max: outputShare * session.limits.maxUndeliveredOutputBytes
+    })
     this.callbacks = Callbacks.make({
       context: annotate(Context.merge(session.context, options.context), annotations),
       toolSlots: session.toolSlots,
@@ -360,7 +371,8 @@ class CellImpl implements Cell {
         return this.checkStalled()
       }
       case "Finished": {
-        this.writes = event.stored
+        this.refusal = this.session.refuseAlways(event.stored)
+        this.writes = this.refusal === undefined ? event.stored : []
         return this.apply({ _tag: "Finished", error: event.error })
       }
     }
@@ -378,15 +390,14 @@ class CellImpl implements Cell {
     if (!this.admitCallback()) {
       return
     }
-    const invoke = Effect.suspend(() =>
+    const invoke = Effect.flatMap(parseInput(input), (parsed) =>
       this.session.delegate.invokeTool({
         cellId: this.id,
         toolCallId: id,
         toolName: tool.toolName,
         kind: tool.kind,
-        ...(input === undefined ? {} : { input: JSON.parse(input) as Schema.Json })
-      })
-    )
+        ...parsed
+      }))
     const answer = Effect.annotateLogs(Effect.map(invoke, toJsonText), "toolCallId", id)
     this.callbacks.tool(tool.name, answer, (exit) => {
       if (Exit.isSuccess(exit)) {
@@ -411,13 +422,14 @@ class CellImpl implements Cell {
       return
     }
     const bound = this.session.limits.maxUndeliveredOutputBytes
-    this.undelivered += text.length
+    const bytes = Utf8.byteLength(text)
+    this.undelivered += bytes
     if (this.undelivered > bound) {
       return this.exceed(`the cell has notified more than ${bound} bytes that were not delivered`)
     }
     const deliver = Effect.suspend(() => this.session.delegate.notify({ callId: this.callId, cellId: this.id, text }))
     this.callbacks.notification(deliver, (exit) => {
-      this.undelivered -= text.length
+      this.undelivered -= bytes
       if (Exit.isFailure(exit) && this.state.phase === "Running") {
         this.runFork(Effect.logWarning("failed to deliver code mode notification", exit.cause))
       }
@@ -434,7 +446,7 @@ class CellImpl implements Cell {
 
   private checkOutput(): void {
     const bound = this.session.limits.maxUndeliveredOutputBytes
-    if (Outbox.size(this.state.items) > bound) {
+    if (CellPhase.remainingSize(this.state) > bound) {
       this.exceed(`the cell has put out more than ${bound} bytes that nobody has read`)
     }
   }
@@ -491,7 +503,7 @@ class CellImpl implements Cell {
         this.wallTimer?.interruptUnsafe()
         this.draining = this.runFork(Effect.andThen(
           this.callbacks.finish,
-          Effect.sync(() => this.apply({ _tag: "Drained", refusal: this.session.refuse(this.writes) }))
+          Effect.sync(() => this.apply({ _tag: "Drained", refusal: this.refusal ?? this.session.refuse(this.writes) }))
         ))
         return
       }
@@ -597,6 +609,13 @@ const annotate = (context: Context.Context<never>, annotations: Readonly<Record<
 
 const refusalOf = ([, [decision]]: CellPhase.Step): Refusal | undefined =>
   decision?._tag === "Refuse" ? decision.reason : undefined
+
+/** The input as a field of a call, if there is one. */
+const parseInput = (input: string | undefined): Effect.Effect<{ readonly input?: Schema.Json }, ToolError> =>
+  Effect.try({
+    try: () => input === undefined ? {} : { input: JSON.parse(input) as Schema.Json },
+    catch: () => new ToolError({ text: "the input of the tool call is no JSON" })
+  })
 
 const toJsonText = (value: Schema.Json): string => JSON.stringify(value ?? null)
 

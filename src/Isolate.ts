@@ -48,6 +48,12 @@ export interface Program {
   readonly maxCpuTime: Duration.Duration
   /** Unanswered tool calls after which the script's next one is refused. */
   readonly maxPendingToolCalls: number
+  /** Bytes of UTF-8 that their inputs may have; the first one may be longer by itself. */
+  readonly maxPendingInputBytes: number
+  /** Unread output, and undelivered notifications, after which the cell is ended: it need not be able to say more. */
+  readonly maxOutputBytes: number
+  /** Stored values in bytes that the session takes: the cell need not be able to hand in more. */
+  readonly maxStoredBytes: number
 }
 
 /**

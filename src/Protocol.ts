@@ -500,7 +500,7 @@ const time = (value: Duration.Duration) =>
  * **Details**
  *
  * Numbers are whole and at least 1, times are longer than nothing. A bound that is not there has its default, so a file
- * may set one: `{ "maxWallTime": "5 minutes" }`.
+ * may set one: `{ "maxWallTime": "5 minutes" }`. What counts text in bytes counts its UTF-8, so that a character takes one to four of them.
  *
  * - `cancellationGrace`: how long callbacks may take to end once they are cancelled; one grace for all of them.
  * - `notificationDelivery`: how long one notification may take to be delivered.
@@ -510,8 +510,11 @@ const time = (value: Duration.Duration) =>
  * - `maxLiveCells`: cells of one session at a time.
  * - `maxToolCallsInFlight`: tool calls of one session that run at a time; more of them wait.
  * - `maxPendingCallbacks`: tool calls and notifications of one cell, running or waiting; one more is refused.
- * - `maxUndeliveredOutputBytes`: output of one cell that nobody has read, and as much again of its notifications.
- * - `maxStoredBytes`: stored values of one session.
+ * - `maxPendingInputBytes`: inputs of one cell's unanswered tool calls, as JSON. One more is refused, unless it would be
+ *   the only one.
+ * - `maxUndeliveredOutputBytes`: output of one cell that nobody has read, and as much again of its notifications; 64 more
+ *   for each item. A reader of `output` may be behind by twice as much.
+ * - `maxStoredBytes`: stored values of one session, as JSON, and their keys. There are no more than 262,144 of them.
  * - `maxSourceBytes`: source of one cell.
  * - `maxRememberedCells`: ended cells of a session that are still told apart from unknown ones.
  *
@@ -527,6 +530,7 @@ export class Limits extends Schema.Class<Limits>("effect-code-mode/Limits")({
   maxLiveCells: count(2048),
   maxToolCallsInFlight: count(1024),
   maxPendingCallbacks: count(65_536),
+  maxPendingInputBytes: count(bytes(64)),
   maxUndeliveredOutputBytes: count(bytes(64)),
   maxStoredBytes: count(bytes(64)),
   maxSourceBytes: count(bytes(1)),

@@ -47,6 +47,7 @@ import * as Shared from "./internal/Shared.ts"
 import * as Slots from "./internal/Slots.ts"
 import * as StoredValues from "./internal/StoredValues.ts"
 import * as TypeScript from "./internal/TypeScript.ts"
+import * as Utf8 from "./internal/Utf8.ts"
 import * as Isolate from "./Isolate.ts"
 import * as Protocol from "./Protocol.ts"
 import type * as Remote from "./Remote.ts"
@@ -320,6 +321,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
     limits,
     toolSlots: Slots.make(limits.maxToolCallsInFlight),
     notificationSlots: Slots.make(limits.maxToolCallsInFlight),
+    refuseAlways: stored.refuseAlways,
     refuse: stored.refuse,
     commit: stored.commit,
     onStalled: (cell) => lifecycle.publish([{ _tag: "Stalled", cellId: cell.id }]),
@@ -345,7 +347,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
         text: `the session has ${limits.maxLiveCells} live cells already`
       })
     }
-    if (request.source.length > limits.maxSourceBytes) {
+    if (Utf8.byteLength(request.source) > limits.maxSourceBytes) {
       return new Protocol.CapacityExceeded({
         limit: "maxSourceBytes",
         text: `the source is longer than ${limits.maxSourceBytes} bytes`
@@ -370,7 +372,10 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
           pausable: kind === "pausable",
           maxHeapSizeBytes: limits.maxHeapSizeBytes,
           maxCpuTime: limits.maxCpuTime,
-          maxPendingToolCalls: limits.maxPendingCallbacks
+          maxPendingToolCalls: limits.maxPendingCallbacks,
+          maxPendingInputBytes: limits.maxPendingInputBytes,
+          maxOutputBytes: limits.maxUndeliveredOutputBytes,
+          maxStoredBytes: limits.maxStoredBytes
         }
         starting++
         return restore(TypeScript.start(lease, program, request.language)).pipe(

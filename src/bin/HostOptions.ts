@@ -63,6 +63,7 @@ const descriptions: { readonly [Name in BoundName]: string } = {
   maxLiveCells: "cells of the host at a time",
   maxToolCallsInFlight: "tool calls of a client at a time; further ones wait",
   maxPendingCallbacks: "tool calls and notifications of a cell, running or waiting",
+  maxPendingInputBytes: "inputs of a cell's tool calls that have no answer",
   maxUndeliveredOutputBytes: "output of a cell that nobody has read",
   maxStoredBytes: "stored values of a session",
   maxSourceBytes: "source of a cell",

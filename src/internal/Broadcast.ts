@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { Lagged } from "../Protocol.ts"
+import * as QueueWeight from "./QueueWeight.ts"
 
 export interface Broadcast<A> {
   readonly publish: (elements: ReadonlyArray<A>) => void
@@ -17,39 +18,56 @@ export interface Broadcast<A> {
   readonly stream: (earlier: () => ReadonlyArray<A>) => Stream.Stream<A, Lagged>
 }
 
+/** What elements weigh, and how much those may weigh together that a reader is behind. */
+export interface Weight<A> {
+  readonly weigh: (element: A) => number
+  readonly max: number
+}
+
 /** `capacity` is how many elements a reader may be behind. */
-export const make = <A>(capacity: number): Broadcast<A> => {
-  const readers = new Set<Queue.Queue<A, Lagged | Cause.Done>>()
+export const make = <A>(capacity: number, weight: Weight<A> = { weigh: () => 0, max: 0 }): Broadcast<A> => {
+  const readers = new Map<Queue.Queue<A, Lagged | Cause.Done>, QueueWeight.QueueWeight>()
   let ended = false
 
   const subscribe = (earlier: () => ReadonlyArray<A>) =>
     Effect.acquireRelease(
       Effect.map(Queue.unbounded<A, Lagged | Cause.Done>(), (reader) => {
-        Queue.offerAllUnsafe(reader, earlier())
+        const weighIn = QueueWeight.make(reader)
+        for (const element of earlier()) {
+          weighIn(weight.weigh(element))
+          Queue.offerUnsafe(reader, element)
+        }
         if (ended) {
           Queue.endUnsafe(reader)
         } else {
-          readers.add(reader)
+          readers.set(reader, weighIn)
         }
         return reader
       }),
       (reader) => Effect.sync(() => readers.delete(reader))
     )
 
+  const publish = (element: A) => {
+    for (const [reader, weighIn] of readers) {
+      const waiting = Queue.sizeUnsafe(reader)
+      if (waiting >= capacity || weighIn(weight.weigh(element)) > weight.max) {
+        readers.delete(reader)
+        Queue.failCauseUnsafe(reader, Cause.fail(new Lagged({ capacity: waiting })))
+      } else {
+        Queue.offerUnsafe(reader, element)
+      }
+    }
+  }
+
   return {
     publish: (elements) => {
-      for (const reader of readers) {
-        if (Queue.sizeUnsafe(reader) + elements.length > capacity) {
-          readers.delete(reader)
-          Queue.failCauseUnsafe(reader, Cause.fail(new Lagged({ capacity })))
-        } else {
-          Queue.offerAllUnsafe(reader, elements)
-        }
+      if (readers.size > 0) {
+        elements.forEach(publish)
       }
     },
     end: () => {
       ended = true
-      for (const reader of readers) {
+      for (const reader of readers.keys()) {
         Queue.endUnsafe(reader)
       }
       readers.clear()

@@ -4,31 +4,35 @@
  * @internal
  */
 import type { OutputItem } from "../Protocol.ts"
+import * as Utf8 from "./Utf8.ts"
 
 export type Outbox = undefined | {
   readonly before: Outbox
   readonly batch: ReadonlyArray<OutputItem>
-  /** Length of all strings in the box, in UTF-16 units. */
+  /** What all items in the box weigh. */
   readonly size: number
 }
 
 export const empty: Outbox = undefined
 
-const sizeOf = (item: OutputItem): number => {
+export const size = (self: Outbox): number => self?.size ?? 0
+
+const textOf = (item: OutputItem): string => {
   switch (item.type) {
     case "input_text":
-      return item.text.length
+      return item.text
     case "input_image":
-      return item.image_url.length
+      return item.image_url
     case "input_audio":
-      return item.audio_url.length
+      return item.audio_url
   }
 }
 
-export const size = (self: Outbox): number => self?.size ?? 0
-
 /** Each item weighs something even when it is empty, so that an endless loop of `text("")` meets the bound too. */
 const itemWeight = 64
+
+/** Bytes of UTF-8, and what the item itself takes. */
+export const weigh = (item: OutputItem): number => Utf8.byteLength(textOf(item)) + itemWeight
 
 export const append = (self: Outbox, batch: ReadonlyArray<OutputItem>): Outbox => {
   if (batch.length === 0) {
@@ -36,7 +40,7 @@ export const append = (self: Outbox, batch: ReadonlyArray<OutputItem>): Outbox =
   }
   let total = size(self)
   for (const item of batch) {
-    total += sizeOf(item) + itemWeight
+    total += weigh(item)
   }
   return { before: self, batch, size: total }
 }
@@ -51,4 +55,8 @@ export const toArray = (self: Outbox): ReadonlyArray<OutputItem> => {
 
 /** Everything of `self`, then everything of `that`. */
 export const concat = (self: Outbox, that: Outbox): Outbox =>
-  self === undefined ? that : that === undefined ? self : append(self, toArray(that))
+  self === undefined
+    ? that
+    : that === undefined
+    ? self
+    : { before: self, batch: toArray(that), size: self.size + that.size }

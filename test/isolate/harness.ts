@@ -33,6 +33,9 @@ export const program = (source: string, options?: Partial<Program>): Program => 
   maxHeapSizeBytes: 0,
   maxCpuTime: Duration.infinity,
   maxPendingToolCalls: 65_536,
+  maxPendingInputBytes: 64 * 2 ** 20,
+  maxOutputBytes: 64 * 2 ** 20,
+  maxStoredBytes: 64 * 2 ** 20,
   ...options
 })
 

@@ -1,0 +1,268 @@
+/**
+ * JSON as text, looked at without being read: whether it is JSON, how deep, and what its value would take.
+ *
+ * **Details**
+ *
+ * A text of many small values takes twenty times its length once it is read. So a text that somebody else made is
+ * weighed first, in time that grows with its length and without any memory.
+ *
+ * @internal
+ */
+
+/** Hosts that read values with a bounded parser lose their connection over one that is nested deeper. */
+export const maxDepth = 127
+
+const quote = 0x22
+const plus = 0x2b
+const comma = 0x2c
+const minus = 0x2d
+const point = 0x2e
+const zero = 0x30
+const nine = 0x39
+const colon = 0x3a
+const openBracket = 0x5b
+const backslash = 0x5c
+const closeBracket = 0x5d
+const letterE = 0x65
+const letterF = 0x66
+const letterT = 0x74
+const letterU = 0x75
+const openBrace = 0x7b
+const closeBrace = 0x7d
+
+/** What V8 holds for a value beside its characters, in bytes and roughly. */
+const weightOfContainer = 64
+const weightOfKey = 48
+/** Of an object's keys, those that come after so many are held in a table, and take long to read besides. */
+const manyKeys = 1024
+const weightOfFurtherKey = 256
+const weightOfString = 32
+const weightOfOther = 16
+
+const isSpace = (code: number) => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
+
+const isDigit = (code: number) => code >= zero && code <= nine
+
+/** The same letter, if it is one, in lower case. */
+const toLower = (code: number) => code | 0x20
+
+const isHex = (code: number) => isDigit(code) || (toLower(code) >= 0x61 && toLower(code) <= letterF)
+
+/** Whether a character may stand behind a backslash, but for the one that needs four more. */
+const isEscaped = (code: number) => {
+  switch (code) {
+    case quote:
+    case backslash:
+    case 0x2f: // /
+    case 0x62: // b
+    case letterF:
+    case 0x6e: // n
+    case 0x72: // r
+    case letterT:
+      return true
+    default:
+      return false
+  }
+}
+
+/** V8 reads a text more slowly from then on, once it was read past its end. */
+const codeAt = (text: string, at: number) => at < text.length ? text.charCodeAt(at) : -1
+
+// Every step gives where what it read ends, or -1.
+
+const skipSpace = (text: string, from: number): number => {
+  let at = from
+  while (isSpace(codeAt(text, at))) {
+    at++
+  }
+  return at
+}
+
+const skipEscape = (text: string, from: number): number => {
+  const code = codeAt(text, from + 1)
+  if (isEscaped(code)) {
+    return from + 2
+  }
+  for (let at = from + 2; at < from + 6; at++) {
+    if (code !== letterU || !isHex(codeAt(text, at))) {
+      return -1
+    }
+  }
+  return from + 6
+}
+
+/** From behind the first quotation mark to behind the last. */
+const skipString = (text: string, from: number): number => {
+  const end = text.length
+  let at = from
+  while (at !== -1 && at < end) {
+    const code = text.charCodeAt(at)
+    if (code === quote) {
+      return at + 1
+    }
+    if (code === backslash) {
+      at = skipEscape(text, at)
+    } else if (code >= 0x20) {
+      at++
+    } else {
+      return -1
+    }
+  }
+  return -1
+}
+
+const skipDigits = (text: string, from: number): number => {
+  let at = from
+  while (isDigit(codeAt(text, at))) {
+    at++
+  }
+  return at === from ? -1 : at
+}
+
+const skipNumber = (text: string, from: number): number => {
+  let at = codeAt(text, from) === minus ? from + 1 : from
+  at = codeAt(text, at) === zero ? at + 1 : skipDigits(text, at)
+  if (at !== -1 && codeAt(text, at) === point) {
+    at = skipDigits(text, at + 1)
+  }
+  if (at !== -1 && toLower(codeAt(text, at)) === letterE) {
+    const sign = codeAt(text, at + 1)
+    at = skipDigits(text, sign === plus || sign === minus ? at + 2 : at + 1)
+  }
+  return at
+}
+
+const skipWord = (text: string, from: number, word: string): number =>
+  text.startsWith(word, from) ? from + word.length : -1
+
+const skipOther = (text: string, from: number): number => {
+  switch (codeAt(text, from)) {
+    case letterT:
+      return skipWord(text, from, "true")
+    case letterF:
+      return skipWord(text, from, "false")
+    case 0x6e: // n
+      return skipWord(text, from, "null")
+    default:
+      return skipNumber(text, from)
+  }
+}
+
+/** From a key to behind its colon, or past a closing brace. */
+const skipKey = (text: string, from: number): number => {
+  const at = skipSpace(text, from)
+  const end = codeAt(text, at) === quote ? skipString(text, at + 1) : -1
+  const behind = end === -1 ? -1 : skipSpace(text, end)
+  return behind !== -1 && codeAt(text, behind) === colon ? behind + 1 : -1
+}
+
+const noJson = "is no JSON"
+const tooDeep = `is nested more than ${maxDepth} levels deep`
+
+/** The containers around a place, from the outside in: how many keys one has so far, and nothing for an array. */
+const keys = new Uint32Array(maxDepth)
+
+const weightOfNextKey = (depth: number) => keys[depth - 1]!++ > manyKeys ? weightOfFurtherKey : weightOfKey
+
+/** What the value of a text takes beside its characters, in bytes and roughly; or what is wrong with the text. */
+export const weigh = (text: string): number | typeof noJson | typeof tooDeep => {
+  let weight = 0
+  let depth = 0
+  let at = 0
+  while (true) {
+    // A value begins here.
+    at = skipSpace(text, at)
+    const code = codeAt(text, at)
+    if (code === openBrace || code === openBracket) {
+      if (depth === maxDepth) {
+        return tooDeep
+      }
+      weight += weightOfContainer
+      const isObject = code === openBrace
+      const first = skipSpace(text, at + 1)
+      if (codeAt(text, first) !== (isObject ? closeBrace : closeBracket)) {
+        keys[depth++] = isObject ? 1 : 0
+        weight += isObject ? weightOfKey : 0
+        at = isObject ? skipKey(text, first) : first
+        if (at === -1) {
+          return noJson
+        }
+        continue
+      }
+      at = first + 1
+    } else if (code === quote) {
+      weight += weightOfString
+      at = skipString(text, at + 1)
+    } else {
+      weight += weightOfOther
+      at = skipOther(text, at)
+    }
+    // A value has ended here, and with it perhaps what it was the last one of.
+    while (true) {
+      if (at === -1) {
+        return noJson
+      }
+      at = skipSpace(text, at)
+      if (depth === 0) {
+        return at === text.length ? weight : noJson
+      }
+      const isObject = keys[depth - 1] !== 0
+      const next = codeAt(text, at)
+      if (next === comma) {
+        weight += isObject ? weightOfNextKey(depth) : 0
+        at = isObject ? skipKey(text, at + 1) : at + 1
+        if (at === -1) {
+          return noJson
+        }
+        break
+      }
+      if (next !== (isObject ? closeBrace : closeBracket)) {
+        return noJson
+      }
+      depth--
+      at++
+    }
+  }
+}
+
+/** The same of a text of any depth. */
+export const weightOf = (json: string): number => {
+  const weight = weigh(json)
+  return typeof weight === "number" ? weight : weightOfContainer * json.length
+}
+
+const weightPerByte = 4
+const freeWeight = 2 ** 20
+
+/** What values may weigh of which there may be so many bytes. */
+export const maxWeight = (maxBytes: number): number => weightPerByte * maxBytes + freeWeight
+
+/** No key that anybody asks for is written longer. */
+const maxKey = 64
+
+/**
+ * The number that JSON.parse takes for a member of the outermost object, as it is written. The text is JSON, and the
+ * member a number.
+ */
+export const numberOf = (text: string, name: string): string => {
+  let depth = 0
+  let at = 0
+  let start = 0
+  while (at < text.length) {
+    const code = text.charCodeAt(at)
+    if (code === quote) {
+      const end = skipString(text, at + 1)
+      const behind = skipSpace(text, end)
+      if (
+        depth === 1 && codeAt(text, behind) === colon && end - at <= maxKey && JSON.parse(text.slice(at, end)) === name
+      ) {
+        start = skipSpace(text, behind + 1)
+      }
+      at = end
+    } else {
+      depth += code === openBrace || code === openBracket ? 1 : code === closeBrace || code === closeBracket ? -1 : 0
+      at++
+    }
+  }
+  return text.slice(start, skipNumber(text, start))
+}

@@ -1,0 +1,72 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as JsonText from "effect-code-mode/internal/JsonText"
+import { anyValue, damage, makeDice } from "../host/Dice.ts"
+
+const isJson = (text: string) => {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const pieces =
+  "{ } [ ] , : \" \\ a u0041 1 0 - . e E + true null false \n \t \u00a0 \u0001 \ud800 \"a\" \"k\": [1,2] {} \u2028 NaN"
+    .split(" ")
+    .concat(" ")
+
+describe("JSON that is weighed", () => {
+  it("is JSON exactly where it can be parsed", () => {
+    let valid = 0
+    for (let seed = 1; seed <= 50_000; seed++) {
+      const dice = makeDice(seed)
+      const text = dice.chance(0.9)
+        ? Array.from({ length: 1 + dice.below(8) }, () => dice.pick(pieces)).join("")
+        : damage(dice, Buffer.from(JSON.stringify(anyValue(dice, 0)))).toString()
+      const weight = JsonText.weigh(text)
+      assert.strictEqual(typeof weight === "number", isJson(text), `seed ${seed}: ${JSON.stringify(text)}`)
+      valid += isJson(text) ? 1 : 0
+    }
+    assert.isAbove(valid, 1000)
+  })
+
+  it("weighs more than its value takes", () => {
+    for (
+      const text of [
+        `[${"[],".repeat(100_000)}0]`,
+        `[${"{},".repeat(100_000)}0]`,
+        `[${"{\"a\":1},".repeat(100_000)}0]`,
+        `[${"\"ab\",".repeat(100_000)}0]`,
+        `{${Array.from({ length: 100_000 }, (_, key) => `"${key}k":0`).join(",")}}`
+      ]
+    ) {
+      global.gc?.()
+      const before = process.memoryUsage().heapUsed
+      const value: unknown = JSON.parse(text)
+      const taken = process.memoryUsage().heapUsed - before
+      assert.isAbove(Number(JsonText.weigh(text)) + text.length, taken, text.slice(0, 40))
+      assert.isDefined(value)
+    }
+  })
+
+  it("weighs at most its bound where it has nothing but text", () => {
+    const text = JSON.stringify({ text: "x".repeat(1e6) })
+    assert.isBelow(Number(JsonText.weigh(text)), 1000)
+  })
+})
+
+describe("the number of a member", () => {
+  it("is the last one of the outermost object, as it is written", () => {
+    for (
+      const [text, number] of [
+        ["{\"id\":1}", "1"],
+        ["{ \"id\" : 9007199254740993 , \"x\":2}", "9007199254740993"],
+        ["{\"id\":1,\"id\":-2e3}", "-2e3"],
+        ["{\"a\":{\"id\":1},\"b\":[{\"id\":2}],\"\\u0069d\":3,\"c\":\"\\\"id\\\":4\"}", "3"]
+      ] as const
+    ) {
+      assert.strictEqual(JsonText.numberOf(text, "id"), number)
+    }
+  })
+})
