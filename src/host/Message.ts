@@ -11,6 +11,8 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as JsonText from "../internal/JsonText.ts"
+import * as Utf8 from "../internal/Utf8.ts"
 import { OutputItem, ToolKind } from "../Protocol.ts"
 
 // =============================================================================
@@ -35,13 +37,33 @@ export const MessageId = Schema.Union([
 ])
 export type MessageId = typeof MessageId.Type
 
+/** Thousands of them are remembered. */
+const maxIdentifier = 4096
+
 const Identifier = Schema.String.check(
-  Schema.makeFilter((text) => text.trim() === "" ? "identifier must not be empty" : undefined)
+  Schema.makeFilter((text) =>
+    text.length > maxIdentifier
+      ? `identifier has more than ${maxIdentifier} characters`
+      : text.trim() === ""
+      ? "identifier must not be empty"
+      : undefined
+  )
 )
+
+/** A list that is not looked into where it is too long. */
+const List = <S extends Schema.Top>(element: S, max: number) =>
+  Schema.Array(Schema.Unknown).check(
+    Schema.makeFilter((values) => values.length > max ? `more than ${max} elements` : undefined)
+  ).pipe(Schema.decodeTo(Schema.Array(element)))
+
+const maxVersions = 256
+const maxCapabilities = 1024
+const maxTools = 16_384
 
 const Unique = <A>(name: string) =>
   Schema.makeFilter((values: ReadonlyArray<A>) => {
-    const repeated = values.find((value, index) => values.indexOf(value) !== index)
+    const seen = new Set<A>()
+    const repeated = values.find((value) => seen.size === seen.add(value).size)
     return repeated === undefined ? undefined : `duplicate ${name} ${repeated}`
   })
 
@@ -84,7 +106,7 @@ export const Execute = Schema.Struct({
   sessionId: Identifier,
   request: Schema.Struct({
     tool_call_id: Schema.String,
-    enabled_tools: Schema.Array(ToolDefinition),
+    enabled_tools: List(ToolDefinition, maxTools),
     source: Schema.String,
     yield_time_ms: optional(Unsigned),
     // A negative one is an error of the request and not of the protocol.
@@ -121,13 +143,13 @@ export type Request = typeof Request.Type
 
 export const Hello = Schema.Struct({
   type: Schema.Literal("connection/hello"),
-  supportedVersions: Schema.NonEmptyArray(
-    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2 ** 32 - 1 }))
-  ).check(Unique("protocol version")),
-  requiredCapabilities: Schema.Array(Identifier).check(Unique("capability")),
-  optionalCapabilities: Schema.Array(Identifier).check(Unique("capability"))
+  supportedVersions: List(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2 ** 32 - 1 })), maxVersions)
+    .check(Schema.isMinLength(1), Unique("protocol version")),
+  requiredCapabilities: List(Identifier, maxCapabilities).check(Unique("capability")),
+  optionalCapabilities: List(Identifier, maxCapabilities).check(Unique("capability"))
 }).check(Schema.makeFilter(({ optionalCapabilities, requiredCapabilities }) => {
-  const both = requiredCapabilities.find((capability) => optionalCapabilities.includes(capability))
+  const optional = new Set(optionalCapabilities)
+  const both = requiredCapabilities.find((capability) => optional.has(capability))
   return both === undefined ? undefined : `capability \`${both}\` cannot be both required and optional`
 }))
 export type Hello = typeof Hello.Type
@@ -291,25 +313,17 @@ const hasRoundedId = (value: unknown): value is { readonly id: number } => {
   return typeof id === "number" && !Number.isSafeInteger(id)
 }
 
-/** The value of a JSON text whose `id` a number cannot hold. */
-const parseWithExactId = (text: string): unknown => {
-  const ids = new Map<unknown, string>()
-  const value = JSON.parse(text, function(this: unknown, key, value, context?: { readonly source: string }) {
-    if (key === "id" && context !== undefined) {
-      ids.set(this, context.source)
-    }
-    return value
-  })
-  return { ...value, id: BigInt(ids.get(value)!) }
-}
-
 const parse = (text: string): unknown => {
   const value: unknown = JSON.parse(text)
-  return hasRoundedId(value) ? parseWithExactId(text) : value
+  // A number cannot hold every id.
+  return hasRoundedId(value) ? { ...value, id: BigInt(JsonText.numberOf(text, "id")) } : value
 }
 
+/** What is wrong with a message may name what stands in it. */
+const maxErrorBytes = 4096
+
 const toMessageError = (error: unknown) =>
-  new MessageError({ text: error instanceof Error ? error.message : String(error) })
+  new MessageError({ text: Utf8.cut(error instanceof Error ? error.message : String(error), maxErrorBytes) })
 
 /** Decodes the text of a payload. */
 export const decodeText = <A>(decode: (value: unknown) => Result.Result<A, Schema.SchemaError>) => (text: string) =>

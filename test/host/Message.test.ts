@@ -140,6 +140,34 @@ describe("messages", () => {
     )
   })
 
+  const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1)
+
+  it("of greeting are refused where a list is too long, however long it is", () => {
+    const names = (count: number) => numbers(count).map((number) => `capability-${number}`)
+    assert.isTrue(Result.isSuccess(Message.decodeClientMessage(hello({
+      supportedVersions: numbers(256),
+      requiredCapabilities: names(1024),
+      optionalCapabilities: names(1024).map((name) => `other-${name}`)
+    }))))
+    assert.match(refusal(hello({ supportedVersions: numbers(257) })), /more than 256 elements\n.*"supportedVersions"/)
+    for (const count of [1025, 60_000, 1_000_000]) {
+      assert.match(refusal(hello({ requiredCapabilities: names(count) })), /more than 1024 elements\n.*"requiredCap/)
+      assert.match(refusal(hello({ optionalCapabilities: names(count) })), /more than 1024 elements\n.*"optionalCap/)
+    }
+  })
+
+  it("of greeting are read in a time that grows with their length", () => {
+    const both = numbers(1024).map((number) => `${"x".repeat(1000)}${number}`)
+    assert.match(
+      refusal(hello({ requiredCapabilities: both.slice(1), optionalCapabilities: both.toReversed() })),
+      /cannot be both required and optional/
+    )
+    assert.match(
+      refusal(hello({ requiredCapabilities: [...both.slice(1), both[1023]] })),
+      /duplicate capability x+1024/
+    )
+  })
+
   const request = (request: object) => JSON.stringify({ type: "operation/request", id: 1, request })
 
   it("of requests are refused where a number is out of its range", () => {
@@ -154,6 +182,37 @@ describe("messages", () => {
     refusal(request({ method: "session/terminate", sessionId: "s", cellId: "1", maxOutputTokens: -1 }))
     refusal(request({ method: "session/open", sessionId: "s", cellExecutionLimits: { maxYieldTimeMs: -1 } }))
     refusal(request({ method: "session/open", sessionId: "s", cellExecutionLimits: { maxHeapSizeBytes: 1.5 } }))
+  })
+
+  it("of requests are refused where they bring too many tools", () => {
+    const tool = {
+      name: "t",
+      tool_name: { name: "t", namespace: null },
+      description: "",
+      kind: "function",
+      input_schema: null,
+      output_schema: null
+    }
+    const execute = (count: number) =>
+      request({
+        method: "session/execute",
+        sessionId: "s",
+        request: { tool_call_id: "", enabled_tools: Array.from({ length: count }, () => tool), source: "" }
+      })
+    assert.isTrue(Result.isSuccess(Message.decodeClientMessage(execute(16_384))))
+    assert.match(refusal(execute(16_385)), /more than 16384 elements\n.*"enabled_tools"/)
+  })
+
+  it("of requests are refused where an id is too long to remember", () => {
+    const shutdown = (length: number) => request({ method: "session/shutdown", sessionId: "x".repeat(length) })
+    assert.isTrue(Result.isSuccess(Message.decodeClientMessage(shutdown(4096))))
+    assert.match(refusal(shutdown(4097)), /identifier has more than 4096 characters/)
+  })
+
+  it("are refused in few words, however long their own are", () => {
+    for (const text of [`{"type":"operation/cancel","id":1,"${"x".repeat(1e6)}":1}`, "x".repeat(1e6)]) {
+      assert.isAtMost(refusal(text).length, 4096)
+    }
   })
 
   it("of requests are refused where a word is not known, or an id is blank", () => {
@@ -174,6 +233,18 @@ describe("ids", () => {
         Result.succeed(cancel(id))
       )
     }
+  })
+
+  it("are found in a time that grows with the message", () => {
+    const message = Message.decodeClientMessage(
+      `{"type":"delegate/response","id":9007199254740993,"result":{"status":"ok","value":{"type":"tool/result","result":[${
+        "{\"id\":1},".repeat(1_000_000)
+      }0]}}}`
+    )
+    assert.deepStrictEqual(
+      Result.map(message, ({ type, ...rest }) => "id" in rest && rest.id),
+      Result.succeed(9007199254740993n)
+    )
   })
 
   it("do not change what else is called id", () => {
