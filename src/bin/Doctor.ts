@@ -13,7 +13,7 @@ import * as Delegate from "../Delegate.ts"
 import * as Memory from "../internal/Memory.ts"
 import * as Package from "../internal/Package.ts"
 import * as Confinement from "../isolate/Confinement.ts"
-import * as LaneProcess from "../isolate/LaneProcess.ts"
+import * as LaneChild from "../isolate/LaneChild.ts"
 import * as V8 from "../isolate/V8.ts"
 import { Limits } from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
@@ -128,7 +128,7 @@ const unknown: ReadonlyArray<Finding> = [{
 }]
 const laneFindings = ({ command, environment, groups, outOfMemoryScore, status }: Lane): ReadonlyArray<Finding> => {
   const has = (isSo: boolean, text: string) => isSo ? [text] : []
-  const { isKilledWithHost } = Confinement.make(LaneProcess.files(), undefined)
+  const { isKilledWithHost } = Confinement.make(LaneChild.findProgram(V8.resolve({})).files, undefined)
   const user = field(status, "Uid")
   const isGrouped = groups.includes("/effect-code-mode-")
   return [

@@ -51,6 +51,10 @@ export interface ProgramFrame {
   /** Processor time; none where there is no bound. */
   readonly maxCpuMillis?: number
   readonly maxPendingToolCalls: number
+  /** Bytes of UTF-8 in the inputs of unanswered tool calls; one that comes while there are none may be longer. */
+  readonly maxPendingInputBytes: number
+  /** The longest event in bytes that the host takes of this cell. */
+  readonly maxEventBytes: number
 }
 
 /**
@@ -60,6 +64,14 @@ export interface ProgramFrame {
  * @since 0.1.0
  */
 export const maxPayload = 256 * 1024 * 1024
+
+/**
+ * The longest text of a cell's error in bytes of UTF-8. The host cuts off what is past it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const maxErrorTextBytes = 256 * 1024
 
 const headerLength = 9
 
@@ -71,12 +83,14 @@ interface Frame {
 }
 
 /**
- * Makes a function that sends frames. All frames of one tick go out in one write.
+ * Makes a function that sends frames. All frames of one tick go out in one write, and then `onWritten` is called.
+ *
+ * It gives `false` where the payload is longer than `maxPayload`; nothing is sent then.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const makeWriter = (stream: Writable) => {
+export const makeWriter = (stream: Writable, onWritten: () => void = () => {}) => {
   let waiting: Array<Frame> = []
   let size = 0
 
@@ -94,16 +108,116 @@ export const makeWriter = (stream: Writable) => {
     size = 0
     if (stream.writable) {
       stream.write(bytes)
+      onWritten()
     }
   }
 
-  return (cell: number, kind: number, payload = "") => {
+  return (cell: number, kind: number, payload = ""): boolean => {
     const length = Buffer.byteLength(payload)
+    if (length > maxPayload) {
+      return false
+    }
     if (waiting.length === 0) {
       queueMicrotask(flush)
     }
     waiting.push({ cell, kind, payload, length })
     size += headerLength + length
+    return true
+  }
+}
+
+/**
+ * What becomes of a frame of which only the header is there. After `stop`, nothing more is read.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Verdict = "take" | "skip" | "stop"
+
+/**
+ * Takes bytes in pieces of any size. It asks about each frame before it keeps any of it, and hands on those that are taken
+ * once they are whole. A payload is valid only while `onFrame` runs, which says whether to go on.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class FrameReader {
+  private readonly judge: (cell: number, kind: number, length: number) => Verdict
+  private readonly onFrame: (cell: number, kind: number, payload: Buffer) => boolean
+  private readonly header = Buffer.alloc(headerLength)
+  private inHeader = 0
+  /** What is missing of the payload, and whether it is kept. */
+  private missing = 0
+  private isTaken = false
+  /** The start of a payload, in a buffer that doubles as it fills: what is only announced costs nothing. */
+  private payload: Buffer = Buffer.alloc(0)
+  private size = 0
+  private isStopped = false
+
+  constructor(
+    judge: (cell: number, kind: number, length: number) => Verdict,
+    onFrame: (cell: number, kind: number, payload: Buffer) => boolean
+  ) {
+    this.judge = judge
+    this.onFrame = onFrame
+  }
+
+  /** Gives `false`, for good, once it was told to stop. */
+  push(piece: Buffer): boolean {
+    let offset = 0
+    while (!this.isStopped && offset < piece.length) {
+      offset += this.inHeader < headerLength ? this.readHeader(piece, offset) : this.readPayload(piece, offset)
+      if (this.inHeader === headerLength && this.missing === 0) {
+        this.end()
+      }
+    }
+    return !this.isStopped
+  }
+
+  private readHeader(piece: Buffer, offset: number): number {
+    const { header } = this
+    const read = piece.copy(header, this.inHeader, offset, offset + headerLength - this.inHeader)
+    this.inHeader += read
+    if (this.inHeader === headerLength) {
+      this.missing = header.readUInt32LE(0)
+      const verdict = this.judge(header.readUInt32LE(4), header.readUInt8(8), this.missing)
+      this.isTaken = verdict === "take"
+      this.isStopped = verdict === "stop"
+    }
+    return read
+  }
+
+  private readPayload(piece: Buffer, offset: number): number {
+    const part = piece.subarray(offset, offset + this.missing)
+    this.missing -= part.length
+    if (this.isTaken && this.size === 0 && this.missing === 0) {
+      this.payload = part
+      this.size = part.length
+    } else if (this.isTaken) {
+      this.keep(part)
+    }
+    return part.length
+  }
+
+  private keep(part: Buffer): void {
+    const size = this.size + part.length
+    if (size > this.payload.length) {
+      const larger = Buffer.allocUnsafe(Math.max(size, Math.min(2 * this.payload.length, size + this.missing)))
+      this.payload.copy(larger, 0, 0, this.size)
+      this.payload = larger
+    }
+    part.copy(this.payload, this.size)
+    this.size = size
+  }
+
+  private end(): void {
+    const { header, payload, size } = this
+    this.inHeader = 0
+    this.payload = Buffer.alloc(0)
+    this.size = 0
+    if (this.isTaken && !this.isStopped) {
+      this.isStopped = !this.onFrame(header.readUInt32LE(4), header.readUInt8(8), payload.subarray(0, size))
+    }
   }
 }
 
@@ -116,37 +230,12 @@ export const makeWriter = (stream: Writable) => {
  * @since 0.1.0
  */
 export const makeReader = (onFrame: (cell: number, kind: number, payload: string) => void) => {
-  let pieces: Array<Buffer> = []
-  let have = 0
-  let need = headerLength
-  let broken = false
-
-  return (piece: Buffer): boolean => {
-    pieces.push(piece)
-    have += piece.length
-    if (broken || have < need) {
-      return !broken
+  const reader = new FrameReader(
+    (_cell, _kind, length) => length > maxPayload ? "stop" : "take",
+    (cell, kind, payload) => {
+      onFrame(cell, kind, payload.toString("utf8"))
+      return true
     }
-    const bytes = pieces.length === 1 ? piece : Buffer.concat(pieces, have)
-    let offset = 0
-    need = headerLength
-    while (have - offset >= headerLength) {
-      const length = bytes.readUInt32LE(offset)
-      if (length > maxPayload) {
-        broken = true
-        return false
-      }
-      const end = offset + headerLength + length
-      if (end > have) {
-        need = headerLength + length
-        break
-      }
-      const payload = bytes.toString("utf8", offset + headerLength, end)
-      onFrame(bytes.readUInt32LE(offset + 4), bytes.readUInt8(offset + 8), payload)
-      offset = end
-    }
-    pieces = offset === have ? [] : [bytes.subarray(offset)]
-    have -= offset
-    return true
-  }
+  )
+  return (piece: Buffer): boolean => reader.push(piece)
 }

@@ -8,18 +8,23 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
-import * as Schema from "effect/Schema"
 import * as Identifier from "../internal/Identifier.ts"
-import { IsolateEvent, type IsolateHandle, type Program } from "../Isolate.ts"
-import { IsolateFailure } from "../Protocol.ts"
-import { Kind, type ProgramFrame } from "./Frames.ts"
+import * as QueueWeight from "../internal/QueueWeight.ts"
+import type { IsolateEvent, IsolateHandle, Program } from "../Isolate.ts"
+import { type CellError, IsolateFailure } from "../Protocol.ts"
+import { Kind, maxPayload, type ProgramFrame } from "./Frames.ts"
+import { Contract, maxEventBytes } from "./LaneMessage.ts"
 import type { LaneProcess } from "./LaneProcess.ts"
-
-const decodeEvent = Schema.decodeUnknownExit(Schema.fromJsonString(IsolateEvent))
 
 const mebibyte = 1024 * 1024
 const defaultHeapMebibytes = 256
 const leastHeapMebibytes = 8
+
+/** What an event takes beside its bytes, and what may wait for whoever hears the cell, beside one event. */
+const eventWeight = 256
+const maxWaitingBytes = 64 * mebibyte
+
+const tooLong = (what: string) => `${what} is longer than ${maxPayload / mebibyte} MiB`
 
 const encodeProgram = (program: Program): string => {
   const frame: ProgramFrame = {
@@ -33,6 +38,8 @@ const encodeProgram = (program: Program): string => {
       ? defaultHeapMebibytes
       : Math.max(leastHeapMebibytes, Math.ceil(program.maxHeapSizeBytes / mebibyte)),
     maxPendingToolCalls: program.maxPendingToolCalls,
+    maxPendingInputBytes: program.maxPendingInputBytes,
+    maxEventBytes: maxEventBytes(program),
     ...(Duration.isFinite(program.maxCpuTime) ? { maxCpuMillis: Duration.toMillis(program.maxCpuTime) } : {})
   }
   return JSON.stringify(frame)
@@ -66,58 +73,100 @@ export const start = Effect.fnUntraced(function*(
   onReady: (lane: LaneProcess) => Effect.Effect<void>
 ) {
   const events = yield* Queue.unbounded<IsolateEvent, Cause.Done>()
+  const contract = new Contract(program)
   const { cell, place, stop } = yield* Effect.try({
-    try: () => open(findPlace(), events),
+    try: () => open(findPlace(), events, contract, maxEventBytes(program)),
     catch: (cause) => new IsolateFailure({ text: `there is no lane for the cell: ${(cause as Error).message}`, cause })
   })
   const { lane } = place
   yield* lane.ready.pipe(
     Effect.andThen(Effect.suspend(() => onReady(lane))),
+    Effect.andThen(Effect.suspend(() =>
+      lane.start(cell, encodeProgram(program)) ? Effect.void : Effect.fail(
+        new IsolateFailure({ text: tooLong("the program, with its tools and the stored values,") })
+      )
+    )),
     Effect.onExit((exit) => Exit.isSuccess(exit) ? Effect.void : Effect.sync(stop))
   )
-  lane.start(cell, encodeProgram(program))
+
+  /** Sends an answer to a call that waits for one. */
+  const answer = (id: string, send: () => boolean, what: string) => {
+    if (contract.answer(id) && !send()) {
+      lane.send(cell, Kind.Reject, `${id} ${JSON.stringify(tooLong(what))}`)
+    }
+  }
 
   const handle: IsolateHandle = {
     events,
     isBusy: () => lane.isBusy(cell),
     isDegraded: place.isDegraded,
-    resolve: (id, json) => lane.send(cell, Kind.Resolve, `${id} ${json}`),
-    reject: (id, text) => lane.send(cell, Kind.Reject, `${id} ${JSON.stringify(text)}`),
-    resume: () => lane.send(cell, Kind.Resume),
+    resolve: (id, json) => answer(id, () => lane.send(cell, Kind.Resolve, `${id} ${json}`), "the result of the tool"),
+    reject: (id, text) =>
+      answer(id, () => lane.send(cell, Kind.Reject, `${id} ${JSON.stringify(text)}`), "the error of the tool"),
+    resume: () => {
+      if (contract.resume()) {
+        lane.send(cell, Kind.Resume)
+      }
+    },
     stop
   }
   return handle
 })
 
-const open = (place: Place, events: Queue.Queue<IsolateEvent, Cause.Done>) => {
+const open = (
+  place: Place,
+  events: Queue.Queue<IsolateEvent, Cause.Done>,
+  contract: Contract,
+  maxEventBytes: number
+) => {
   const { lane, onClose, onOpen } = place
+  const weighIn = QueueWeight.make(events)
+
+  const finish = (error: CellError) => Queue.offerUnsafe(events, { _tag: "Finished", stored: [], error })
+
+  const stopAt = (text: string) => {
+    finish({ _tag: "LimitExceeded", text })
+    stop()
+  }
+
+  const onEvent = (json: Buffer): string | undefined => {
+    const event = contract.read(json)
+    switch (event._tag) {
+      case "Broken":
+        return event.what
+      case "TooMuch":
+        stopAt(event.text)
+        return
+      default:
+        if (weighIn(json.length + eventWeight) > maxEventBytes + maxWaitingBytes) {
+          stopAt("the cell said more at once than its host could take in")
+          return
+        }
+        Queue.offerUnsafe(events, event)
+        if (event._tag === "Finished") {
+          close(true)
+        }
+    }
+  }
+
   const cell = lane.open({
-    onEvent: (json) => {
-      const event = decodeEvent(json)
-      if (Exit.isFailure(event)) {
-        return false
+    maxEventBytes,
+    onEvent,
+    onLost: (error) => {
+      if (error !== undefined) {
+        finish(error)
       }
-      Queue.offerUnsafe(events, event.value)
-      if (event.value._tag === "Finished") {
-        close()
-      }
-      return true
-    },
-    onLost: (limit) => {
-      if (limit !== undefined) {
-        Queue.offerUnsafe(events, { _tag: "Finished", stored: [], error: { _tag: "LimitExceeded", text: limit } })
-      }
-      close()
+      close(true)
     }
   })
-  const close = () => {
-    lane.close(cell)
+  const close = (hasEnded: boolean) => {
+    lane.close(cell, hasEnded)
     Queue.endUnsafe(events)
     onClose(stop)
   }
   const stop = () => {
     lane.send(cell, Kind.Stop)
-    close()
+    close(false)
   }
   onOpen(stop)
   return { cell, place, stop }

@@ -12,6 +12,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Cgroup from "./Cgroup.ts"
 import * as Confinement from "./Confinement.ts"
+import * as LaneChild from "./LaneChild.ts"
 import * as LaneProcess from "./LaneProcess.ts"
 
 /**
@@ -43,6 +44,8 @@ export interface Options {
   readonly maxMemoryBytes: number
   readonly killAfterMillis: number
   readonly codeGeneration: boolean
+  /** What is started as a lane, where it is to be another program. May throw. */
+  readonly launch?: ((confinement: Confinement.Confinement) => LaneChild.LaneChild) | undefined
 }
 
 // Starting a process takes this one a few milliseconds, and both processors, which the first cell of the taken lane
@@ -71,7 +74,9 @@ const removeGroup = (cgroup: Cgroup.Cgroup) =>
 export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<LanePool, never, Scope.Scope> {
   const alive = new Set<LaneProcess.LaneProcess>()
   const holders = new Map<LaneProcess.LaneProcess, number>()
-  const taken = yield* Queue.unbounded<LaneProcess.LaneProcess>()
+  // Each of them makes room for one more that waits, and there is no room for more than these.
+  const taken = yield* Queue.sliding<LaneProcess.LaneProcess>(Math.max(1, options.warmLanes))
+  const runFork = Effect.runForkWith(yield* Effect.context<never>())
   const isUsed = Latch.makeUnsafe()
   let warm: Array<LaneProcess.LaneProcess> = []
   let closed = false
@@ -80,6 +85,13 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   let kills = 0
   let cgroup: Cgroup.Cgroup | undefined
   let confinement: Confinement.Confinement | undefined
+  let program: LaneChild.Program | undefined
+
+  /** May throw. */
+  const findProgram = () => program ??= LaneChild.findProgram(options)
+
+  // Later there may be no file descriptor left to look with.
+  yield* Effect.ignore(Effect.try(findProgram))
 
   /** Why a lane has ended that nobody here did, if it was the kernel: it ends as many as it counts. */
   const findLimit = () => {
@@ -96,20 +108,24 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     if (closed) {
       throw new Error("the engine is closed")
     }
+    const { files } = findProgram()
     if (confinement === undefined) {
+      // Without any, a system looks as if it had nothing to confine lanes with.
+      LaneChild.requireDescriptors()
       cgroup = Cgroup.make(options.maxMemoryBytes)
-      confinement = Confinement.make(LaneProcess.files(), cgroup)
+      confinement = Confinement.make(files, cgroup)
     }
-    const lane = LaneProcess.start({
-      confinement,
-      warmIsolates: options.warmIsolates,
-      codeGeneration: options.codeGeneration,
+    const child = options.launch?.(confinement) ?? LaneChild.start(findProgram(), confinement)
+    const lane = LaneProcess.make(child, {
       killAfterMillis: options.killAfterMillis,
       findLimit,
       onGone: () => {
         alive.delete(lane)
         holders.delete(lane)
         warm = warm.filter((other) => other !== lane)
+      },
+      onBroken: (what) => {
+        runFork(Effect.logWarning(`code mode lane ${child.pid} broke its contract and was ended: ${what}`))
       }
     })
     alive.add(lane)

@@ -1,19 +1,17 @@
 /**
- * One lane as a child process: how it is started, spoken to, and ended.
+ * One lane from the host's side: what it may say and when, what it is told, and how it ends.
+ *
+ * **Details**
+ *
+ * A lane is not trusted. One that says what it may not say, or when it may not, or that does not listen, is ended.
  *
  * @since 0.1.0
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import { spawn } from "node:child_process"
-import { readFileSync, realpathSync } from "node:fs"
-import { createRequire } from "node:module"
-import type { Socket } from "node:net"
-import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
-import { IsolateFailure } from "../Protocol.ts"
-import type { Confinement } from "./Confinement.ts"
-import { Kind, makeReader, makeWriter } from "./Frames.ts"
+import { type CellError, IsolateFailure } from "../Protocol.ts"
+import { FrameReader, Kind, makeWriter, maxPayload, type Verdict } from "./Frames.ts"
+import type { LaneChild } from "./LaneChild.ts"
 
 /**
  * What a cell's owner hears from its lane.
@@ -22,10 +20,12 @@ import { Kind, makeReader, makeWriter } from "./Frames.ts"
  * @since 0.1.0
  */
 export interface Listener {
-  /** An event as JSON. `false` says that it was none, and that the lane is not to be trusted any more. */
-  readonly onEvent: (json: string) => boolean
-  /** The lane is gone; `limit` says which bound it was ended at, if it was at one. */
-  readonly onLost: (limit: string | undefined) => void
+  /** The longest event in bytes that its cell may need. */
+  readonly maxEventBytes: number
+  /** An event as JSON, valid while this runs. What is wrong with it, where no lane that is to be trusted sends that. */
+  readonly onEvent: (json: Buffer) => string | undefined
+  /** The lane is gone; `error` is what its cells end with, where that is known. */
+  readonly onLost: (error: CellError | undefined) => void
 }
 
 /**
@@ -48,10 +48,12 @@ export interface LaneProcess {
   readonly isBusy: (cell: number) => boolean
   /** Registers a cell and gives its number. */
   readonly open: (listener: Listener) => number
-  /** Starts a cell that is registered. */
-  readonly start: (cell: number, program: string) => void
-  readonly close: (cell: number) => void
-  readonly send: (cell: number, kind: number, payload?: string) => void
+  /** Starts a cell that is registered; `false` where its program is too long. */
+  readonly start: (cell: number, program: string) => boolean
+  /** Forgets a cell: it `hasEnded` by itself, or is told to stop. */
+  readonly close: (cell: number, hasEnded: boolean) => void
+  /** Tells a cell something; `false` where that is too long. */
+  readonly send: (cell: number, kind: number, payload?: string) => boolean
   /** Whether the lane keeps this process alive. */
   readonly hold: (held: boolean) => void
   /** Ends it; with a text, as the bound that its cells went past. */
@@ -63,43 +65,35 @@ export interface LaneProcess {
  * @since 0.1.0
  */
 export interface Options {
-  readonly confinement: Confinement
-  readonly warmIsolates: number
-  readonly codeGeneration: boolean
   /** How long what runs of a cell may go on after its end. */
   readonly killAfterMillis: number
   /** The bound at which the system has ended a lane, if it was at one. Asked once for each that ended by itself. */
   readonly findLimit: () => string | undefined
   readonly onGone: () => void
+  /** It has broken its contract, and is gone. */
+  readonly onBroken: (what: string) => void
 }
 
-// This file runs from its source or compiled, and a lane runs the same way: from its source, or bundled in one file,
-// which is there sooner.
-const here = dirname(realpathSync(fileURLToPath(import.meta.url)))
-const bundle = join(here, "..", "bundle", "lane", "main.cjs")
-const lane = import.meta.url.endsWith(".ts")
-  ? { main: join(here, "lane", "main.ts"), reads: [join(here, "lane"), join(here, "Frames.ts")] }
-  : { main: bundle, reads: [bundle] }
+const mebibyte = 2 ** 20
 
-// The host finds the addon, so that the lane needs to read nothing else.
-const findAddon = (): string => {
-  const isolatedVm = createRequire(import.meta.url).resolve("isolated-vm")
-  return realpathSync(createRequire(isolatedVm)("node-gyp-build").path(dirname(isolatedVm)))
-}
-
-/**
- * The files that a lane reads.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const files = (): ReadonlyArray<string> => [findAddon(), ...lane.reads]
-
+/** What is kept of its standard error, and what there may be. A lane has nothing to say there, but V8 has before it dies. */
 const keptStderr = 4096
+const maxStderr = mebibyte
+
+/** The user that it runs as is a number. */
+const maxUserLength = 10
 
 /** How long a lane may take to start, and how long other cells of a lane may go on while it cannot stop one. */
 const startWithinMillis = 20_000
 const wedgedForMillis = 5_000
+
+/**
+ * What it was told and has not read: where there is more, it is not heard until it has read that, for which it has some
+ * time; and there never is more than the last of these.
+ */
+const muteAboveBytes = 16 * mebibyte
+const readWithinMillis = 30_000
+const maxUnreadBytes = 2 * maxPayload
 
 /**
  * Time for other things to happen first, whatever clock the program is given. Unless it is held, the process may end
@@ -117,92 +111,74 @@ export const pause = (millis: number, options?: { readonly hold: boolean }): Eff
     return Effect.sync(() => clearTimeout(timer))
   })
 
-const memoryOf = (pid: number | undefined): number => {
-  try {
-    const [, kibibytes = "0"] = /^RssAnon:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? []
-    return Number(kibibytes) * 1024
-  } catch {
-    return 0
-  }
+/** A cell that has ended and of which something may still run. */
+interface Leaving {
+  timer: NodeJS.Timeout
+  /** Whether it has ended by itself, so that nothing more can be said of it. */
+  readonly hasEnded: boolean
 }
 
 /**
- * Starts a lane. May throw.
- *
- * It has nothing in its environment, may read its own files only, and belongs to no terminal, so that an interrupt
- * typed there reaches the host alone. It ends itself when the host is gone.
+ * Speaks to a lane that has been started.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const start = (options: Options): LaneProcess => {
-  const addon = findAddon()
-  const [command, args] = options.confinement.command(process.execPath, [
-    "--permission",
-    "--allow-addons",
-    ...[addon, ...lane.reads].map((path) => `--allow-fs-read=${path}`),
-    "--disable-warning=SecurityWarning",
-    "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON",
-    lane.main,
-    addon,
-    String(options.warmIsolates),
-    String(options.codeGeneration)
-  ])
-  const child = spawn(command, args, {
-    cwd: "/",
-    env: {},
-    stdio: ["ignore", "ignore", "pipe", "pipe"],
-    detached: true,
-    windowsHide: true
-  })
-  const stdio: typeof child.stdio | undefined = child.stdio
-  if (stdio === undefined) {
-    // Then the reason comes as an event, too, which ends this process if nobody hears it.
-    child.on("error", () => {})
-    throw new Error("there are no file descriptors left")
-  }
-  if (child.pid !== undefined) {
-    options.confinement.adopt(child.pid)
-  }
-  const socket = stdio[3] as Socket
-  const write = makeWriter(socket)
+export const make = (child: LaneChild, options: Options): LaneProcess => {
+  const { socket } = child
   const ready = Deferred.makeUnsafe<string | undefined, IsolateFailure>()
   const listeners = new Map<number, Listener>()
   const started = new Set<number>()
   const busy = new Set<number>()
-  /** Cells that have ended and of which something still runs. */
-  const leaving = new Map<number, NodeJS.Timeout>()
+  const leaving = new Map<number, Leaving>()
   /** Those of them that take too long. */
   const wedged = new Set<number>()
   let lastCell = 0
+  let isReady = false
+  let isRetired = false
   let open = true
   let gone = false
-  let stderr = ""
+  let stderr = Buffer.alloc(0)
+  let stderrLength = 0
+  let mute: NodeJS.Timeout | undefined
 
-  const lose = (reason: string, limit?: string) => {
+  const lose = (reason: string, error?: CellError) => {
     if (gone) {
       return
     }
     gone = true
     open = false
     clearTimeout(starting)
-    leaving.forEach(clearTimeout)
+    clearTimeout(mute)
+    leaving.forEach(({ timer }) => clearTimeout(timer))
     leaving.clear()
-    child.kill("SIGKILL")
+    child.kill()
     socket.destroy()
     const lost = [...listeners.values()]
     listeners.clear()
     busy.clear()
-    const text = `the lane process did not start: ${limit ?? reason}${stderr && `\n${stderr}`}`
+    const said = stderr.length === 0 ? "" : `\n${stderr.toString()}`
+    const text = `the lane process did not start: ${error?.text ?? reason}${said}`
     Deferred.doneUnsafe(ready, Effect.fail(new IsolateFailure({ text })))
     options.onGone()
-    lost.forEach((listener) => listener.onLost(limit))
+    lost.forEach((listener) => listener.onLost(error))
+  }
+
+  const loseAt = (limit: string | undefined, reason: string) =>
+    lose(reason, limit === undefined ? undefined : { _tag: "LimitExceeded", text: limit })
+
+  const breakUp = (what: string) => {
+    if (!gone) {
+      const text = `the lane broke its contract: ${what}`
+      lose(text, { _tag: "IsolateLost", text })
+      options.onBroken(what)
+    }
   }
 
   /** It has ended, and we have not ended it. */
   const onEnded = (reason: string) => {
     if (!gone) {
-      lose(reason, options.findLimit())
+      loseAt(options.findLimit(), reason)
     }
   }
 
@@ -214,79 +190,158 @@ export const start = (options: Options): LaneProcess => {
     }
   }
 
-  const retire = () => {
-    open = false
-    loseIfDone()
-  }
-
   // A builtin that cannot be interrupted, or a lane that does not hear. If it does not stop, its other cells go with it.
   const onWedged = (cell: number) => {
-    wedged.add(cell)
-    leaving.set(cell, setTimeout(lose, wedgedForMillis, "it could not stop a cell").unref())
-    loseIfDone()
+    const late = leaving.get(cell)
+    if (late !== undefined) {
+      late.timer = setTimeout(lose, wedgedForMillis, "it could not stop a cell").unref()
+      wedged.add(cell)
+      loseIfDone()
+    }
   }
 
   const starting = setTimeout(lose, startWithinMillis, "it took too long").unref()
 
-  const read = makeReader((cell, kind, payload) => {
+  // ---------------------------------------------------------------------------
+  // What it says
+  // ---------------------------------------------------------------------------
+
+  /** What is wrong with a frame, as far as its header tells. */
+  const objection = (cell: number, kind: number, length: number): string | undefined => {
+    if (!isReady) {
+      return kind === Kind.Ready && cell === 0 && length <= maxUserLength
+        ? undefined
+        : "it said something before it was ready"
+    }
+    const isRunning = started.has(cell)
+    const isStopping = leaving.get(cell)?.hasEnded === false
+    switch (kind) {
+      case Kind.Event: {
+        if (!isRunning && !isStopping) {
+          return "it said something of a cell that is not there"
+        }
+        const most = listeners.get(cell)?.maxEventBytes ?? maxPayload
+        return length > most ? `it sent an event of ${length} bytes, where ${most} are the most` : undefined
+      }
+      case Kind.Busy:
+      case Kind.Idle:
+        return length === 0 && (isStopping || (isRunning && busy.has(cell) === (kind === Kind.Idle)))
+          ? undefined
+          : "it said that a cell was busy or idle that was not"
+      case Kind.Left:
+        return length === 0 && leaving.has(cell) ? undefined : "it said that a cell had left that had not ended"
+      case Kind.Retired:
+        return length === 0 && cell === 0 && !isRetired ? undefined : "it said wrongly that it takes no more cells"
+      default:
+        return `it sent a frame of kind ${kind}`
+    }
+  }
+
+  const judge = (cell: number, kind: number, length: number): Verdict => {
+    const what = objection(cell, kind, length)
+    if (what !== undefined) {
+      breakUp(what)
+      return "stop"
+    }
+    return kind === Kind.Event && !listeners.has(cell) ? "skip" : "take"
+  }
+
+  const onFrame = (cell: number, kind: number, payload: Buffer): boolean => {
     switch (kind) {
       case Kind.Ready:
-        clearTimeout(starting)
-        Deferred.doneUnsafe(ready, Effect.succeed(payload === "" ? undefined : payload))
-        return
+        onReady(payload.toString("latin1"))
+        break
       case Kind.Retired:
-        return retire()
+        isRetired = true
+        open = false
+        loseIfDone()
+        break
       case Kind.Left:
-        clearTimeout(leaving.get(cell))
+        clearTimeout(leaving.get(cell)?.timer)
         leaving.delete(cell)
         wedged.delete(cell)
-        return
+        break
       case Kind.Busy:
-        // A lane that is out of its mind can name very many cells.
-        return void (listeners.has(cell) && busy.add(cell))
-      case Kind.Idle:
-        return void busy.delete(cell)
-      case Kind.Event:
-        if (!gone && listeners.get(cell)?.onEvent(payload) === false) {
-          lose("it sent an event that is none")
+        if (started.has(cell)) {
+          busy.add(cell)
         }
-        return
-      default:
-        lose("it sent an unknown frame")
+        break
+      case Kind.Idle:
+        busy.delete(cell)
+        break
+      case Kind.Event: {
+        // The cell may have been stopped while the frame came in.
+        const what = listeners.get(cell)?.onEvent(payload)
+        if (what !== undefined) {
+          breakUp(what)
+        }
+      }
     }
-  })
+    return !gone
+  }
+
+  const onReady = (user: string) => {
+    if (!/^\d*$/.test(user)) {
+      return breakUp("it runs as a user that is no number")
+    }
+    isReady = true
+    clearTimeout(starting)
+    Deferred.doneUnsafe(ready, Effect.succeed(user === "" ? undefined : user))
+  }
+
+  const reader = new FrameReader(judge, onFrame)
 
   socket.on("data", (bytes: Buffer) => {
-    if (!gone && !read(bytes)) {
-      lose("it sent a frame that is too long")
+    if (!gone) {
+      reader.push(bytes)
     }
   })
   socket.on("error", () => onEnded("its connection broke"))
   socket.on("close", () => onEnded("its connection closed"))
   child.stderr?.on("data", (bytes: Buffer) => {
-    stderr = (stderr + bytes.toString()).slice(-keptStderr)
+    stderr = Buffer.concat([stderr, bytes]).subarray(-keptStderr)
+    stderrLength += bytes.length
+    if (stderrLength > maxStderr) {
+      breakUp(`it wrote more than ${maxStderr} bytes to its standard error`)
+    }
   })
-  child.on("error", (error) => lose(error.message))
-  child.on("exit", (code, signal) => onEnded(`it ended with ${signal ?? `status ${code}`}`))
+  child.onEnd(onEnded, lose)
 
-  const hold = (held: boolean) => {
-    if (held) {
-      child.ref()
-      socket.ref()
-    } else {
-      child.unref()
-      socket.unref()
+  // ---------------------------------------------------------------------------
+  // What it is told
+  // ---------------------------------------------------------------------------
+
+  const onWritten = () => {
+    const unread = socket.writableLength
+    if (unread > maxUnreadBytes) {
+      loseAt(
+        `the script's process did not take in what its tools answered: more than ${
+          maxUnreadBytes / mebibyte
+        } MiB of it`,
+        "it did not read"
+      )
+    } else if (unread > muteAboveBytes && mute === undefined && !gone) {
+      mute = setTimeout(breakUp, readWithinMillis, "it does not read what it is told").unref()
+      socket.pause()
     }
   }
-  hold(false)
-  ;(child.stderr as Socket | null)?.unref()
+
+  socket.on("drain", () => {
+    clearTimeout(mute)
+    mute = undefined
+    socket.resume()
+  })
+
+  const write = makeWriter(socket, onWritten)
+
+  child.hold(false)
 
   return {
     pid: child.pid,
     ready: Deferred.await(ready),
     isOpen,
     size: () => listeners.size,
-    memory: () => memoryOf(child.pid),
+    memory: child.memory,
     isBusy: (cell) => busy.has(cell),
     open: (listener) => {
       const cell = ++lastCell
@@ -298,26 +353,26 @@ export const start = (options: Options): LaneProcess => {
       return cell
     },
     start: (cell, program) => {
-      if (listeners.has(cell)) {
-        started.add(cell)
-        write(cell, Kind.Start, program)
+      if (!listeners.has(cell)) {
+        return true
       }
+      const isSent = write(cell, Kind.Start, program)
+      if (isSent) {
+        started.add(cell)
+      }
+      return isSent
     },
-    close: (cell) => {
+    close: (cell, hasEnded) => {
       if (listeners.delete(cell)) {
         busy.delete(cell)
         if (started.delete(cell)) {
-          leaving.set(cell, setTimeout(onWedged, options.killAfterMillis, cell).unref())
+          leaving.set(cell, { timer: setTimeout(onWedged, options.killAfterMillis, cell).unref(), hasEnded })
         }
         loseIfDone()
       }
     },
-    send: (cell, kind, payload) => {
-      if (!gone) {
-        write(cell, kind, payload)
-      }
-    },
-    hold,
-    kill: (limit) => lose("it was ended", limit)
+    send: (cell, kind, payload) => gone || write(cell, kind, payload),
+    hold: child.hold,
+    kill: (limit) => loseAt(limit, "it was ended")
   }
 }

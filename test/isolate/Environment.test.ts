@@ -375,6 +375,14 @@ layer(session, { excludeTestServices: true, timeout: 30_000 })("the cell's envir
       (seen) => assert.match(seen.texts[0]!, /tools\.hold was not called: 2 tool calls/)
     ))
 
+  it.effect("refuses tool calls that carry too much together", () =>
+    Effect.map(
+      cell(
+        "const big = 'x'.repeat(2 ** 24); try { for (;;) tools.hold(big) } catch (e) { text(e) } text(await tools.echo(1))"
+      ),
+      (seen) => assert.match(seen.texts.join(), /^tools\.hold was not called: .* carry too much input already,1$/)
+    ))
+
   // ---------------------------------------------------------------------------
   // exit
   // ---------------------------------------------------------------------------

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Kind, maxPayload, type ProgramFrame } from "../Frames.ts"
+import { Kind, type ProgramFrame } from "../Frames.ts"
 import type { Out } from "./prelude.ts"
 import { load, type Loaded } from "./Source.ts"
 import { makeTimers } from "./Timers.ts"
@@ -51,8 +51,8 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
     if (state === "ended") {
       return
     }
-    if (Buffer.byteLength(event) > maxPayload) {
-      return limitExceeded(`more than ${maxPayload / 2 ** 20} MiB at once cannot leave a cell`)
+    if (Buffer.byteLength(event) > program.maxEventBytes) {
+      return limitExceeded(`more than ${program.maxEventBytes / 2 ** 20} MiB at once cannot leave a cell`)
     }
     lane.send(Kind.Event, event)
   }
