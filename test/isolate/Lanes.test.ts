@@ -7,6 +7,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
+import { fileURLToPath } from "node:url"
 import { start } from "../cli/Process.ts"
 import * as Lanes from "../hostile/Lanes.ts"
 import { hear, hearUntil, program, run, startBusyHost, until } from "./harness.ts"
@@ -135,8 +136,6 @@ describe("a pausable cell", () => {
     }).pipe(Effect.provide(engine)))
 })
 
-const module = (path: string) => JSON.stringify(new URL(path, import.meta.url).href)
-
 describe.runIf(process.platform === "linux")("lane processes", () => {
   it.live("each lease has its own, and it ends with the lease", () =>
     Effect.gen(function*() {
@@ -223,35 +222,18 @@ describe.runIf(process.platform === "linux")("lane processes", () => {
       yield* until(() => ownLanes().length === 0)
     }))
 
-  it.live("none starts without file descriptors, and its host goes on", () =>
-    Effect.gen(function*() {
-      const script = `import * as Effect from "effect/Effect"
-        import { closeSync, openSync } from "node:fs"
-        import * as Confinement from ${module("../../src/isolate/Confinement.ts")}
-        import * as LaneProcess from ${module("../../src/isolate/LaneProcess.ts")}
-        const confinement = Confinement.make(LaneProcess.files(), undefined)
-        const start = () => LaneProcess.start({
-          confinement, warmIsolates: 0, codeGeneration: true, killAfterMillis: 1, findLimit: () => undefined, onGone: () => {}
-        })
-        const taken = []
-        try { for (;;) taken.push(openSync("/dev/null")) } catch {}
-        // Enough to look for the addon, and too few for the pipes of a process.
-        taken.splice(-2).forEach(closeSync)
-        try { start() } catch ({ message }) { console.log(message) }
-        setImmediate(() => {
-          taken.forEach(closeSync)
-          const lane = start()
-          lane.hold(true)
-          Effect.runPromise(lane.ready).then(() => { console.log("up"); lane.kill() })
-        })`
-      const args = ["-c", "ulimit -n 100; exec \"$0\" --input-type=module --eval \"$1\"", process.execPath, script]
-      const { result } = yield* start("/bin/sh", args)
-      assert.deepStrictEqual(yield* result, {
-        status: 0,
-        stdout: "there are no file descriptors left\nup\n",
-        stderr: ""
+  it.live.each(["before", "after"])(
+    "none starts without file descriptors, taken %s its engine was made",
+    (when) =>
+      Effect.gen(function*() {
+        const sources = fileURLToPath(new URL("forged/sources.ts", import.meta.url))
+        const script = fileURLToPath(new URL("noDescriptors.ts", import.meta.url))
+        const command = "ulimit -n 100; exec \"$0\" --import \"$1\" \"$2\" \"$3\""
+        const { result } = yield* start("/bin/sh", ["-c", command, process.execPath, sources, script, when])
+        const refusal = "there is no lane for the cell: there are no file descriptors left\n"
+        assert.deepStrictEqual(yield* result, { status: 0, stdout: `${refusal.repeat(8)}1\n`, stderr: "" })
       })
-    }))
+  )
 
   it.live("none outlives a host that is killed", () =>
     Effect.gen(function*() {
