@@ -500,7 +500,8 @@ const time = (value: Duration.Duration) =>
  * **Details**
  *
  * Numbers are whole and at least 1, times are longer than nothing. A bound that is not there has its default, so a file
- * may set one: `{ "maxWallTime": "5 minutes" }`. What counts text in bytes counts its UTF-8, so that a character takes one to four of them.
+ * may set one: `{ "maxWallTime": "5 minutes" }`. What counts text in bytes counts its UTF-8, so that a character takes
+ * one to four of them.
  *
  * - `cancellationGrace`: how long callbacks may take to end once they are cancelled; one grace for all of them.
  * - `notificationDelivery`: how long one notification may take to be delivered.
