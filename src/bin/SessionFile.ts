@@ -9,6 +9,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { dirname } from "node:path"
+import * as AtomicFile from "./AtomicFile.ts"
 import * as Failure from "./Failure.ts"
 import * as PathFlag from "./PathFlag.ts"
 
@@ -28,6 +29,9 @@ const SessionJson = Schema.fromJsonString(Session)
 const decode = Schema.decodeUnknownEffect(SessionJson)
 
 export type StoredValues = typeof Session.Type["storedValues"]
+
+/** What is longer has no indentation: with it, it could be many times as long. */
+const maxIndented = 2 ** 20
 
 /** The values in a file; none where there is no file, or none yet. */
 export const read = Effect.fn("SessionFile.read")(function*(file: Option.Option<string>) {
@@ -57,24 +61,19 @@ export const read = Effect.fn("SessionFile.read")(function*(file: Option.Option<
   return storedValues
 })
 
-/** Writes the values in one step: whatever happens, the file is the old one or the new one. */
+const toJson = (storedValues: StoredValues) => {
+  const session: typeof Session.Type = { version: 1, storedValues }
+  const json = JSON.stringify(session)
+  return json.length > maxIndented ? json : JSON.stringify(session, undefined, 2)
+}
+
+/** Writes the values in one step. */
 export const write = Effect.fn("SessionFile.write")(function*(file: Option.Option<string>, storedValues: StoredValues) {
   if (Option.isNone(file)) {
     return
   }
   const path = file.value
-  const fs = yield* FileSystem.FileSystem
-  // A link stays a link.
-  const target = yield* Effect.orElseSucceed(fs.realPath(path), () => path)
-  const next = `${target}.${process.pid}.tmp`
-  const text = `${JSON.stringify({ version: 1, storedValues } satisfies typeof Session.Type, undefined, 2)}\n`
-  yield* Effect.scoped(Effect.gen(function*() {
-    const file = yield* fs.open(next, { flag: "w", mode: 0o600 })
-    yield* file.writeAll(Buffer.from(text))
-    yield* file.sync
-  })).pipe(
-    Effect.andThen(fs.rename(next, target)),
-    Effect.onError(() => Effect.ignore(fs.remove(next))),
+  yield* AtomicFile.replace(path, `${toJson(storedValues)}\n`).pipe(
     Effect.mapError((error) =>
       Failure.toCell({
         message: `effect-code-mode: --session ${path}: the stored values are not kept: ${Failure.ofFile(error)}`
