@@ -46,9 +46,17 @@ const runWith = (node, fail) => {
   })
 }
 
+/** What steers a terminal, or is not seen there, as its escapes. The rest of the package knows more of it. */
+const visible = (text) =>
+  text.replace(
+    // oxlint-disable-next-line no-control-regex -- it is what this is about
+    /[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|\udb40[\udc00-\udfff]/g,
+    (found) => found.split("").map((unit) => `\\u${`000${unit.charCodeAt(0).toString(16)}`.slice(-4)}`).join("")
+  )
+
 module.exports = (name) => {
   const fail = (message) => {
-    process.stderr.write(`${name}: ${message}\n`)
+    process.stderr.write(`${name}: ${visible(message)}\n`)
     process.exit(2)
   }
   if (!isNewEnough(process.versions.node)) {

@@ -10,7 +10,6 @@ import * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -19,14 +18,15 @@ import * as EffectRuntime from "effect/Runtime"
 import * as Package from "../internal/Package.ts"
 import * as Doctor from "./Doctor.ts"
 import * as Failure from "./Failure.ts"
-import * as Output from "./Output.ts"
 import * as Repl from "./Repl.ts"
 import * as Run from "./Run.ts"
+import { empty, foreign, isEmpty, join, text } from "./terminal/Printable.ts"
+import * as Printer from "./terminal/Printer.ts"
 
 /** What is behind it never comes here, unless something else comes before it. */
 const host = Command.make("host", {}, () =>
   Effect.fail(
-    new Failure.Failure({ text: "host comes first: effect-code-mode host --help", status: Failure.status.start })
+    new Failure.Failure({ text: text`host comes first: effect-code-mode host --help`, status: Failure.status.start })
   )).pipe(Command.withDescription("Serve sessions to other programs, as code-mode-host does"))
 
 const command = Command.make("effect-code-mode").pipe(
@@ -38,26 +38,28 @@ const command = Command.make("effect-code-mode").pipe(
 const presenter = CliOutput.layerPresenter({
   present: (event) =>
     event._tag === "InvalidInvocation"
-      ? Console.error([
-        ...event.errors.map((error) => `effect-code-mode: ${error.message}`),
-        `Try ${event.commandPath.join(" ")} --help`
-      ].join("\n"))
+      ? Printer.tell(join([
+        ...event.errors.map(({ message }) => text`effect-code-mode: ${foreign("wrong usage", message, "quote")}`),
+        text`Try ${foreign("name of a command", event.commandPath.join(" "), "word")} --help`
+      ], text`\n`))
       : CliOutput.defaultPresenter.present(event)
 })
 
 const badUsage = (error: CliError.CliError) =>
   error._tag === "ShowHelp" && error.errors.length === 0
     ? Effect.void
-    : Effect.fail(new Failure.Failure({ text: "", status: Failure.status.start }))
+    : Effect.fail(new Failure.Failure({ text: empty, status: Failure.status.start }))
 
-const program = Output.ignoreClosedStreams.pipe(
+const program = Printer.adoptProcess("effect-code-mode").pipe(
+  Effect.andThen(Printer.ignoreClosedStreams),
   Effect.andThen(Command.run(command, { version: Package.version })),
   Effect.catchTag("OutputClosed", () => Effect.void),
-  Effect.tapErrorTag("Failure", ({ message }) => Console.error(message)),
+  Effect.tapErrorTag("Failure", (failure) => isEmpty(failure.text) ? Effect.void : Printer.tell(failure.text)),
   Effect.catchIf(CliError.isCliError, badUsage),
   Effect.tapDefect((defect) => Effect.logError("This is a bug", defect)),
   Effect.provide([
     NodeServices.layer,
+    Printer.layer,
     presenter,
     CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel] }),
     Layer.succeed(Logger.LogToStderr, true),

@@ -4,11 +4,13 @@
  * @internal
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { HttpServer, type ServerConfig, StdioServer } from "../Mcp.ts"
 import * as Failure from "./Failure.ts"
+import * as InputFile from "./InputFile.ts"
+import * as Json from "./Json.ts"
+import { foreign, type Printable, text } from "./terminal/Printable.ts"
 
 const Config = Schema.Struct({ mcpServers: Schema.Record(Schema.String, Schema.Unknown) })
 
@@ -53,46 +55,54 @@ const decodeEntry = Effect.fnUntraced(function*(name: string, entry: object) {
   const unset: Array<string> = []
   const config = substitute(entry, (name) => unset.push(name))
   if (unset.length > 0) {
-    return yield* Effect.fail(`the environment variable ${unset[0]} is not set`)
+    return yield* Effect.fail(
+      text`the environment variable ${foreign("variable that is not set", unset[0]!, "word")} is not set`
+    )
   }
   if (Predicate.hasProperty(config, "type") && config.type === "sse") {
     return yield* Effect.fail(
-      "type \"sse\" is the older transport; use the server's streamable HTTP endpoint, with type \"http\""
+      text`type "sse" is the older transport; use the server's streamable HTTP endpoint, with type "http"`
     )
   }
   const decode: (value: unknown) => Effect.Effect<ServerConfig, Schema.SchemaError> =
     Predicate.hasProperty(config, "url") ? decodeHttp : decodeStdio
-  const decoded = yield* Effect.mapError(decode(config), ({ message }) => message.replaceAll("\n", " "))
+  const decoded = yield* Effect.mapError(
+    decode(config),
+    ({ message }) => foreign("server in a config file", message.replaceAll("\n", " "), "quote")
+  )
   return { ...decoded, name }
 })
 
 const isDisabled = (entry: object) => Predicate.hasProperty(entry, "disabled") && entry.disabled === true
 
+const maxBytes = 2 ** 24
+const maxNesting = 127
+
 /** The servers of a file, except for those that it says are disabled. */
 export const read = Effect.fn("ConfigFile.read")(function*(path: string) {
-  const fail = (text: string) => Failure.toStart({ message: `--config ${path}: ${text}` })
-  const fs = yield* FileSystem.FileSystem
-  const text = yield* fs.readFileString(path).pipe(
-    Effect.mapError((error) => fail(Failure.ofFile(error)))
+  const label = text`--config ${foreign("config file", path, "word")}`
+  const fail = (problem: Printable) => Failure.toStart(text`${label}: ${problem}`)
+  const content = yield* Effect.mapError(
+    InputFile.read(path, { maxBytes, pipes: true }),
+    (error) => fail(error.text)
   )
-  const json = yield* Effect.try({
-    try: (): unknown => JSON.parse(text),
-    catch: (error) => fail(`it is no JSON: ${(error as Error).message}`)
-  })
+  const json = yield* Effect.mapError(Json.parse(content, maxNesting), (problem) => fail(problem.text))
   const { mcpServers } = yield* decodeConfig(json).pipe(
-    Effect.mapError(({ message }) =>
-      fail(`it should look like {"mcpServers": {"NAME": {"command": "…"}}}: ${message.replaceAll("\n", " ")}`)
-    )
+    Effect.mapError(({ message }) => {
+      const problem = foreign("shape of a config file", message.replaceAll("\n", " "), "quote")
+      return fail(text`it should look like {"mcpServers": {"NAME": {"command": "…"}}}: ${problem}`)
+    })
   )
   return yield* Effect.forEach(
     Object.entries(mcpServers),
     Effect.fnUntraced(function*([name, entry]) {
+      const server = text`server ${foreign("server of a config file", name, "word")}`
       if (!Predicate.isObject(entry)) {
-        return yield* fail(`server ${name}: it should be an object, with a "command" or a "url"`)
+        return yield* fail(text`${server}: it should be an object, with a "command" or a "url"`)
       }
       return isDisabled(entry)
         ? []
-        : [yield* Effect.mapError(decodeEntry(name, entry), (text) => fail(`server ${name}: ${text}`))]
+        : [yield* Effect.mapError(decodeEntry(name, entry), (problem) => fail(text`${server}: ${problem}`))]
     })
   ).pipe(Effect.map((servers): ReadonlyArray<ServerConfig> => servers.flat()))
 })

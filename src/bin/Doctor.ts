@@ -18,19 +18,22 @@ import * as V8 from "../isolate/V8.ts"
 import { Limits } from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
 import * as Failure from "./Failure.ts"
-import * as Output from "./Output.ts"
 import * as Render from "./Render.ts"
+import { empty, foreign, join, padEnd, type Printable, text } from "./terminal/Printable.ts"
+import * as Printer from "./terminal/Printer.ts"
 
 /** A finding. Where there is something to do, it is not all well. */
 interface Finding {
-  readonly what: string
-  readonly text: string
-  readonly todo?: string | undefined
+  readonly what: "node" | "engine" | "lane" | "user" | "lanes" | "typescript" | Limit
+  readonly text: Printable
+  readonly todo?: Printable | undefined
   /** Whether nothing works as long as it is not done. */
   readonly fatal?: boolean | undefined
 }
 
-const bytes = (size: number) => `${Math.round(size / 2 ** 20).toLocaleString("en")} MiB`
+type Limit = "memory" | "cells" | "tool calls" | "output" | "stored" | "patience"
+
+const bytes = (size: number) => text`${Render.count(Math.round(size / 2 ** 20))} MiB`
 
 // =============================================================================
 // Findings
@@ -38,9 +41,11 @@ const bytes = (size: number) => `${Math.round(size / 2 ** 20).toLocaleString("en
 
 const node = (): Finding => ({
   what: "node",
-  text: `${process.version} at ${process.execPath}`,
+  text: text`${foreign("version of node", process.version, "word")} at ${
+    foreign("path of node", process.execPath, "word")
+  }`,
   ...(Number.parseInt(process.versions.node, 10) < 26
-    ? { todo: "works; Node 26 survives some cells that run out of memory, where this one loses their session" }
+    ? { todo: text`works; Node 26 survives some cells that run out of memory, where this one loses their session` }
     : {})
 })
 
@@ -65,14 +70,16 @@ const engine = Effect.all([timedCell, timedCell]).pipe(
   Effect.match({
     onSuccess: ([[first], [next]]): Finding => ({
       what: "engine",
-      text: `V8 ${process.versions.v8}, isolated-vm ${isolatedVm.version}; the first cell took ${
-        Render.duration(Duration.toMillis(first))
-      }, the next ${Render.duration(Duration.toMillis(next))}`
+      text: text`V8 ${foreign("version of V8", process.versions.v8, "word")}, isolated-vm ${
+        foreign("version of isolated-vm", isolatedVm.version, "word")
+      }; the first cell took ${Render.duration(Duration.toMillis(first))}, the next ${
+        Render.duration(Duration.toMillis(next))
+      }`
     }),
     onFailure: ({ message }): Finding => ({
       what: "engine",
-      text: message.replaceAll("\n", " "),
-      todo: "npm rebuild isolated-vm, with this node; it needs a binary for this platform, or a compiler",
+      text: foreign("engine that does not work", message.replaceAll("\n", " "), "quote"),
+      todo: text`npm rebuild isolated-vm, with this node; it needs a binary for this platform, or a compiler`,
       fatal: true
     })
   })
@@ -80,11 +87,11 @@ const engine = Effect.all([timedCell, timedCell]).pipe(
 
 const typescript = runCell("const answer: number = 42; text(answer)", "typescript").pipe(
   Effect.match({
-    onSuccess: (): Finding => ({ what: "typescript", text: "types are taken out in a thread of their own" }),
+    onSuccess: (): Finding => ({ what: "typescript", text: text`types are taken out in a thread of their own` }),
     onFailure: ({ message }): Finding => ({
       what: "typescript",
-      text: message.replaceAll("\n", " "),
-      todo: "write cells in JavaScript"
+      text: foreign("types that are not taken out", message.replaceAll("\n", " "), "quote"),
+      todo: text`write cells in JavaScript`
     })
   })
 )
@@ -123,45 +130,46 @@ const { maxLanes, maxMemoryBytes } = V8.resolve({})
 
 const unknown: ReadonlyArray<Finding> = [{
   what: "lane",
-  text: "a process of its own, without environment, under Node's permission model",
-  todo: "nothing; whether the system protects it further shows only on Linux"
+  text: text`a process of its own, without environment, under Node's permission model`,
+  todo: text`nothing; whether the system protects it further shows only on Linux`
 }]
 const laneFindings = ({ command, environment, groups, outOfMemoryScore, status }: Lane): ReadonlyArray<Finding> => {
-  const has = (isSo: boolean, text: string) => isSo ? [text] : []
+  const has = (isSo: boolean, what: Printable) => isSo ? [what] : []
   const { isKilledWithHost } = Confinement.make(LaneChild.findProgram(V8.resolve({})).files, undefined)
-  const user = field(status, "Uid")
+  const uid = field(status, "Uid")
+  const user = foreign("user of a lane", uid ?? "unknown", "word")
   const isGrouped = groups.includes("/effect-code-mode-")
   return [
     {
       what: "lane",
-      text: [
-        "a process of its own",
-        ...has(environment === "", "no environment"),
-        ...has(command.split("\0").includes("--permission"), "Node's permission model"),
-        ...has(field(status, "NoNewPrivs") === "1", "no new privileges"),
-        ...has(field(status, "Seccomp") === "2", "a system call filter"),
-        ...has(isKilledWithHost, "killed when its host ends"),
-        ...has(Number(outOfMemoryScore) > 0, "first to go when the machine's memory runs out")
-      ].join(", "),
+      text: join([
+        text`a process of its own`,
+        ...has(environment === "", text`no environment`),
+        ...has(command.split("\0").includes("--permission"), text`Node's permission model`),
+        ...has(field(status, "NoNewPrivs") === "1", text`no new privileges`),
+        ...has(field(status, "Seccomp") === "2", text`a system call filter`),
+        ...has(isKilledWithHost, text`killed when its host ends`),
+        ...has(Number(outOfMemoryScore) > 0, text`first to go when the machine's memory runs out`)
+      ], text`, `),
       ...(isKilledWithHost ? {} : {
         todo: process.getuid?.() === 0
-          ? "install this package where other users can read it: its folder, and the node that runs it"
-          : "install util-linux, for setpriv"
+          ? text`install this package where other users can read it: its folder, and the node that runs it`
+          : text`install util-linux, for setpriv`
       })
     },
     {
       what: "user",
-      text: user === String(process.getuid?.()) ? `${user}, as its host` : `${user}, a user of its own`,
-      ...(user === "0" ? { todo: "run as an ordinary user: an escape from V8 would be root" } : {})
+      text: uid === String(process.getuid?.()) ? text`${user}, as its host` : text`${user}, a user of its own`,
+      ...(uid === "0" ? { todo: text`run as an ordinary user: an escape from V8 would be root` } : {})
     },
     {
       what: "lanes",
-      text: `${maxLanes} with a session of their own; ${bytes(maxMemoryBytes)} together with their host, ${
+      text: text`${maxLanes} with a session of their own; ${bytes(maxMemoryBytes)} together with their host, ${
         isGrouped ? "kept by a cgroup" : "counted four times a second"
       }`,
       ...(isGrouped
         ? {}
-        : { todo: "works; run as root or in a cgroup that is yours for a bound that the kernel keeps" })
+        : { todo: text`works; run as root or in a cgroup that is yours for a bound that the kernel keeps` })
     }
   ]
 }
@@ -169,7 +177,11 @@ const laneFindings = ({ command, environment, groups, outOfMemoryScore, status }
 const lane = lanes.pipe(
   Effect.map(([lane]): ReadonlyArray<Finding> =>
     lane === undefined
-      ? [{ what: "lane", text: "no lane process was found", todo: "nothing; this system does not show its processes" }]
+      ? [{
+        what: "lane",
+        text: text`no lane process was found`,
+        todo: text`nothing; this system does not show its processes`
+      }]
       : laneFindings(lane)
   ),
   Effect.orElseSucceed(() => unknown)
@@ -191,21 +203,20 @@ const limits = ({
 }: Limits): ReadonlyArray<Finding> => [
   {
     what: "memory",
-    text: `${bytes(maxHeapSizeBytes)} of V8 heap a cell; there are ${bytes(Memory.available())}`,
-    ...(Memory.available() < 4 * maxHeapSizeBytes ? { todo: "run few cells at a time" } : {})
+    text: text`${bytes(maxHeapSizeBytes)} of V8 heap a cell; there are ${bytes(Memory.available())}`,
+    ...(Memory.available() < 4 * maxHeapSizeBytes ? { todo: text`run few cells at a time` } : {})
   },
   {
     what: "cells",
-    text: `${maxLiveCells.toLocaleString("en")} at a time, each with ${bytes(maxSourceBytes)} of source`
+    text: text`${Render.count(maxLiveCells)} at a time, each with ${bytes(maxSourceBytes)} of source`
   },
-  { what: "tool calls", text: `${maxToolCallsInFlight.toLocaleString("en")} at a time, more of them wait` },
-  { what: "output", text: `${bytes(maxUndeliveredOutputBytes)} that nobody has read` },
-  { what: "stored", text: `${bytes(maxStoredBytes)} a session` },
+  { what: "tool calls", text: text`${Render.count(maxToolCallsInFlight)} at a time, more of them wait` },
+  { what: "output", text: text`${bytes(maxUndeliveredOutputBytes)} that nobody has read` },
+  { what: "stored", text: text`${bytes(maxStoredBytes)} a session` },
   {
     what: "patience",
-    text: `${Duration.format(cancellationGrace)} for what is cancelled, ${
-      Duration.format(notificationDelivery)
-    } for a notification; a cell may run for ever`
+    text:
+      text`${cancellationGrace} for what is cancelled, ${notificationDelivery} for a notification; a cell may run for ever`
   }
 ]
 
@@ -213,10 +224,10 @@ const limits = ({
 // The command
 // =============================================================================
 
-const render = ({ fatal = false, text, todo, what }: Finding) =>
-  `${fatal ? "✗" : todo === undefined ? "✓" : "!"} ${what.padEnd(11)} ${text}${
-    todo === undefined ? "" : ` → ${todo}`
-  }\n`
+const render = ({ fatal = false, text: found, todo, what }: Finding) => {
+  const mark = fatal ? "✗" : todo === undefined ? "✓" : "!"
+  return text`${mark} ${padEnd(text`${what}`, 11)} ${found}${todo === undefined ? empty : text` → ${todo}`}\n`
+}
 
 const examine = Effect.gen(function*() {
   // In this order: the engine starts the lane that is looked at.
@@ -224,18 +235,18 @@ const examine = Effect.gen(function*() {
   return [node(), ...found, ...limits(Limits.make({}))]
 }).pipe(
   Effect.provide(Runtime.layer().pipe(Layer.provide([Delegate.layerNoop, V8.layer()]))),
-  Effect.catchTag("IsolateFailure", Failure.toStart)
+  Effect.catchTag("IsolateFailure", Failure.ofStart)
 )
 
 export const command = Command.make(
   "doctor",
   {},
   Effect.fnUntraced(function*() {
-    yield* Output.print(`effect-code-mode ${Package.version}\n`)
+    yield* Printer.print(text`effect-code-mode ${foreign("our version", Package.version, "word")}\n`)
     const findings = yield* examine
-    yield* Output.print(findings.map(render).join(""))
+    yield* Printer.print(join(findings.map(render)))
     if (findings.some(({ fatal }) => fatal === true)) {
-      return yield* Failure.toCell({ message: "effect-code-mode cannot run cells here" })
+      return yield* Failure.toCell(text`effect-code-mode cannot run cells here`)
     }
   })
 ).pipe(Command.withDescription("See what is in force here, and what to do where something is missing"))

@@ -5,6 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import { CellError, CellId, OutputItem, ToolCallId } from "../Protocol.ts"
+import { foreign, type Printable } from "./terminal/Printable.ts"
 
 /** The cell runs. */
 const Started = Schema.Struct({ type: Schema.Literal("started"), cellId: CellId })
@@ -72,4 +73,4 @@ export type Event = typeof Event.Type
 const encode = Schema.encodeSync(Schema.fromJsonString(Event))
 
 /** The event as a line. */
-export const toLine = (event: Event): string => `${encode(event)}\n`
+export const toLine = (event: Event): Printable => foreign("event", `${encode(event)}\n`, "code")

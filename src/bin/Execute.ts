@@ -11,8 +11,9 @@ import * as Stream from "effect/Stream"
 import { type CellId, type CellRequest, type Outcome, type OutputItem, Terminated, type Yielded } from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
 import * as Failure from "./Failure.ts"
-import * as Output from "./Output.ts"
 import { Reporter } from "./Reporter.ts"
+import { text } from "./terminal/Printable.ts"
+import * as Printer from "./terminal/Printer.ts"
 
 /**
  * How much is printed between two observations. Observed output no longer counts against what a cell may put out
@@ -52,7 +53,10 @@ export const watch = Effect.fnUntraced(function*(session: Runtime.SessionRuntime
 
   yield* Stream.runForEachArray(session.output(cell), report).pipe(
     Effect.catchTag("MissingCell", Effect.die),
-    Effect.catchTag("Lagged", Failure.toCell)
+    Effect.catchTag(
+      "Lagged",
+      ({ capacity }) => Failure.toCell(text`the reader fell more than ${capacity} elements behind`)
+    )
   )
   while (!(yield* Deferred.isDone(outcome))) {
     yield* look()
@@ -66,7 +70,7 @@ const follow = Effect.fnUntraced(function*(
   cell: Runtime.Cell,
   yieldAfter: Duration.Duration,
   once: boolean
-): Effect.fn.Return<Outcome | Yielded, Output.OutputClosed | Failure.Failure, Reporter> {
+): Effect.fn.Return<Outcome | Yielded, Printer.OutputClosed | Failure.Failure, Reporter> {
   const reporter = yield* Reporter
   while (true) {
     const event = yield* observe(session, cell, { yieldAfter })
@@ -103,7 +107,7 @@ export const execute = Effect.fn("Execute.execute")(function*(request: CellReque
     Stream.runHead,
     Effect.forkChild({ startImmediately: true })
   )
-  const cell = yield* session.create(request).pipe(Effect.mapError(Failure.toStart))
+  const cell = yield* session.create(request).pipe(Effect.mapError(Failure.ofStart))
   yield* Deferred.succeed(id, cell.id)
   const end = Effect.ignore(session.terminate(cell))
   yield* reporter.started(cell.id)
@@ -113,7 +117,7 @@ export const execute = Effect.fn("Execute.execute")(function*(request: CellReque
     : follow(session, cell, options.yieldAfter, options.once === true)
   const endedWhenStalled = Fiber.await(stalled).pipe(Effect.andThen(end), Effect.andThen(Effect.never))
 
-  const event = yield* Effect.raceFirst(reported, Effect.raceFirst(endedWhenStalled, Output.closed)).pipe(
+  const event = yield* Effect.raceFirst(reported, Effect.raceFirst(endedWhenStalled, Printer.closed)).pipe(
     Effect.ensuring(Fiber.interrupt(stalled)),
     Effect.onInterrupt(() => end)
   )

@@ -8,6 +8,7 @@ import * as Predicate from "effect/Predicate"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import { getSystemErrorMessage } from "node:util"
+import { foreign, isPrintable, type Printable, text } from "./terminal/Printable.ts"
 
 /** What scripts can tell apart. A success is 0, and Ctrl-C is 130. */
 export const status = {
@@ -20,36 +21,41 @@ export const status = {
 } as const
 
 export class Failure extends Schema.TaggedError<Failure>("effect-code-mode/bin/Failure")("Failure", {
-  text: Schema.String,
+  text: Schema.declare(isPrintable),
   status: Schema.Literals([status.cell, status.start, status.yielded])
 }) {
   override readonly [Runtime.errorExitCode] = this.status
   override readonly [Runtime.errorReported] = false
 
   override get message() {
-    return this.text
+    return this.text.toString()
   }
 }
 
-const plain: Readonly<Record<string, string>> = {
-  EISDIR: "it is a folder",
-  ENOENT: "there is no such file or folder"
-}
-
 /** What the system has against a file, in few words. */
-export const ofFile = ({ reason }: PlatformError): string => {
+export const ofFile = ({ reason }: PlatformError): Printable => {
   const { cause } = reason
-  return Predicate.hasProperty(cause, "code") && String(cause.code) in plain
-    ? plain[String(cause.code)]!
-    : Predicate.hasProperty(cause, "errno") && Predicate.isNumber(cause.errno)
-    ? getSystemErrorMessage(cause.errno)
-    : reason.message
+  const code = Predicate.hasProperty(cause, "code") ? cause.code : undefined
+  return code === "EISDIR"
+    ? text`it is a folder`
+    : code === "ENOENT"
+    ? text`there is no such file or folder`
+    : foreign(
+      "error of a file",
+      Predicate.hasProperty(cause, "errno") && Predicate.isNumber(cause.errno)
+        ? getSystemErrorMessage(cause.errno)
+        : reason.message,
+      "quote"
+    )
 }
 
 /** The failure of a cell. */
-export const toCell = (error: { readonly message: string }): Failure =>
-  new Failure({ text: error.message, status: status.cell })
+export const toCell = (text: Printable): Failure => new Failure({ text, status: status.cell })
 
-/** Turns an error into the failure of a command that never started its cell. */
-export const toStart = (error: { readonly message: string }): Failure =>
-  new Failure({ text: `effect-code-mode: ${error.message}`, status: status.start })
+/** The failure of a command that never started its cell. */
+export const toStart = (reason: Printable): Failure =>
+  new Failure({ text: text`effect-code-mode: ${reason}`, status: status.start })
+
+/** Turns an error of a server, or of the engine, into the failure of a command that never started its cell. */
+export const ofStart = (error: { readonly message: string }): Failure =>
+  toStart(foreign("server or engine", error.message, "quote"))

@@ -12,6 +12,7 @@ import type { PlatformError } from "effect/PlatformError"
 import type { OutputItem } from "../Protocol.ts"
 import * as Failure from "./Failure.ts"
 import * as PathFlag from "./PathFlag.ts"
+import { foreign, text } from "./terminal/Printable.ts"
 
 export const flag = PathFlag.make("save-media").pipe(
   Flag.withMetavar("DIR"),
@@ -61,7 +62,7 @@ export const saver = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const failed = (error: PlatformError) =>
-    Failure.toStart({ message: `--save-media ${folder}: ${Failure.ofFile(error)}` })
+    Failure.toStart(text`--save-media ${foreign("folder for media", folder, "word")}: ${Failure.ofFile(error)}`)
   yield* Effect.mapError(fs.makeDirectory(folder, { recursive: true }), failed)
   let count = 0
 

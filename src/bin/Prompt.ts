@@ -9,10 +9,16 @@ import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import * as Queue from "effect/Queue"
 import { homedir } from "node:os"
-import { clearScreenDown, createInterface, cursorTo, moveCursor } from "node:readline"
-import { Writable } from "node:stream"
+import { createInterface } from "node:readline"
+import * as Visible from "../internal/Visible.ts"
+import * as AtomicFile from "./AtomicFile.ts"
+import * as InputFile from "./InputFile.ts"
+import * as Keyboard from "./terminal/Keyboard.ts"
+import { foreign, type Printable, text } from "./terminal/Printable.ts"
+import * as Printer from "./terminal/Printer.ts"
 
 const maxHistory = 1000
+const maxHistoryBytes = 2 ** 24
 
 /** A line; or a Ctrl-C, and the part of a line that it took back. */
 export type Typed =
@@ -21,7 +27,7 @@ export type Typed =
 
 export interface Prompt {
   /** What is typed next. Ends with the input. */
-  readonly next: (prompt: string) => Effect.Effect<Typed, Cause.Done>
+  readonly next: (prompt: Printable) => Effect.Effect<Typed, Cause.Done>
   /** Waits for a Ctrl-C. */
   readonly interrupt: Effect.Effect<void>
   /** What the effect writes to the terminal stands above the prompt. */
@@ -34,52 +40,41 @@ const historyFile = Effect.map(
     path.join(process.env.XDG_STATE_HOME ?? path.join(homedir(), ".local", "state"), "effect-code-mode", "history")
 )
 
-/** Standard output while the prompt has it. What is typed before that is shown when its turn comes. */
-const echo = (isOurs: () => boolean) =>
+/** The terminal while the prompt has it. What is typed before that is shown when its turn comes. */
+const pageOf = (isOurs: () => boolean) =>
   Effect.gen(function*() {
-    const { stdout } = process
-    const output = new Writable({
-      write: (text, _, done) => {
-        if (isOurs()) {
-          stdout.write(text)
-        }
-        done()
-      }
-    })
-    Object.defineProperties(output, {
-      columns: { get: () => stdout.columns },
-      rows: { get: () => stdout.rows }
-    })
-    const resize = () => output.emit("resize")
+    const page = Printer.pageOfReadline(isOurs)
+    const resize = () => page.emit("resize")
     yield* Effect.acquireRelease(
-      Effect.sync(() => stdout.on("resize", resize)),
-      () => Effect.sync(() => stdout.off("resize", resize))
+      Effect.sync(() => Printer.page.onResize(resize)),
+      () => Effect.sync(() => Printer.page.offResize(resize))
     )
-    return output
+    return page
   })
+
+const readHistory = (file: string) =>
+  InputFile.read(file, { maxBytes: maxHistoryBytes, pipes: false }).pipe(
+    Effect.map((text) => text.split("\n").filter((line) => line !== "").map(Visible.lines)),
+    Effect.orElseSucceed((): Array<string> => [])
+  )
 
 /** Opens the prompt on the standard streams. Where they are no terminal, there is nothing but the lines. */
 export const make = Effect.fnUntraced(function*(complete: (word: string) => ReadonlyArray<string>) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const terminal = process.stdin.isTTY === true && process.stdout.isTTY === true
+  const terminal = Printer.isConversation()
   const file = yield* historyFile
-  const history = terminal
-    ? yield* fs.readFileString(file).pipe(
-      Effect.map((text) => text.split("\n").filter((line) => line !== "")),
-      Effect.orElseSucceed((): Array<string> => [])
-    )
-    : []
+  const history = terminal ? yield* readHistory(file) : []
   const lines = yield* Queue.unbounded<Typed, Cause.Done>()
   const interrupts = yield* Queue.sliding<void>(1)
 
   let reading = false
-  const output = terminal ? yield* echo(() => reading) : undefined
+  const output = terminal ? yield* pageOf(() => reading) : undefined
 
   const readline = yield* Effect.acquireRelease(
     Effect.sync(() =>
       createInterface({
-        input: process.stdin,
+        input: terminal ? Keyboard.make() : process.stdin,
         output,
         terminal,
         history,
@@ -110,7 +105,7 @@ export const make = Effect.fnUntraced(function*(complete: (word: string) => Read
   })
   readline.on("close", () => {
     if (reading && terminal) {
-      process.stdout.write("\n")
+      Printer.page.write(text`\n`)
     }
     reading = false
     Queue.endUnsafe(lines)
@@ -123,21 +118,22 @@ export const make = Effect.fnUntraced(function*(complete: (word: string) => Read
     yield* Effect.addFinalizer(() =>
       Effect.ignore(Effect.andThen(
         fs.makeDirectory(path.dirname(file), { recursive: true }),
-        fs.writeFileString(file, `${kept.join("\n")}\n`, { mode: 0o600 })
+        AtomicFile.replace(file, `${kept.join("\n")}\n`)
       ))
     )
   }
 
   const prompt: Prompt = {
-    next: (text) =>
+    next: (shown) =>
       Effect.suspend(() => {
         const typed = terminal ? Queue.takeUnsafe(lines) : undefined
         if (typed !== undefined) {
-          return Effect.tap(typed, ({ line }) => Effect.sync(() => process.stdout.write(`${text}${line}\n`)))
+          return Effect.tap(typed, ({ line }) =>
+            Effect.sync(() => Printer.page.write(text`${shown}${foreign("typed ahead", line, "code")}\n`)))
         }
         reading = true
         if (terminal) {
-          readline.setPrompt(text)
+          readline.setPrompt(shown.toString())
           readline.prompt(true)
         }
         return Queue.take(lines)
@@ -150,9 +146,8 @@ export const make = Effect.fnUntraced(function*(complete: (word: string) => Read
         if (!reading || !terminal) {
           return self
         }
-        moveCursor(process.stdout, 0, -readline.getCursorPos().rows)
-        cursorTo(process.stdout, 0)
-        clearScreenDown(process.stdout)
+        const { rows } = readline.getCursorPos()
+        Printer.page.write(rows === 0 ? text`\r\x1b[J` : text`\x1b[${rows}A\r\x1b[J`)
         // Meanwhile it may have been closed.
         return Effect.ensuring(self, Effect.sync(() => reading && readline.prompt(true)))
       })

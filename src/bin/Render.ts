@@ -8,59 +8,62 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
-import { stripVTControlCharacters } from "node:util"
 import type { CellError, CellId, OutputItem, ToolError } from "../Protocol.ts"
 import * as Media from "./Media.ts"
 import type { Source } from "./Source.ts"
+import { blank, empty, foreign, type Printable, text } from "./terminal/Printable.ts"
+
+// =============================================================================
+// Numbers
+// =============================================================================
+
+/** A number with its thousands apart. */
+export const count = (value: number): Printable => {
+  const thousands = Math.floor(value / 1000)
+  return thousands === 0 ? text`${value}` : text`${count(thousands)},${threeDigits(value % 1000)}`
+}
+
+const threeDigits = (value: number): Printable =>
+  text`${Math.floor(value / 100)}${Math.floor(value / 10) % 10}${value % 10}`
+
+/** A number with one digit after the point. */
+const decimal = (value: number): Printable => {
+  const tenths = Math.round(value * 10)
+  return text`${Math.floor(tenths / 10)}.${tenths % 10}`
+}
+
+const bytes = (size: number): Printable =>
+  size < 1000 ? text`${size} B` : size < 1e6 ? text`${decimal(size / 1e3)} kB` : text`${decimal(size / 1e6)} MB`
+
+/** A time for people. */
+export const duration = (millis: number): Printable =>
+  millis < 1000 ? text`${Math.round(millis)} ms` : text`${decimal(millis / 1000)} s`
 
 // =============================================================================
 // Output
 // =============================================================================
 
-const bytes = (size: number) =>
-  size < 1000 ? `${size} B` : size < 1e6 ? `${(size / 1e3).toFixed(1)} kB` : `${(size / 1e6).toFixed(1)} MB`
-
-const media = ({ bytes: { length }, kind, mediaType }: Media.Media) =>
-  `${kind} ${mediaType === "" ? "of unknown type" : mediaType}, ${bytes(length)}`
-
-// oxlint-disable-next-line no-control-regex -- they are what this is about
-const control = /(?<colour>\x1b\[[\d;]*m)|(?<lineEnd>\r\n)|(?<picture>[\x00-\x08\x0b-\x1f])|[\x7f-\x9f]/g
-
-/** Foreign text that cannot steer the terminal. Colours stay; other control characters are shown as what they are. */
-export const harmless = (text: string): string =>
-  text.replace(
-    control,
-    (found: string, colour?: string, lineEnd?: string, picture?: string) =>
-      colour ?? lineEnd ?? (picture === undefined ? "\ufffd" : String.fromCodePoint(0x2400 + found.codePointAt(0)!))
-  )
-
-const line = (text: string) => text.endsWith("\n") ? text : `${text}\n`
+const media = ({ bytes: { length }, kind, mediaType }: Media.Media): Printable =>
+  text`${kind} ${mediaType === "" ? text`of unknown type` : foreign("media type", mediaType, "prose")}, ${
+    bytes(length)
+  }`
 
 /** An item of output as a line. Text stays as it is; of an image or a recording there is only a note. */
-export const item = (self: OutputItem): string =>
-  line(self.type === "input_text" ? self.text : `[${media(Media.fromItem(self))}]`)
+export const item = (self: OutputItem): Printable =>
+  self.type === "input_text"
+    ? foreign("output", self.text.endsWith("\n") ? self.text : `${self.text}\n`, "output")
+    : text`[${media(Media.fromItem(self))}]\n`
 
 /** An image or a recording that is in a file, as a line. */
-export const saved = (self: Media.Saved): string => line(`[${media(self)}: ${self.path}]`)
+export const saved = (self: Media.Saved): Printable =>
+  text`[${media(self)}: ${foreign("file of media", self.path, "word")}]\n`
 
-/** A line that says that a host would be told of the cell here. */
-export const yielded = (cellId: CellId): string => `yielded: cell ${cellId} is still running`
+/** Says that a host would be told of the cell here. */
+export const yielded = (cellId: CellId): Printable => text`yielded: cell ${cellId} is still running`
 
 // =============================================================================
 // Tool calls
 // =============================================================================
-
-const maxSummary = 200
-
-/** Foreign text as one short line that cannot steer the terminal. */
-export const summary = (text: string) => {
-  const flat = stripVTControlCharacters(text).replace(/[\s\p{Cc}]+/gu, " ").trim()
-  return flat.length > maxSummary ? `${flat.slice(0, maxSummary)}…` : flat
-}
-
-/** A time for people. */
-export const duration = (millis: number) =>
-  millis < 1000 ? `${Math.round(millis)} ms` : `${(millis / 1000).toFixed(1)} s`
 
 /** The text of a result that says it is an error. */
 const errorResult = (result: Schema.Json): string | undefined => {
@@ -88,15 +91,19 @@ export const toolOutcome = (exit: Exit.Exit<Schema.Json, ToolError>): ToolOutcom
   })
 }
 
-/** A tool call that is over, as a line. */
-export const toolCall = (name: string, millis: number, exit: Exit.Exit<Schema.Json, ToolError>): string => {
+/** The name of a tool. */
+export const tool = (name: string): Printable => foreign("name of a tool", name, "prose")
+
+/** A tool call that is over. */
+export const toolCall = (name: string, millis: number, exit: Exit.Exit<Schema.Json, ToolError>): Printable => {
   const { outcome, text: told } = toolOutcome(exit)
-  const text = told?.startsWith(`${name}: `) ? told.slice(name.length + 2) : told
-  return `${summary(name)}  ${duration(millis)}  ${outcome}${text === undefined ? "" : `: ${summary(text)}`}`
+  const rest = told?.startsWith(`${name}: `) ? told.slice(name.length + 2) : told
+  const why = rest === undefined ? empty : text`: ${foreign("error of a tool", rest, "prose")}`
+  return text`${tool(name)}  ${duration(millis)}  ${outcome}${why}`
 }
 
-/** A notification as a line. */
-export const notification = (text: string): string => `notification: ${summary(text)}`
+/** A notification. */
+export const notification = (told: string): Printable => text`notification: ${foreign("notification", told, "prose")}`
 
 // =============================================================================
 // Failures
@@ -105,24 +112,20 @@ export const notification = (text: string): string => `notification: ${summary(t
 const maxExcerpt = 100
 
 /** A line of source with a caret below a column of it. */
-const mark = (number: number, text: string, column: number): string => {
-  const start = Math.max(0, Math.min(column - 1 - maxExcerpt / 2, text.length - maxExcerpt))
-  const before = text.slice(start, column - 1)
-  const gutter = ` ${number} | `
-  return [
-    `${gutter}${text.slice(start, start + maxExcerpt)}`,
-    `${gutter.replace(/\d/g, " ")}${before.replace(/[^\t]/g, " ")}^`
-  ].join("\n")
+const mark = (number: number, line: string, column: number): Printable => {
+  const start = Math.max(0, Math.min(column - 1 - maxExcerpt / 2, line.length - maxExcerpt))
+  const before = foreign("source before the mark", line.slice(start, column - 1), "code")
+  const after = foreign("source after the mark", line.slice(column - 1, start + maxExcerpt), "code")
+  const gutter = text`${number}`
+  return text` ${gutter} | ${before}${after}\n ${blank(gutter)} | ${blank(before)}^`
 }
 
 /** Why a cell failed, and the place in its source. */
-export const failure = (source: Pick<Source, "label" | "text">, error: CellError): string => {
+export const failure = (source: Pick<Source, "label" | "text">, error: CellError): Printable => {
   const { location } = error
-  const text = harmless(error.text)
-  const place = location === undefined ? undefined : source.text.split(/\r\n|[\n\r\u2028\u2029]/)[location.line - 1]
-  return location === undefined || place === undefined
-    ? text
-    : `${text}\n\n${source.label}:${location.line}:${location.column}\n${
-      mark(location.line, harmless(place), location.column)
-    }`
+  const why = foreign("error of a cell", error.text, "lines")
+  const line = location === undefined ? undefined : source.text.split(/\r\n|[\n\r\u2028\u2029]/)[location.line - 1]
+  return location === undefined || line === undefined
+    ? why
+    : text`${why}\n\n${source.label}:${location.line}:${location.column}\n${mark(location.line, line, location.column)}`
 }

@@ -5,7 +5,6 @@
  */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -21,13 +20,14 @@ import * as Failure from "./Failure.ts"
 import * as Input from "./Input.ts"
 import * as ListTools from "./ListTools.ts"
 import * as Media from "./Media.ts"
-import * as Output from "./Output.ts"
 import * as Prompt from "./Prompt.ts"
 import * as Render from "./Render.ts"
 import * as Reporter from "./Reporter.ts"
 import * as Screen from "./Screen.ts"
 import * as SessionFile from "./SessionFile.ts"
 import * as SessionLayer from "./SessionLayer.ts"
+import { empty, foreign, join, text } from "./terminal/Printable.ts"
+import * as Printer from "./terminal/Printer.ts"
 import * as ToolFlags from "./ToolFlags.ts"
 
 interface Flags extends ToolFlags.Flags {
@@ -36,7 +36,7 @@ interface Flags extends ToolFlags.Flags {
   readonly yieldAfter: Duration.Duration
 }
 
-const help = `Every input is a cell of its own; what it keeps with store(key, value), later ones load(key).
+const help = text`Every input is a cell of its own; what it keeps with store(key, value), later ones load(key).
   .tools             the tools, as TypeScript declarations
   .cells             the cells that are still running
   .wait ID           wait for a cell again
@@ -45,6 +45,15 @@ const help = `Every input is a cell of its own; what it keeps with store(key, va
   .exit              leave (as does Ctrl-D)
 Ctrl-C ends the cell that is running, and nothing else.
 `
+
+/** What a cell does, in words. */
+const words = {
+  Running: "running",
+  Paused: "paused",
+  Stalled: "stalled",
+  Terminating: "terminating",
+  Settled: "settled"
+} as const
 
 const commands = [".tools", ".cells", ".wait", ".terminate", ".break", ".exit", ".help"]
 
@@ -59,7 +68,7 @@ interface Job {
   readonly cell: Runtime.Cell
   /** Whether the prompt waits for it. */
   awaited: boolean
-  readonly end: Fiber.Fiber<void, Output.OutputClosed>
+  readonly end: Fiber.Fiber<void, Printer.OutputClosed>
 }
 
 const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) {
@@ -80,12 +89,13 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
     const report = Effect.fnUntraced(function*(event: Outcome) {
       const error = event._tag === "Completed" ? event.error : undefined
       if (error !== undefined) {
-        yield* Console.error(Render.harmless(explain(error.text)))
+        yield* Printer.tell(foreign("error of a cell at the prompt", explain(error.text), "lines"))
       }
       if (!job.awaited) {
-        yield* Console.error(`cell ${cell.id} ${event._tag === "Terminated" ? "is terminated" : "has ended"}`)
+        const end = event._tag === "Terminated" ? "is terminated" : "has ended"
+        yield* Printer.tell(text`cell ${cell.id} ${end}`)
       } else if (event._tag === "Terminated") {
-        yield* Console.error("terminated")
+        yield* Printer.tell(text`terminated`)
       }
       if (event._tag === "Completed") {
         yield* write(Effect.flatMap(session.storedValues, (values) => SessionFile.write(flags.session, values)))
@@ -96,7 +106,7 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
       awaited: true,
       end: yield* Execute.watch(session, cell).pipe(
         Effect.flatMap(report),
-        Effect.catchTag("Failure", ({ message }) => Console.error(message)),
+        Effect.catchTag("Failure", (failure) => Printer.tell(failure.text)),
         Effect.ensuring(Effect.sync(() => jobs.delete(cell.id))),
         Effect.forkIn(scope)
       )
@@ -116,13 +126,13 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
     const { id } = job.cell
     const outcome = yield* Effect.raceFirst(
       Effect.raceFirst(Effect.as(Fiber.join(job.end), "ended"), Effect.as(prompt.interrupt, "interrupted")),
-      Output.closed
+      Printer.closed
     ).pipe(Effect.timeoutOrElse({ duration: flags.yieldAfter, orElse: () => Effect.succeed("yielded") }))
     if (outcome === "interrupted") {
       yield* terminate(job)
     } else if (outcome === "yielded") {
       job.awaited = false
-      yield* Console.error(`${Render.yielded(id)}\n.wait ${id} waits for it again, .terminate ${id} ends it`)
+      yield* Printer.tell(text`${Render.yielded(id)}\n.wait ${id} waits for it again, .terminate ${id} ends it`)
     }
   })
 
@@ -135,17 +145,21 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
       case ".break":
         return true
       case ".help": {
-        yield* Output.print(help)
+        yield* Printer.print(help)
         return true
       }
       case ".tools": {
-        yield* Output.print(tools.length === 0 ? "no tools; --mcp and --config bring some\n" : ListTools.render(tools))
+        yield* Printer.print(
+          tools.length === 0 ? text`no tools; --mcp and --config bring some\n` : ListTools.render(tools)
+        )
         return true
       }
       case ".cells": {
         const cells = yield* session.cells
-        yield* Output.print(
-          cells.map(({ cell, status }) => `${cell.id}  ${status.toLowerCase()}\n`).join("") || "no cells\n"
+        yield* Printer.print(
+          cells.length === 0
+            ? text`no cells\n`
+            : join(cells.map(({ cell, status }) => text`${cell.id}  ${words[status]}\n`))
         )
         return true
       }
@@ -154,15 +168,16 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
         const job = jobs.get(argument)
         yield* job !== undefined
           ? (name === ".wait" ? wait(job) : terminate(job))
-          : Console.error(
+          : Printer.tell(
             argument === ""
-              ? `${name} takes the id of a cell; .cells shows them`
-              : "there is no such cell; .cells shows those that there are"
+              ? text`${name} takes the id of a cell; .cells shows them`
+              : text`there is no such cell; .cells shows those that there are`
           )
         return true
       }
       default: {
-        yield* Console.error(`there is no command ${name}; .help shows those that there are`)
+        const unknown = foreign("unknown command", name ?? "", "word")
+        yield* Printer.tell(text`there is no command ${unknown}; .help shows those that there are`)
         return true
       }
     }
@@ -172,20 +187,20 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
     const typed = Input.toCell(source)
     const cell = yield* Effect.result(session.create({ toolCallId: "repl", source: typed.source }))
     yield* cell._tag === "Failure"
-      ? Console.error(cell.failure.message)
+      ? Printer.tell(foreign("cell that is refused", cell.failure.message, "quote"))
       : Effect.flatMap(begin(cell.success, typed.explain), wait)
   })
 
   let typed = ""
   let leaving = false
   while (true) {
-    const next = yield* leaveTo(prompt.above, prompt.next(typed === "" ? "> " : "… "))
+    const next = yield* leaveTo(prompt.above, prompt.next(typed === "" ? text`> ` : text`… `))
     if (next._tag === "Interrupt") {
       const isEmpty = typed === "" && next.line === ""
       if (isEmpty && leaving) {
         return
       }
-      yield* Console.error(isEmpty ? "\nCtrl-C again, Ctrl-D or .exit leaves" : "")
+      yield* Printer.tell(isEmpty ? text`\nCtrl-C again, Ctrl-D or .exit leaves` : empty)
       leaving = isEmpty
       typed = ""
       continue
@@ -224,13 +239,13 @@ export const command = Command.make(
     const stored = yield* SessionFile.read(flags.session)
     const save = yield* Media.fromFlag(flags.saveMedia)
     if (process.stdin.isTTY) {
-      yield* Console.error("Starting. Each input is a cell of its own; .help says more")
+      yield* Printer.tell(text`Starting. Each input is a cell of its own; .help says more`)
     }
     yield* Screen.use(
       Reporter.lines(save),
       (leaveTo) => Effect.provide(Effect.scoped(repl(flags, leaveTo)), SessionLayer.layer(flags, stored))
     )
-  }, Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.toStart))
+  }, Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.ofStart))
 ).pipe(
   Command.withDescription("Run one cell after the other, at a prompt"),
   Command.withExamples([

@@ -3,7 +3,6 @@
  *
  * @internal
  */
-import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -12,8 +11,9 @@ import type { CellId, NestedToolCall, Outcome, OutputItem, ToolCallId, ToolError
 import * as Event from "./Event.ts"
 import type { Failure } from "./Failure.ts"
 import * as Media from "./Media.ts"
-import * as Output from "./Output.ts"
 import * as Render from "./Render.ts"
+import { join, type Printable } from "./terminal/Printable.ts"
+import * as Printer from "./terminal/Printer.ts"
 
 /** A tool call that is under way. */
 export interface ToolCall {
@@ -24,19 +24,19 @@ export interface ToolCall {
 
 export class Reporter extends Context.Service<Reporter, {
   /** Says that this takes its time. */
-  readonly during: <A, E, R>(what: string, self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  readonly started: (cellId: CellId) => Effect.Effect<void, Output.OutputClosed>
-  readonly output: (items: ReadonlyArray<OutputItem>) => Effect.Effect<void, Output.OutputClosed | Failure>
+  readonly during: <A, E, R>(what: Printable, self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly started: (cellId: CellId) => Effect.Effect<void, Printer.OutputClosed>
+  readonly output: (items: ReadonlyArray<OutputItem>) => Effect.Effect<void, Printer.OutputClosed | Failure>
   readonly toolStarted: (call: ToolCall) => Effect.Effect<void>
   readonly toolEnded: (call: ToolCall, millis: number, exit: Exit.Exit<Schema.Json, ToolError>) => Effect.Effect<void>
   readonly notification: (text: string) => Effect.Effect<void>
-  readonly yielded: (cellId: CellId) => Effect.Effect<void, Output.OutputClosed>
-  readonly ended: (outcome: Outcome) => Effect.Effect<void, Output.OutputClosed>
+  readonly yielded: (cellId: CellId) => Effect.Effect<void, Printer.OutputClosed>
+  readonly ended: (outcome: Outcome) => Effect.Effect<void, Printer.OutputClosed>
 }>()("effect-code-mode/bin/Reporter") {}
 
 type Shown = OutputItem | Media.Saved
 
-type Printed = Effect.Effect<void, Output.OutputClosed>
+type Printed = Effect.Effect<void, Printer.OutputClosed>
 
 /** Prints items, with their media saved. Where that fails, what came before is printed. */
 const printItems = (save: Media.Save | undefined, print: (shown: ReadonlyArray<Shown>) => Printed) =>
@@ -58,13 +58,12 @@ export const lines = (save: Media.Save | undefined): Reporter["Service"] =>
     during: (_, self) => self,
     started: () => Effect.void,
     output: printItems(save, (shown) =>
-      Output.printForeign(
-        shown.map((item) => "path" in item ? Render.saved(item) : Render.item(item)).join("")
-      )),
-    toolStarted: () => Effect.void,
-    toolEnded: ({ tool }, millis, exit) => Console.error(Render.toolCall(tool, millis, exit)),
-    notification: (text) => Console.error(Render.notification(text)),
-    yielded: (cellId) => Console.error(Render.yielded(cellId)),
+      Printer.print(join(shown.map((item) => "path" in item ? Render.saved(item) : Render.item(item))))),
+    toolStarted: () =>
+      Effect.void,
+    toolEnded: ({ tool }, millis, exit) => Printer.tell(Render.toolCall(tool, millis, exit)),
+    notification: (text) => Printer.tell(Render.notification(text)),
+    yielded: (cellId) => Printer.tell(Render.yielded(cellId)),
     ended: () => Effect.void
   })
 
@@ -81,13 +80,13 @@ const toEvent = (shown: Shown): Event.Event =>
 
 /** One JSON object per line on standard output. */
 export const json = (save: Media.Save | undefined): Reporter["Service"] => {
-  const print = (event: Event.Event) => Output.print(Event.toLine(event))
+  const print = (event: Event.Event) => Printer.print(Event.toLine(event))
   // What a tool call has to say may come when nobody reads any more; the cell's end says that.
   const mention = (event: Event.Event) => Effect.ignore(print(event))
   return Reporter.of({
     during: (_, self) => self,
     started: (cellId) => print({ type: "started", cellId }),
-    output: printItems(save, (shown) => Output.print(shown.map(toEvent).map(Event.toLine).join(""))),
+    output: printItems(save, (shown) => Printer.print(join(shown.map(toEvent).map(Event.toLine)))),
     toolStarted: ({ call, id, tool }) =>
       mention({
         type: "toolCall",

@@ -16,7 +16,6 @@ import * as Execute from "./Execute.ts"
 import * as Failure from "./Failure.ts"
 import * as ListTools from "./ListTools.ts"
 import * as Media from "./Media.ts"
-import * as Output from "./Output.ts"
 import * as PathFlag from "./PathFlag.ts"
 import * as Render from "./Render.ts"
 import * as Reporter from "./Reporter.ts"
@@ -24,6 +23,8 @@ import * as Screen from "./Screen.ts"
 import * as SessionFile from "./SessionFile.ts"
 import * as SessionLayer from "./SessionLayer.ts"
 import * as Source from "./Source.ts"
+import { type Printable, text } from "./terminal/Printable.ts"
+import * as Printer from "./terminal/Printer.ts"
 import * as ToolFlags from "./ToolFlags.ts"
 
 interface Flags extends ToolFlags.Flags {
@@ -38,19 +39,18 @@ interface Flags extends ToolFlags.Flags {
 const listTools = Effect.fn("Run.listTools")(function*(flags: Flags) {
   const { tools } = yield* Delegate
   if (tools.length === 0) {
-    return yield* Failure.toStart({
-      message: flags.allow.length + flags.deny.length > 0
-        ? "--allow and --deny leave no tools"
-        : "there are no tools; --mcp and --config bring some"
-    })
+    return yield* Failure.toStart(
+      flags.allow.length + flags.deny.length > 0
+        ? text`--allow and --deny leave no tools`
+        : text`there are no tools; --mcp and --config bring some`
+    )
   }
-  yield* Output.print(flags.json ? ListTools.json(tools) : ListTools.render(tools))
+  yield* Printer.print(flags.json ? ListTools.json(tools) : ListTools.render(tools))
 }, (effect, flags) => Effect.provide(effect, ToolFlags.layer(flags)))
 
 const execute = Effect.fn("Run.execute")(function*(source: Source.Source, flags: Flags) {
-  const { language, text } = source
   const session = yield* Runtime.SessionRuntime
-  const event = yield* Execute.execute({ toolCallId: "run", source: text, language }, {
+  const event = yield* Execute.execute({ toolCallId: "run", source: source.text, language: source.language }, {
     yieldAfter: Option.getOrUndefined(flags.yieldAfter),
     once: flags.once
   })
@@ -79,19 +79,19 @@ const run = Effect.fn("Run.run")(function*(file: string, flags: Flags) {
   switch (event._tag) {
     case "Yielded":
       return yield* new Failure.Failure({
-        text: "the cell is ended at its first yield, as --once asks",
+        text: text`the cell is ended at its first yield, as --once asks`,
         status: Failure.status.yielded
       })
     case "Terminated":
-      return yield* Failure.toCell({ message: "the cell waits for something that can never come" })
+      return yield* Failure.toCell(text`the cell waits for something that can never come`)
     case "Completed":
       if (event.error !== undefined) {
-        return yield* Failure.toCell({ message: Render.failure(source, event.error) })
+        return yield* Failure.toCell(Render.failure(source, event.error))
       }
   }
 })
 
-const badUsage = (message: string) => Failure.toStart({ message: `${message}\nTry effect-code-mode run --help` })
+const badUsage = (problem: Printable) => Failure.toStart(text`${problem}\nTry effect-code-mode run --help`)
 
 export const command = Command.make(
   "run",
@@ -127,13 +127,13 @@ export const command = Command.make(
       return yield* listTools(flags)
     }
     if (flags.once && Option.isNone(flags.yieldAfter)) {
-      return yield* badUsage("--once goes with --yield-after DURATION")
+      return yield* badUsage(text`--once goes with --yield-after DURATION`)
     }
     if (Option.isNone(file)) {
-      return yield* badUsage("Missing required argument: file")
+      return yield* badUsage(text`Missing required argument: file`)
     }
     return yield* run(file.value, flags)
-  }, Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.toStart))
+  }, Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.ofStart))
 ).pipe(
   Command.withDescription("Run JavaScript that calls the tools of MCP servers"),
   Command.withExamples([

@@ -11,7 +11,10 @@ import * as Schema from "effect/Schema"
 import { dirname } from "node:path"
 import * as AtomicFile from "./AtomicFile.ts"
 import * as Failure from "./Failure.ts"
+import * as InputFile from "./InputFile.ts"
+import * as Json from "./Json.ts"
 import * as PathFlag from "./PathFlag.ts"
+import { empty, foreign, type Printable, text } from "./terminal/Printable.ts"
 
 export const flag = PathFlag.make("session").pipe(
   Flag.withMetavar("FILE"),
@@ -25,10 +28,15 @@ export const Session = Schema.Struct({
   storedValues: Schema.Record(Schema.String, Schema.Json)
 })
 
-const SessionJson = Schema.fromJsonString(Session)
-const decode = Schema.decodeUnknownEffect(SessionJson)
+const decode = Schema.decodeUnknownEffect(Session)
 
 export type StoredValues = typeof Session.Type["storedValues"]
+
+/** More than the values of a session can take. */
+const maxBytes = 2 ** 28
+
+/** A stored value may have 127 levels, and stands two levels deep. */
+const maxNesting = 129
 
 /** What is longer has no indentation: with it, it could be many times as long. */
 const maxIndented = 2 ** 20
@@ -39,25 +47,32 @@ export const read = Effect.fn("SessionFile.read")(function*(file: Option.Option<
     return {}
   }
   const path = file.value
+  const label = text`--session ${foreign("session file that is read", path, "word")}`
   const fs = yield* FileSystem.FileSystem
-  const text = yield* fs.readFileString(path).pipe(
+  const content = yield* InputFile.read(path, { maxBytes, pipes: false }).pipe(
     // What a cell stores should not be lost for want of a folder.
     Effect.catchIf(
-      ({ reason }) => reason._tag === "NotFound",
-      () => Effect.as(fs.access(dirname(path), { writable: true }), undefined)
+      ({ isMissing }) => isMissing,
+      () =>
+        fs.access(dirname(path), { writable: true }).pipe(
+          Effect.mapError((error) => ({ text: Failure.ofFile(error) })),
+          Effect.as(undefined)
+        )
     ),
-    Effect.mapError((error) => Failure.toStart({ message: `--session ${path}: ${Failure.ofFile(error)}` }))
+    Effect.mapError(({ text: reason }) => Failure.toStart(text`${label}: ${reason}`))
   )
-  if (text === undefined) {
+  if (content === undefined) {
     return {}
   }
-  const { storedValues } = yield* decode(text).pipe(
-    Effect.mapError(() =>
-      Failure.toStart({
-        message: `--session ${path}: this is no session file, or a damaged one; move it away to begin a new session`
-      })
+  const damaged = (why: Printable) =>
+    Failure.toStart(
+      text`${label}: this is no session file, or a damaged one${why}; move it away to begin a new session`
     )
+  const json = yield* Effect.mapError(
+    Json.parse(content, maxNesting),
+    (problem) => damaged(problem.isTooDeep ? text` (${problem.text})` : empty)
   )
+  const { storedValues } = yield* Effect.mapError(decode(json), () => damaged(empty))
   return storedValues
 })
 
@@ -72,12 +87,8 @@ export const write = Effect.fn("SessionFile.write")(function*(file: Option.Optio
   if (Option.isNone(file)) {
     return
   }
-  const path = file.value
-  yield* AtomicFile.replace(path, `${toJson(storedValues)}\n`).pipe(
-    Effect.mapError((error) =>
-      Failure.toCell({
-        message: `effect-code-mode: --session ${path}: the stored values are not kept: ${Failure.ofFile(error)}`
-      })
-    )
+  const label = text`effect-code-mode: --session ${foreign("session file that is written", file.value, "word")}`
+  yield* AtomicFile.replace(file.value, `${toJson(storedValues)}\n`).pipe(
+    Effect.mapError((error) => Failure.toCell(text`${label}: the stored values are not kept: ${Failure.ofFile(error)}`))
   )
 })

@@ -9,6 +9,7 @@ import { matchesGlob } from "node:path"
 import { Delegate } from "../Delegate.ts"
 import * as Identifier from "../internal/Identifier.ts"
 import * as Failure from "./Failure.ts"
+import { foreign, text } from "./terminal/Printable.ts"
 
 export interface Choice {
   /** Without any, every tool is allowed. */
@@ -23,9 +24,9 @@ const narrowed = ({ allow, deny }: Choice) =>
     for (const [flag, globs] of [["--allow", allow], ["--deny", deny]] as const) {
       const idle = globs.find((glob) => !delegate.tools.some(matches([glob])))
       if (idle !== undefined) {
-        return yield* Failure.toStart({
-          message: `${flag} '${idle}' matches no tool; --list-tools without it shows their names`
-        })
+        return yield* Failure.toStart(
+          text`${flag} '${foreign("glob", idle, "word")}' matches no tool; --list-tools without it shows their names`
+        )
       }
     }
     const allowed = allow.length === 0 ? delegate.tools : delegate.tools.filter(matches(allow))

@@ -14,6 +14,7 @@ import * as DurationFlag from "./DurationFlag.ts"
 import * as PathFlag from "./PathFlag.ts"
 import * as Reporter from "./Reporter.ts"
 import * as ServerFlag from "./ServerFlag.ts"
+import { foreign, join, text } from "./terminal/Printable.ts"
 import * as ToolChoice from "./ToolChoice.ts"
 import * as ToolTimeout from "./ToolTimeout.ts"
 
@@ -49,7 +50,10 @@ const starting = <A, E, R>(names: ReadonlyArray<string>, self: Effect.Effect<A, 
     Effect.serviceOption(Reporter.Reporter),
     Option.match({
       onNone: () => self,
-      onSome: (reporter) => reporter.during(`starting ${names.join(", ")}`, self)
+      onSome: (reporter) => {
+        const servers = names.map((name) => foreign("server that starts", name, "prose"))
+        return reporter.during(text`starting ${join(servers, text`, `)}`, self)
+      }
     })
   )
 

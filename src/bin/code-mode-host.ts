@@ -5,38 +5,53 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
 import * as Host from "../Host.ts"
 import type { Isolate } from "../Isolate.ts"
 import * as V8 from "../isolate/V8.ts"
 import * as HostOptions from "./HostOptions.ts"
+import { foreign, text } from "./terminal/Printable.ts"
+import * as Printer from "./terminal/Printer.ts"
+
+/** Says where clients find the host. They need not listen. */
+const say = (path: string) =>
+  Effect.andThen(
+    Printer.ignoreClosedStreams,
+    Effect.ignore(Printer.print(text`unix://${foreign("socket", path, "output")}\n`))
+  )
 
 const serve = (
   { engine, host, logLevel, path }: HostOptions.Serve
 ): Effect.Effect<void, Host.ConnectionError | Host.ListenError> => {
   const serving: Effect.Effect<void, Host.ConnectionError | Host.ListenError, Isolate> = path === undefined
     ? Host.serveStdio(host)
-    : Host.serveUnix(path, { ...host, onListening: Console.log(`unix://${path}`) })
+    : Host.serveUnix(path, { ...host, onListening: say(path) })
   return serving.pipe(
     Effect.provide(V8.layer(engine)),
     Effect.provideService(References.MinimumLogLevel, logLevel)
   )
 }
 
+const printHelp = Effect.ignore(Printer.print(text`${foreign("help of the host", HostOptions.help, "output")}\n`))
+
 /** Gives the status of the process. */
-const program = HostOptions.parse(process.argv.slice(2)).pipe(
-  Effect.flatMap((command) => command._tag === "Help" ? Console.log(HostOptions.help) : serve(command)),
+const program = Printer.adoptProcess("code-mode-host").pipe(
+  Effect.andThen(HostOptions.parse(process.argv.slice(2))),
+  Effect.flatMap((command) => command._tag === "Help" ? printHelp : serve(command)),
   Effect.as(0),
   Effect.catch((error) =>
-    Effect.as(Console.error(`code-mode-host: ${error.message}`), error._tag === "UsageError" ? error.status : 1)
+    Effect.as(
+      Printer.tell(text`code-mode-host: ${foreign("error of the host", error.message, "quote")}`),
+      error._tag === "UsageError" ? error.status : 1
+    )
   ),
   Effect.tapDefect((defect) => Effect.logError("This is a bug", defect)),
   // Standard output is the protocol's.
-  Effect.provideService(Logger.LogToStderr, true)
+  Effect.provide([Printer.layer, Layer.succeed(Logger.LogToStderr, true)])
 )
 
 NodeRuntime.runMain(program, {

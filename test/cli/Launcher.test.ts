@@ -13,18 +13,20 @@ const write = (path: string, text: string) => {
 /**
  * A project with the launchers installed in it, and an entry point that tells what it was started with.
  */
-const project = Effect.acquireRelease(
-  Effect.sync(() => realpathSync(mkdtempSync(join(tmpdir(), "effect-code-mode-")))),
-  (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
-).pipe(Effect.map((folder) => {
-  const home = join(folder, "node_modules", "effect-code-mode")
-  const launcher = join(home, "bin", "effect-code-mode.js")
-  cpSync(join(root, "bin"), join(home, "bin"), { recursive: true })
-  write(join(home, "package.json"), JSON.stringify({ name: "effect-code-mode", type: "module" }))
-  const entry = join(home, "dist", "bundle", "effect-code-mode.cjs")
-  write(
-    entry,
-    `
+const projectIn = (name: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => realpathSync(mkdtempSync(join(tmpdir(), "effect-code-mode-")))),
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
+  ).pipe(Effect.map((parent) => {
+    const folder = join(parent, name)
+    const home = join(folder, "node_modules", "effect-code-mode")
+    const launcher = join(home, "bin", "effect-code-mode.js")
+    cpSync(join(root, "bin"), join(home, "bin"), { recursive: true })
+    write(join(home, "package.json"), JSON.stringify({ name: "effect-code-mode", type: "module" }))
+    const entry = join(home, "dist", "bundle", "effect-code-mode.cjs")
+    write(
+      entry,
+      `
       const [what, value] = process.argv.slice(2)
       if (what === "tell") {
         process.stdin.pipe(process.stdout)
@@ -39,33 +41,35 @@ const project = Effect.acquireRelease(
         console.log("ready")
       }
     `
-  )
-  const link = join(folder, "node_modules", ".bin", "effect-code-mode")
-  mkdirSync(join(link, ".."))
-  symlinkSync("../effect-code-mode/bin/effect-code-mode.js", link)
+    )
+    const link = join(folder, "node_modules", ".bin", "effect-code-mode")
+    mkdirSync(join(link, ".."), { recursive: true })
+    symlinkSync("../effect-code-mode/bin/effect-code-mode.js", link)
 
-  // Makes node say that it is old, which is all that the launcher knows of it.
-  const old = join(folder, "old.cjs")
-  write(old, "Object.defineProperty(process.versions, 'node', { value: '12.0.0' })")
+    // Makes node say that it is old, which is all that the launcher knows of it.
+    const old = join(folder, "old.cjs")
+    write(old, "Object.defineProperty(process.versions, 'node', { value: '12.0.0' })")
 
-  return {
-    entry,
-    launcher,
-    link,
-    installNode: (version: string) => {
-      const home = join(folder, "node_modules", "node")
-      write(join(home, "package.json"), JSON.stringify({ name: "node", version }))
-      mkdirSync(join(home, "bin"))
-      symlinkSync(process.execPath, join(home, "bin", "node"))
-    },
-    run: (path: string, args: ReadonlyArray<string>, options?: { readonly old?: boolean; readonly stdin?: string }) =>
-      start(process.execPath, [...options?.old === true ? ["--require", old] : [], path, ...args], {
-        cwd: tmpdir(),
-        env: {},
-        stdin: options?.stdin ?? ""
-      })
-  }
-}))
+    return {
+      entry,
+      launcher,
+      link,
+      installNode: (version: string) => {
+        const home = join(folder, "node_modules", "node")
+        write(join(home, "package.json"), JSON.stringify({ name: "node", version }))
+        mkdirSync(join(home, "bin"))
+        symlinkSync(process.execPath, join(home, "bin", "node"))
+      },
+      run: (path: string, args: ReadonlyArray<string>, options?: { readonly old?: boolean; readonly stdin?: string }) =>
+        start(process.execPath, [...options?.old === true ? ["--require", old] : [], path, ...args], {
+          cwd: tmpdir(),
+          env: {},
+          stdin: options?.stdin ?? ""
+        })
+    }
+  }))
+
+const project = projectIn("project")
 
 describe("the launcher", () => {
   for (const old of [false, true]) {
@@ -131,5 +135,17 @@ describe("the launcher", () => {
         stdout: "",
         stderr: `effect-code-mode: ${entry} is missing: run npm run build\n`
       })
+    }))
+
+  it.live("cannot be steered by where it is", () =>
+    Effect.gen(function*() {
+      const { entry, launcher, run } = yield* projectIn("a\u001b[2J\u009b2J\u202eb\nc")
+      rmSync(entry)
+      const { result } = yield* run(launcher, ["tell"])
+      const { stderr } = yield* result
+      assert.match(
+        stderr,
+        /^effect-code-mode: [\x20-\x7e]+\/a\\u001b\[2J\\u009b2J\\u202eb\\u000ac\/[\x20-\x7e]+: run npm run build\n$/
+      )
     }))
 })

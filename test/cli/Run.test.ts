@@ -177,7 +177,7 @@ describe("effect-code-mode run", () => {
       assert.strictEqual(
         stderr,
         "effect-code-mode: MCP server bad cannot be used: it exited with status 3; it last wrote:\n"
-          + "no configuration found\n"
+          + "  no configuration found\n"
       )
     }))
 

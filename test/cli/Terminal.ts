@@ -3,6 +3,7 @@
  * is written to it.
  */
 import headless from "@xterm/headless"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { spawnSync } from "node:child_process"
@@ -46,7 +47,11 @@ export const make = Effect.fnUntraced(function*(script: string, { columns = 60, 
   const terminal = new headless.Terminal({ cols: columns, rows, scrollback: 1000, allowProposedApi: true })
   yield* Effect.addFinalizer(() => Effect.sync(() => terminal.dispose()))
   const { child } = yield* start("script", ["-q", "-c", `sh '${file}'`, "/dev/null"], { keepOpen: true })
-  child.stdout.on("data", (text: string) => terminal.write(text))
+  let written = ""
+  child.stdout.on("data", (text: string) => {
+    written += text
+    terminal.write(text)
+  })
 
   const lines = (from: number) =>
     Array.from(
@@ -60,6 +65,8 @@ export const make = Effect.fnUntraced(function*(script: string, { columns = 60, 
 
   return {
     show,
+    /** Everything that was written to it, as it was. */
+    written: () => written,
     /** What can be seen, and what can be scrolled back to. */
     showAll: () => textOf(0),
     /** Whether any of what can be seen is dimmed, which is the one colour there is. */
@@ -76,11 +83,11 @@ export const make = Effect.fnUntraced(function*(script: string, { columns = 60, 
         terminal.resize(columns, rows)
         spawnSync("sh", ["-c", `${size(columns, rows)} < '${readFileSync(device, "utf8").trim()}'`])
       }),
-    until: (pattern: RegExp) =>
+    until: (pattern: RegExp, patience: Duration.Input = "15 seconds") =>
       Effect.sync(show).pipe(
         Effect.repeat({ until: (screen) => pattern.test(screen), schedule: Schedule.spaced("20 millis") }),
         Effect.timeoutOrElse({
-          duration: "15 seconds",
+          duration: patience,
           orElse: () => Effect.die(new Error(`the screen never showed ${pattern}:\n${show()}`))
         })
       )
