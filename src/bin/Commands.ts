@@ -50,8 +50,15 @@ const badUsage = (error: CliError.CliError) =>
     ? Effect.void
     : Effect.fail(new Failure.Failure({ text: empty, status: Failure.status.start }))
 
+/** What the parser says of paths takes one for granted. */
+const requireFolder = Effect.try({
+  try: () => process.cwd(),
+  catch: () => Failure.toStart(text`the working folder is gone`)
+})
+
 const program = Printer.adoptProcess("effect-code-mode").pipe(
   Effect.andThen(Printer.ignoreClosedStreams),
+  Effect.andThen(requireFolder),
   Effect.andThen(Command.run(command, { version: Package.version })),
   Effect.catchTag("OutputClosed", () => Effect.void),
   Effect.tapErrorTag("Failure", (failure) => isEmpty(failure.text) ? Effect.void : Printer.tell(failure.text)),

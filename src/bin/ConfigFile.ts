@@ -59,6 +59,9 @@ const decodeEntry = Effect.fnUntraced(function*(name: string, entry: object) {
       text`the environment variable ${foreign("variable that is not set", unset[0]!, "word")} is not set`
     )
   }
+  if (hasNul(config)) {
+    return yield* Effect.fail(text`it has a NUL character in it, which no command and no environment can have`)
+  }
   if (Predicate.hasProperty(config, "type") && config.type === "sse") {
     return yield* Effect.fail(
       text`type "sse" is the older transport; use the server's streamable HTTP endpoint, with type "http"`
@@ -72,6 +75,12 @@ const decodeEntry = Effect.fnUntraced(function*(name: string, entry: object) {
   )
   return { ...decoded, name }
 })
+
+/** Node takes none of it to the system. */
+const hasNul = (value: unknown): boolean =>
+  typeof value === "string"
+    ? value.includes("\0")
+    : Predicate.isObjectKeyword(value) && Object.entries(value).some((entry) => entry.some(hasNul))
 
 const isDisabled = (entry: object) => Predicate.hasProperty(entry, "disabled") && entry.disabled === true
 

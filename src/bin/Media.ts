@@ -52,9 +52,10 @@ const extensions: Readonly<Record<string, string>> = {
   "audio/mp4": "m4a"
 }
 
+/** Only what says that it is media has a name that programs go by, and a short one. */
 const extension = (mediaType: string) => {
   const known = mediaType.toLowerCase()
-  return extensions[known] ?? /^\w+\/(?<name>[a-z0-9]+)$/.exec(known)?.groups?.name ?? "bin"
+  return extensions[known] ?? /^(?:image|audio)\/(?<name>[a-z0-9]{1,16})[a-z0-9]*$/.exec(known)?.groups?.name ?? "bin"
 }
 
 /** Saves media to files of a folder: `image-1.png`, `audio-2.wav`, …, past those that are there. */
