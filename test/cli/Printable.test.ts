@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Printable from "effect-code-mode/bin/terminal/Printable"
+import * as Printer from "effect-code-mode/bin/terminal/Printer"
 import type { CellId } from "effect-code-mode/Protocol"
 import * as Duration from "effect/Duration"
 
@@ -161,6 +162,8 @@ describe("our text", () => {
     assert.strictEqual(String(text`a ${patterned}`), "a x\\u001b[2J")
     // @ts-expect-error: a path has a name of its own
     foreign(others, "", "word")
+    // @ts-expect-error: nothing else is printed
+    void (() => Printer.print("text"))
     // @ts-expect-error: nobody makes one
     void new Printable.Printable([])
   })
