@@ -22,18 +22,19 @@
  *
  * @since 0.1.0
  */
-import { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import { CallToolResultSchema } from "@modelcontextprotocol/sdk/types.js"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { Delegate } from "./Delegate.ts"
-import * as Package from "./internal/Package.ts"
+import type { NotStarted } from "./internal/ChildProcess.ts"
 import type { Connection } from "./mcp/Connection.ts"
 import * as HttpConnection from "./mcp/HttpConnection.ts"
+import * as LiveServer from "./mcp/LiveServer.ts"
 import * as Names from "./mcp/Names.ts"
+import type { Handlers } from "./mcp/Peer.ts"
+import * as Secrets from "./mcp/Secrets.ts"
 import * as ServerProcess from "./mcp/ServerProcess.ts"
 import { type ToolDefinition, ToolError } from "./Protocol.ts"
 
@@ -42,7 +43,8 @@ import { type ToolDefinition, ToolError } from "./Protocol.ts"
 // =============================================================================
 
 /**
- * A server that is started as a child process. It inherits the environment, with `env` on top.
+ * A server that is started as a child process. It inherits the environment, with `env` on top. What `secrets` lists is
+ * left out of every error and warning about the server.
  *
  * @category models
  * @since 0.1.0
@@ -52,7 +54,8 @@ export const StdioServer = Schema.Struct({
   command: Schema.NonEmptyString,
   args: Schema.optionalKey(Schema.Array(Schema.String)),
   env: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
-  cwd: Schema.optionalKey(Schema.String)
+  cwd: Schema.optionalKey(Schema.String),
+  secrets: Schema.optionalKey(Schema.Array(Schema.String))
 })
 
 /**
@@ -62,7 +65,8 @@ export const StdioServer = Schema.Struct({
 export type StdioServer = typeof StdioServer.Type
 
 /**
- * A server that runs already, and is reached by streamable HTTP. `headers` go with every request.
+ * A server that runs already, and is reached by streamable HTTP. `headers` go with every request. Their values, the query
+ * of the address and what `secrets` lists are left out of every error and warning about the server.
  *
  * @category models
  * @since 0.1.0
@@ -70,7 +74,8 @@ export type StdioServer = typeof StdioServer.Type
 export const HttpServer = Schema.Struct({
   name: Schema.optionalKey(Schema.String),
   url: Schema.String,
-  headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
+  headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
+  secrets: Schema.optionalKey(Schema.Array(Schema.String))
 })
 
 /**
@@ -104,7 +109,8 @@ export const ServerTool = Schema.Struct({
   title: Schema.optionalKey(Schema.NullOr(Schema.String)),
   description: Schema.optionalKey(Schema.NullOr(Schema.String)),
   inputSchema: Schema.optionalKey(Schema.Json),
-  outputSchema: Schema.optionalKey(Schema.Json)
+  outputSchema: Schema.optionalKey(Schema.Json),
+  annotations: Schema.optionalKey(Schema.JsonObject)
 })
 
 /**
@@ -114,7 +120,7 @@ export const ServerTool = Schema.Struct({
 export type ServerTool = typeof ServerTool.Type
 
 /**
- * A server that runs. The tools are those it had when it was connected.
+ * A server that runs. The tools are those that it last listed.
  *
  * @category models
  * @since 0.1.0
@@ -141,71 +147,41 @@ export class McpConnectError extends Schema.TaggedError<McpConnectError>("effect
   }
 ) {
   override get message() {
-    return withLastWords(`MCP server ${this.server} cannot be used: ${this.text}`, this.lastWords)
+    return LiveServer.withLastWords(`MCP server ${this.server} cannot be used: ${this.text}`, this.lastWords)
   }
 }
-
-const withLastWords = (text: string, lastWords: string) =>
-  lastWords === "" ? text : `${text}; it last wrote:\n${lastWords}`
 
 // =============================================================================
 // Servers
 // =============================================================================
 
-/** How long a server may take from its start to its list of tools. `npx` may have to download it first. */
-const startTimeout = "60 seconds"
-
-/** The longest that a timer can wait, 24 days: the client wants a limit for every request, and we have none. */
-const noTimeout = 2 ** 31 - 1
-
-/** Any object, which parsing leaves as it is. The schemas of results drop what they do not know. */
-const AnyObject = CallToolResultSchema.shape.structuredContent.unwrap()
-
-const ToolPage = Schema.Struct({
-  tools: Schema.Array(ServerTool),
-  nextCursor: Schema.optionalKey(Schema.NullOr(Schema.String))
-})
-
-const decodeToolPage = Schema.decodeUnknownEffect(ToolPage)
-
-const request = <A>(send: (options: { readonly signal: AbortSignal; readonly timeout: number }) => Promise<A>) =>
-  Effect.tryPromise({
-    try: (signal) => send({ signal, timeout: noTimeout }),
-    catch: (error) => error instanceof Error ? error.message : String(error)
-  })
-
-const listTools = Effect.fnUntraced(function*(client: Client) {
-  const tools: Array<ServerTool> = []
-  if (client.getServerCapabilities()?.tools === undefined) {
-    return tools
+const spawnFailure = ({ command, cwd }: StdioServer, { code, text }: NotStarted) => {
+  switch (code) {
+    case "ENOENT": {
+      const folder = cwd === undefined ? "" : ` or no folder ${cwd}`
+      return `there is no command ${command}${folder}: is it installed, and in the PATH?`
+    }
+    case "EACCES":
+      return `${command} may not be run: is it executable?`
+    case "E2BIG":
+      return "its arguments or its environment are too long"
+    case "ERR_INVALID_ARG_VALUE":
+      // Node's own text shows the value, which may be a secret.
+      return "its command, an argument, its folder or its environment has a null character"
+    default:
+      return text
   }
-  let cursor: string | undefined
-  do {
-    const params = cursor === undefined ? {} : { cursor }
-    const page = yield* request((options) => client.request({ method: "tools/list", params }, AnyObject, options))
-      .pipe(
-        Effect.flatMap(decodeToolPage),
-        Effect.mapError((error) => `it did not list its tools: ${typeof error === "string" ? error : error.message}`)
-      )
-    tools.push(...page.tools)
-    cursor = page.nextCursor ?? undefined
-  } while (cursor !== undefined)
-  return tools
-})
+}
 
-const spawnFailure = ({ command, cwd }: StdioServer, error: NodeJS.ErrnoException) =>
-  error.code === "ENOENT"
-    ? `there is no command ${command}${
-      cwd === undefined ? "" : ` or no folder ${cwd}`
-    }: is it installed, and in the PATH?`
-    : error.code === "EACCES"
-    ? `${command} may not be run: is it executable?`
-    : error.message
-
-const open = (config: ServerConfig): Effect.Effect<Connection, string, Scope.Scope> =>
+const open = (config: ServerConfig, handlers: Handlers): Effect.Effect<Connection, string, Scope.Scope> =>
   "url" in config
-    ? HttpConnection.make(config)
-    : Effect.mapError(ServerProcess.make(config), (error) => spawnFailure(config, error))
+    ? HttpConnection.make(config, handlers)
+    : Effect.mapError(
+      ServerProcess.make({ ...config, env: { ...process.env, ...config.env } }, handlers),
+      (error) => spawnFailure(config, error)
+    )
+
+const withoutQuery = (url: string) => url.replace(/[?#][^]*$/, "")
 
 /**
  * Starts or reaches a server, and learns its tools. The end of the scope is the end of the process, or of the HTTP
@@ -214,7 +190,9 @@ const open = (config: ServerConfig): Effect.Effect<Connection, string, Scope.Sco
  * **Details**
  *
  * A process that ignores the end of its input is told to terminate after 250 ms, and killed 500 ms later, with
- * everything it started.
+ * everything it started. One that died is started again by the next call: at once where it had lived for a minute, and
+ * after a pause that doubles up to 30 s otherwise. A session that the server has forgotten is opened anew, and the call
+ * that it refused is repeated.
  *
  * @category constructors
  * @since 0.1.0
@@ -222,42 +200,25 @@ const open = (config: ServerConfig): Effect.Effect<Connection, string, Scope.Sco
 export const connect: (
   config: ServerConfig
 ) => Effect.Effect<Server, McpConnectError, Scope.Scope> = Effect.fn("Mcp.connect")(function*(config) {
-  const address = "url" in config ? config.url : [config.command, ...config.args ?? []].join(" ")
+  const address = "url" in config ? withoutQuery(config.url) : [config.command, ...config.args ?? []].join(" ")
   const server = config.name ?? address
-  const connection = yield* open(config).pipe(
-    Effect.mapError((text) => new McpConnectError({ server, text, lastWords: "" }))
-  )
-  const client = new Client(Package)
-
-  const tools = yield* request((options) => client.connect(connection.transport, options)).pipe(
-    Effect.andThen(listTools(client)),
-    Effect.timeoutOrElse({
-      duration: startTimeout,
-      orElse: () => Effect.fail(`it was not ready within ${startTimeout}`)
-    }),
-    Effect.catch(Effect.fnUntraced(function*(text) {
-      return yield* new McpConnectError({
-        server,
-        text: connection.isOpen() ? text : yield* connection.ending,
-        lastWords: connection.lastWords()
-      })
-    }))
+  const hide = Secrets.hide(config)
+  const live = yield* LiveServer.make({
+    open: (handlers) => open(config, handlers),
+    warn: (text) => Effect.logWarning(`MCP server ${server}: ${hide(text)}`)
+  }).pipe(
+    Effect.mapError(({ lastWords, text }) =>
+      new McpConnectError({ server, text: hide(text), lastWords: hide(lastWords) })
+    )
   )
 
   return {
-    name: config.name ?? client.getServerVersion()?.name ?? address,
-    tools,
+    name: config.name ?? live.identity.name ?? address,
+    get tools() {
+      return live.tools()
+    },
     callTool: (name, input) =>
-      request((options) =>
-        client.request({ method: "tools/call", params: { name, arguments: input } }, AnyObject, options)
-      ).pipe(
-        Effect.map((result) => result as Schema.JsonObject),
-        Effect.catch(Effect.fnUntraced(function*(text) {
-          return yield* new ToolError({
-            text: connection.isOpen() ? text : withLastWords(yield* connection.ending, connection.lastWords())
-          })
-        }))
-      )
+      Effect.mapError(live.callTool(name, input), (text) => new ToolError({ text: hide(text) }))
   }
 })
 
@@ -295,60 +256,79 @@ const resultSchema = (structuredContent: Schema.Json | undefined): Schema.Json =
   required: ["content"]
 })
 
-const definition = (namespace: string, tool: ServerTool): ToolDefinition => ({
-  name: namespace + tool.name,
-  toolName: { name: tool.name, namespace },
-  description: tool.description ?? tool.title ?? "",
-  kind: "function",
-  ...(tool.inputSchema === undefined ? {} : { inputSchema: tool.inputSchema }),
-  outputSchema: resultSchema(tool.outputSchema)
-})
+const definition = (name: string, namespace: string, tool: ServerTool): ToolDefinition => {
+  const fullName = namespace + tool.name
+  const isRenamed = name !== Names.identifier(fullName)
+  const description = tool.description ?? tool.title ?? ""
+  const note = `(This is the server's tool ${JSON.stringify(tool.name)}, called ${name} as there is another ${
+    Names.identifier(fullName)
+  }.)`
+  return {
+    name: isRenamed ? name : fullName,
+    toolName: { name: tool.name, namespace },
+    description: isRenamed ? `${description}\n${note}`.trimStart() : description,
+    kind: "function",
+    ...(tool.inputSchema === undefined ? {} : { inputSchema: tool.inputSchema }),
+    outputSchema: resultSchema(tool.outputSchema)
+  }
+}
+
+/** The tools of servers as a cell sees them. */
+const definitions = (
+  servers: ReadonlyArray<{ readonly namespace: string; readonly server: Server }>
+): ReadonlyArray<ToolDefinition> => {
+  const tools = servers.flatMap(({ namespace, server }) => server.tools.map((tool) => ({ namespace, tool })))
+  const names = Names.distinct(tools.map(({ namespace, tool }) => namespace + tool.name))
+  return tools.map(({ namespace, tool }, index) => definition(names[index]!, namespace, tool))
+}
 
 /**
  * A delegate whose tools are those of the given servers, which may be connected in any way. Notifications are dropped.
  *
  * **Details**
  *
- * A tool's name is `mcp__SERVER__TOOL`. Where two servers have one name, the second is `SERVER_2`. Where two tools
- * have one name, the first keeps it, and the other is left out with a warning.
+ * A tool's name is `mcp__SERVER__TOOL`, with `_` for what cannot stand in an identifier. Where two servers have one name,
+ * the second is `SERVER_2`. Where two tools have one name, one that needed no `_` keeps it, and the other is `TOOL_2`,
+ * which its description says. `tools` are those that the servers last listed.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function*(servers: ReadonlyArray<Server>) {
-  const byNamespace = new Map<string, Server>()
-  const tools = new Map<string, ToolDefinition>()
-  const names = Names.distinct(servers.map((server) => server.name))
-  for (const [index, server] of servers.entries()) {
-    const name = names[index]!
-    const namespace = Names.namespace(name)
-    byNamespace.set(namespace, { ...server, name })
-    for (const tool of server.tools) {
-      const key = Names.identifier(namespace + tool.name)
-      if (tools.has(key)) {
-        yield* Effect.logWarning(`${namespace}${tool.name} is left out: there already is a tool named ${key}`)
-      } else {
-        tools.set(key, definition(namespace, tool))
-      }
-    }
-  }
-  return Delegate.of({
-    tools: Array.from(tools.values()),
-    invokeTool: ({ input = {}, toolName }) => {
-      const fullName = `${toolName.namespace ?? ""}${toolName.name}`
-      const server = byNamespace.get(toolName.namespace ?? "")
-      return server === undefined
-        ? Effect.fail(new ToolError({ text: `unknown tool ${fullName}` }))
-        : isJsonObject(input)
-        ? Effect.mapError(
-          server.callTool(toolName.name, input),
-          ({ text }) => new ToolError({ text: `MCP server ${server.name}: ${text}` })
-        )
-        : Effect.fail(new ToolError({ text: `${fullName} takes an object as its argument` }))
-    },
-    notify: () => Effect.void
+export const make = (servers: ReadonlyArray<Server>): Effect.Effect<Delegate["Service"]> =>
+  Effect.sync(() => {
+    const names = Names.distinct(servers.map((server) => server.name))
+    const named = servers.map((server, index) => ({
+      server,
+      name: names[index]!,
+      namespace: Names.namespace(names[index]!)
+    }))
+    const byNamespace = new Map(named.map((each) => [each.namespace, each]))
+    let listed: ReadonlyArray<ReadonlyArray<ServerTool>> = []
+    let tools: ReadonlyArray<ToolDefinition> = []
+    return Delegate.of({
+      get tools() {
+        const now = servers.map((server) => server.tools)
+        if (now.some((list, index) => list !== listed[index])) {
+          listed = now
+          tools = definitions(named)
+        }
+        return tools
+      },
+      invokeTool: ({ input = {}, toolName }) => {
+        const fullName = `${toolName.namespace ?? ""}${toolName.name}`
+        const found = byNamespace.get(toolName.namespace ?? "")
+        return found === undefined
+          ? Effect.fail(new ToolError({ text: `unknown tool ${fullName}` }))
+          : isJsonObject(input)
+          ? Effect.mapError(
+            found.server.callTool(toolName.name, input),
+            ({ text }) => new ToolError({ text: `MCP server ${found.name}: ${text}` })
+          )
+          : Effect.fail(new ToolError({ text: `${fullName} takes an object as its argument` }))
+      },
+      notify: () => Effect.void
+    })
   })
-})
 
 /**
  * A host whose tools are those of the given servers. They start in parallel, and end with the layer.

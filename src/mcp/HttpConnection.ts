@@ -3,197 +3,425 @@
  *
  * **Details**
  *
- * The SDK's transport leaves a request without an answer where the server is lost in the middle of one. Here it gets
- * an error: when the stream that was to carry the answer ends and cannot be taken up again, and when the server cannot
- * be reached any more.
+ * The answer to a request comes by that request's own response: as its body, or as an event of it. A stream of events
+ * that breaks off is taken up again where its events have ids. A second stream is there for what the server says by
+ * itself, where the server has it.
  *
  * @internal
  */
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
-import type { FetchLike, Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { isJSONRPCRequest, type JSONRPCMessage, type RequestId } from "@modelcontextprotocol/sdk/types.js"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Sse from "effect/encoding/Sse"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { STATUS_CODES } from "node:http"
 import type { Connection } from "./Connection.ts"
+import { type Failure, Refused, Unanswered, unanswered } from "./Failure.ts"
+import * as JsonRpc from "./JsonRpc.ts"
+import * as Limits from "./Limits.ts"
+import * as Peer from "./Peer.ts"
 
 export interface Address {
   readonly url: string
   readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
-/** How long the server may take to hear that the session is over. */
-const farewell = "500 millis"
+type Response = HttpClientResponse.HttpClientResponse
 
-/** How long the end of a stream waits for what came before it to be read. */
-const settle = "100 millis"
+const maxRedirects = 5
+const permanent: ReadonlySet<number> = new Set([301, 308])
+const redirects: ReadonlySet<number> = new Set([...permanent, 302, 307])
 
-const maxErrorText = 300
+const defaultRetry = 1000
 
 // =============================================================================
-// Errors
+// Addresses
 // =============================================================================
 
-const unreachable = (url: string, error: unknown): Error => {
-  const cause = Predicate.hasProperty(error, "cause") ? error.cause : undefined
-  const detail = Predicate.hasProperty(cause, "code") ? String(cause.code) : String(cause ?? error)
-  return new Error(`${url} cannot be reached (${detail}): is the server running?`)
+/** An address as errors may show it: without what may be a secret. */
+const shown = (url: URL) => `${url.origin}${url.pathname}`
+
+const headerName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/** The value is not told: it may be a secret. */
+const checkHeaders = (headers: Readonly<Record<string, string>>): string | undefined => {
+  for (const [name, value] of Object.entries(headers)) {
+    if (!headerName.test(name)) {
+      return `${JSON.stringify(JsonRpc.excerpt(name))} is no name of a header`
+    }
+    if (!headerValue.test(value.trim())) {
+      return `the value of the header ${name} has characters that no header can have, such as a line break`
+    }
+  }
 }
 
-const refused = (url: string, { status, statusText }: Response, text: string): Error => {
-  const body = text.replace(/<[^>]*>/g, " ").replace(/\s+/g, " ").trim().slice(0, maxErrorText)
-  const answer = `${url} answered ${status} ${statusText}${body === "" ? "" : `: ${body}`}`
-  return new Error(
-    status === 401 || status === 403
-      ? `${answer}; it may want an Authorization header, which a config file can give under "headers"`
-      : status === 404
-      ? `${answer}; is this the path of its MCP endpoint?`
-      : answer
+// =============================================================================
+// Bodies
+// =============================================================================
+
+/** What is known of a stream of events. */
+interface EventStream {
+  /** The request whose response it is. */
+  readonly inReplyTo: number | undefined
+  lastEventId: string | undefined
+  /** The pause before it is taken up again, in milliseconds. */
+  retry: number
+  /** What came by it and was no answer. */
+  odd: string | undefined
+}
+
+const eventStream = (inReplyTo: number | undefined): EventStream => ({
+  inReplyTo,
+  lastEventId: undefined,
+  retry: defaultRetry,
+  odd: undefined
+})
+
+const mediaType = (response: Response) =>
+  (response.headers["content-type"] ?? "").split(";", 1)[0]!.trim().toLowerCase()
+
+const isEventStream = (response: Response) =>
+  response.status >= 200 && response.status < 300 && mediaType(response) === "text/event-stream"
+
+/** What lies at the bottom of a failed request, in few words. */
+const reasonOf = (error: unknown): string => {
+  let cause = error
+  for (let depth = 0; depth < 8; depth++) {
+    if (Predicate.hasProperty(cause, "code") && typeof cause.code === "string") {
+      return cause.code
+    }
+    const next = Predicate.hasProperty(cause, "cause") && cause.cause !== undefined
+      ? cause.cause
+      : Predicate.hasProperty(cause, "reason")
+      ? cause.reason
+      : undefined
+    if (next === undefined) {
+      break
+    }
+    cause = next
+  }
+  return cause instanceof Error ? cause.message : String(cause)
+}
+
+const tooLong = unanswered(
+  `its answer is longer than ${Limits.maxMessageBytes / 1024 / 1024} MiB, which is the most that a message may have`
+)
+
+const textOf = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8")
+
+const readText = (response: Response) =>
+  response.stream.pipe(
+    Stream.mapError((error) => unanswered(`the connection broke before the answer was complete (${reasonOf(error)})`)),
+    Stream.limitBytes(Limits.maxMessageBytes, () => Stream.fail(tooLong)),
+    Stream.mkUint8Array,
+    Effect.map(textOf)
+  )
+
+/** The beginning of the body of an error. */
+const readExcerpt = (response: Response) => {
+  let length = 0
+  return response.stream.pipe(
+    Stream.takeUntil((chunk) => (length += chunk.length) >= Limits.maxErrorText),
+    Stream.mkUint8Array,
+    Effect.map((bytes) => textOf(bytes.subarray(0, Limits.maxErrorText))),
+    Effect.timeoutOrElse({ duration: Limits.grace, orElse: () => Effect.succeed("") }),
+    Effect.catch(() => Effect.succeed(""))
   )
 }
 
-// =============================================================================
-// Streams
-// =============================================================================
+const withoutTags = (text: string) => JsonRpc.excerpt(text.replace(/<[^>]*>/g, " "))
 
-/** An event with an id is a place from which the transport takes a broken stream up again. */
-const resumable = /^id:/m
+/** For these, what to do says more than what the server does. */
+const advised: ReadonlySet<number> = new Set([401, 403, 404])
 
-/** The response; and where it is a stream of events, a word when that has ended, in whatever way. */
-const watch = (response: Response, onEnd: (canResume: boolean) => void): Response => {
-  const type = response.headers.get("content-type") ?? ""
-  if (response.body === null || !type.startsWith("text/event-stream")) {
-    return response
-  }
-  const reader = response.body.getReader()
-  let canResume = false
-  const body = new ReadableStream<Uint8Array>({
-    pull: (controller) =>
-      reader.read().then(
-        ({ done, value }) => {
-          if (done) {
-            controller.close()
-            return onEnd(canResume)
-          }
-          canResume ||= resumable.test(Buffer.from(value).toString("latin1"))
-          controller.enqueue(value)
-        },
-        (error) => {
-          controller.error(error)
-          onEnd(canResume)
-        }
-      ),
-    cancel: (reason) => reader.cancel(reason)
-  })
-  return new Response(body, response)
-}
-
-const requestOf = (body: unknown): RequestId | undefined => {
-  const message: unknown = typeof body === "string" ? JSON.parse(body) : undefined
-  return isJSONRPCRequest(message) ? message.id : undefined
-}
+const advice = (status: number, retryAfter: string | undefined): string =>
+  status === 401 || status === 403
+    ? "; it may want an Authorization header, which a config file can give under \"headers\""
+    : status === 404
+    ? "; is this the path of its MCP endpoint?"
+    : retryAfter !== undefined
+    ? `; it asks to wait ${/^\d+$/.test(retryAfter) ? `${retryAfter} s` : `until ${JsonRpc.excerpt(retryAfter)}`}`
+    : ""
 
 // =============================================================================
 // The connection
 // =============================================================================
 
 /** Opens a connection; the end of the scope is the end of its session. */
-export const make: (address: Address) => Effect.Effect<Connection, string, Scope.Scope> = Effect.fnUntraced(
-  function*(address) {
-    const url = yield* Effect.try({
+export const make: (
+  address: Address,
+  handlers: Peer.Handlers
+) => Effect.Effect<Connection, string, Scope.Scope> = Effect.fnUntraced(
+  function*(address, handlers) {
+    const parsed = yield* Effect.try({
       try: () => new URL(address.url),
-      catch: () => `${address.url} is no URL`
+      catch: () => `${JsonRpc.excerpt(address.url)} is no URL`
     })
-    if (!/^https?:$/.test(url.protocol)) {
-      return yield* Effect.fail(`${address.url} is no URL of http or https`)
+    if (!/^https?:$/.test(parsed.protocol)) {
+      return yield* Effect.fail(`${JsonRpc.excerpt(address.url)} is no URL of http or https`)
     }
-    const runFork = Effect.runForkWith(yield* Effect.context<never>())
-    const pending = new Set<RequestId>()
+    const ownHeaders = address.headers ?? {}
+    const problem = checkHeaders(ownHeaders)
+    if (problem !== undefined) {
+      return yield* Effect.fail(problem)
+    }
+    const client = HttpClient.withScope(yield* HttpClient.HttpClient).pipe(
+      HttpClient.transformResponse((response) =>
+        response.pipe(
+          Effect.provideService(HttpClient.TracerPropagationEnabled, false),
+          Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" })
+        )
+      )
+    )
+    const scope = yield* Effect.scope
+    let url = parsed
+    let session: string | undefined
+    let version: string | undefined
+    /** Done once the server says nothing by itself, or nobody listens any more. */
+    const unheard = Deferred.makeUnsafe<void>()
 
-    const fail = (ids: Iterable<RequestId>, message: string) => {
-      for (const id of ids) {
-        if (pending.delete(id)) {
-          transport.onmessage?.({ jsonrpc: "2.0", id, error: { code: -32000, message } })
+    const headers = (extra: Record<string, string> = {}) => ({
+      ...ownHeaders,
+      accept: "application/json, text/event-stream",
+      ...(version === undefined ? {} : { "mcp-protocol-version": version }),
+      ...(session === undefined ? {} : { "mcp-session-id": session }),
+      ...extra
+    })
+
+    const unreachable = (error: unknown) =>
+      unanswered(`${shown(url)} cannot be reached (${reasonOf(error)}): is the server running?`)
+
+    /** Sends a request, and goes after redirects that stay with the server: another one must not see our headers. */
+    const execute = Effect.fnUntraced(function*(request: HttpClientRequest.HttpClientRequest) {
+      let at = url
+      for (let hops = 0; hops <= maxRedirects; hops++) {
+        const response = yield* client.execute(HttpClientRequest.setUrl(request, at)).pipe(Effect.mapError(unreachable))
+        const { location } = response.headers
+        if (!redirects.has(response.status) || location === undefined) {
+          return response
+        }
+        const target = URL.canParse(location, at.href) ? new URL(location, at) : undefined
+        if (target?.origin !== url.origin) {
+          const where = target === undefined || target.origin === "null" ? "what is no address" : shown(target)
+          return yield* unanswered(`${shown(at)} sends us on to ${where}: if that is right, use that address`)
+        }
+        at = target
+        if (permanent.has(response.status)) {
+          url = target
         }
       }
-    }
+      return yield* unanswered(`${shown(url)} sends us on and on`)
+    })
 
-    const onStreamEnd = (id: RequestId, canResume: boolean) => {
-      if (!canResume && pending.has(id)) {
-        runFork(Effect.andThen(
-          Effect.sleep(settle),
-          Effect.sync(() => fail([id], `${url.origin} ended the connection before it had answered`))
-        ))
+    const isExpired = (status: number, text: string) =>
+      session !== undefined && (status === 404 || status === 400 && /session/i.test(text))
+
+    const answered = (status: number) => `${shown(url)} answered ${status} ${STATUS_CODES[status] ?? ""}`.trimEnd()
+
+    /** What an answer with a status of failure means. */
+    const refused = Effect.fnUntraced(function*(response: Response): Effect.fn.Return<never, Failure> {
+      const { status } = response
+      const text = yield* readExcerpt(response)
+      const body = withoutTags(text)
+      const said = `${answered(status)}${body === "" ? "" : `: ${body}`}`
+      if (isExpired(status, text)) {
+        return yield* new Unanswered({ text: `its session has expired: ${said}`, connection: "expired" })
       }
-    }
+      const value = JsonRpc.parse(text)
+      const message = Predicate.hasProperty(value, "jsonrpc") ? JsonRpc.fromValue(value) : undefined
+      if (message?._tag === "Answer" && message.outcome._tag === "Error" && !advised.has(status)) {
+        const { outcome } = message
+        return yield* new Refused({ code: outcome.code, text: JsonRpc.errorText(outcome), data: outcome.data })
+      }
+      return yield* unanswered(`${said}${advice(status, response.headers["retry-after"])}`)
+    })
 
-    const send: FetchLike = (to, init) =>
-      globalThis.fetch(to, init).then(
-        (response) => {
-          if (init?.method !== "POST") {
-            return response
+    // -------------------------------------------------------------------------
+    // Streams of events
+    // -------------------------------------------------------------------------
+
+    const silent = (duration: string) => `nothing was heard from ${url.origin} for ${duration}`
+
+    /** Takes the events of a stream to its end, in whatever way it ends. */
+    const readEvents = (response: Response, stream: EventStream, silence?: string) =>
+      Effect.suspend(() => {
+        const events: Array<Sse.AnyEvent> = []
+        const parser = Sse.makeParser((event) => {
+          events.push(event)
+        }, { maxEventSize: Limits.maxMessageBytes })
+        const take = (event: Sse.AnyEvent) => {
+          stream.lastEventId = event._tag === "Retry"
+            ? event.lastEventId ?? stream.lastEventId
+            : event.id ?? stream.lastEventId
+          if (event._tag === "Retry") {
+            stream.retry = Math.min(Math.max(Duration.toMillis(event.duration), Limits.minRetry), Limits.maxRetry)
+            return Effect.void
           }
-          if (response.status >= 400) {
-            return response.text().then((text) => {
-              throw refused(address.url, response, text)
-            })
-          }
-          const id = requestOf(init.body)
-          return id === undefined ? response : watch(response, (canResume) => onStreamEnd(id, canResume))
-        },
-        (error) => {
-          throw init?.signal?.aborted === true ? error : unreachable(address.url, error)
+          return event.data === "" ? Effect.void : receive(event.data, stream)
         }
+        const bytes = silence === undefined
+          ? response.stream
+          : response.stream.pipe(Stream.timeoutOrElse({
+            duration: silence as Duration.Input,
+            orElse: () => Stream.fail(unanswered(silent(silence)))
+          }))
+        return bytes.pipe(
+          Stream.decodeText(),
+          Stream.runForEach((chunk) => {
+            const isTooLong = parser.feed(chunk) !== undefined
+            return Effect.forEach(events.splice(0), take, { discard: true }).pipe(
+              Effect.andThen(isTooLong ? tooLong : Effect.void)
+            )
+          }),
+          Effect.catch((error) => error instanceof Unanswered ? Effect.fail(error) : Effect.void)
+        )
+      })
+
+    const openStream = ({ lastEventId }: EventStream) =>
+      execute(
+        HttpClientRequest.get(url).pipe(HttpClientRequest.setHeaders(headers({
+          accept: "text/event-stream",
+          ...(lastEventId === undefined ? {} : { "last-event-id": lastEventId })
+        })))
       )
 
-    const http = yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        new StreamableHTTPClientTransport(url, {
-          fetch: send,
-          ...(address.headers === undefined ? {} : { requestInit: { headers: address.headers } })
-        })
-      ),
-      (http) =>
-        Effect.tryPromise(() => http.terminateSession()).pipe(
-          Effect.timeoutOption(farewell),
-          Effect.ignore,
-          Effect.andThen(Effect.promise(() => http.close()))
+    /** Takes up the stream of a request again, until there is an answer or there can be none. */
+    const resume = Effect.fnUntraced(function*(id: number, stream: EventStream) {
+      const broke = `${url.origin} ended the connection before it had answered`
+      let attempts = 0
+      while (peer.isPending(id)) {
+        const before = stream.lastEventId
+        if (before === undefined || attempts === Limits.maxResumptions) {
+          return yield* stream.odd === undefined ? unanswered(broke) : unanswered(stream.odd)
+        }
+        yield* Effect.sleep(stream.retry)
+        const response = yield* Effect.option(openStream(stream)).pipe(
+          Effect.timeoutOrElse({ duration: Limits.maxSilence, orElse: () => unanswered(silent(Limits.maxSilence)) })
+        )
+        if (Option.isSome(response)) {
+          const { status } = response.value
+          if (!isEventStream(response.value)) {
+            return yield* unanswered(`${broke}, and does not take it up again: it answered ${status} to that`)
+          }
+          yield* readEvents(response.value, stream, Limits.maxSilence)
+        } else if (attempts + 1 === Limits.maxResumptions) {
+          return yield* unanswered(`${url.origin} cannot be reached any more`)
+        }
+        attempts = stream.lastEventId === before ? attempts + 1 : 0
+      }
+    })
+
+    // -------------------------------------------------------------------------
+    // Requests
+    // -------------------------------------------------------------------------
+
+    /** What is wrong with something that came by a response and is no answer to its request. */
+    const oddity = (text: string, value: unknown) => {
+      const message = JsonRpc.fromValue(value)
+      return value === undefined
+        ? `${shown(url)} answered with what is no JSON: ${withoutTags(text)}`
+        : message?._tag === "Answer"
+        ? `${shown(url)} answered another request than ours: ${message.id}`
+        : `${shown(url)} answered with what is no answer: ${JsonRpc.excerpt(text)}`
+    }
+
+    /** Takes a text that came by a stream, and notes what is wrong with it. */
+    const receive = (text: string, stream: EventStream) =>
+      Effect.suspend(() => {
+        const value = JsonRpc.parse(text)
+        const message = JsonRpc.fromValue(value)
+        return peer.receive(value, stream.inReplyTo).pipe(Effect.andThen(Effect.sync(() => {
+          if (message === undefined || message._tag === "Answer") {
+            stream.odd = oddity(text, value)
+          }
+        })))
+      })
+
+    const post = (line: string) =>
+      execute(
+        HttpClientRequest.post(url).pipe(
+          HttpClientRequest.setHeaders(headers()),
+          HttpClientRequest.bodyText(line, "application/json")
+        )
+      )
+
+    const exchange = Effect.fnUntraced(function*(
+      line: string,
+      id: number | undefined
+    ): Effect.fn.Return<void, Failure, Scope.Scope> {
+      const response = yield* post(line)
+      const { status } = response
+      if (status < 200 || status >= 300) {
+        return yield* refused(response)
+      }
+      session = response.headers["mcp-session-id"] ?? session
+      if (id === undefined) {
+        return
+      }
+      const stream = eventStream(id)
+      if (isEventStream(response)) {
+        yield* readEvents(response, stream)
+        return yield* resume(id, stream)
+      }
+      const text = status === 202 || status === 204 ? "" : yield* readText(response)
+      if (text.trim() !== "") {
+        yield* receive(text, stream)
+      } else {
+        yield* Effect.raceFirst(Effect.sleep(Limits.answerElsewhere), Deferred.await(unheard))
+      }
+      if (peer.isPending(id)) {
+        return yield* unanswered(stream.odd ?? `${answered(status)} and nothing more`)
+      }
+    }, Effect.scoped)
+
+    const peer: Peer.Peer = yield* Peer.make({ send: exchange }, handlers)
+
+    yield* Effect.addFinalizer(() =>
+      session === undefined
+        ? Effect.void
+        : client.execute(HttpClientRequest.delete(url).pipe(HttpClientRequest.setHeaders(headers()))).pipe(
+          Effect.scoped,
+          Effect.timeoutOption(Limits.farewell),
+          Effect.ignore
         )
     )
 
-    const transport: Transport = {
-      start: () => {
-        Object.assign(http, {
-          onmessage: (message: JSONRPCMessage) => {
-            if (!("method" in message) && message.id !== undefined) {
-              pending.delete(message.id)
-            }
-            transport.onmessage?.(message)
-          },
-          onerror: ({ message }: Error) => {
-            // The transport's own word for having given up.
-            if (message.startsWith("Maximum reconnection attempts")) {
-              fail(pending, `${url.origin} cannot be reached any more`)
-            }
-          }
-        })
-        return http.start()
-      },
-      send: (message) => {
-        if (isJSONRPCRequest(message)) {
-          pending.add(message.id)
+    /** Hears what the server says by itself, until it refuses that. */
+    const listen = Effect.gen(function*() {
+      const stream = eventStream(undefined)
+      for (let pause = defaultRetry;; pause = Math.min(pause * 2, Limits.maxRetry)) {
+        const goesOn = yield* Effect.option(openStream(stream)).pipe(
+          Effect.flatMap(Option.match({
+            onNone: () => Effect.succeed(true),
+            onSome: (response) =>
+              isEventStream(response) ? Effect.isSuccess(readEvents(response, stream)) : Effect.succeed(false)
+          })),
+          Effect.scoped
+        )
+        if (!goesOn) {
+          return
         }
-        return http.send(message)
-      },
-      setProtocolVersion: (version) => http.setProtocolVersion(version),
-      close: () => http.close()
-    }
+        yield* Effect.sleep(Math.max(pause, stream.retry))
+      }
+    }).pipe(Effect.ensuring(Deferred.succeed(unheard, undefined)))
 
     return {
-      transport,
-      isOpen: () => true,
+      peer,
       lastWords: () => "",
-      ending: Effect.succeed("it is gone")
+      established: Effect.fnUntraced(function*(negotiated) {
+        version = negotiated
+        yield* Effect.forkIn(listen, scope)
+      })
     }
-  }
+  },
+  Effect.provide(FetchHttpClient.layer)
 )

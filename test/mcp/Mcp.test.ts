@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -62,11 +61,7 @@ const serverLog = Effect.acquireRelease(
 describe("Mcp", () => {
   it.live("lists the tools of all pages, as a cell will see them", () =>
     Effect.gen(function*() {
-      const warnings: Array<unknown> = []
-      const { tools } = yield* Layer.build(Mcp.layer([fake({ args: ["--pages", "4", "--twins"] })])).pipe(
-        Effect.map(Context.get(Delegate.Delegate)),
-        Effect.provide(Logger.layer([Logger.make(({ message }) => warnings.push(message))]))
-      )
+      const { tools } = yield* delegate(fake({ args: ["--pages", "4"] }))
       assert.deepStrictEqual(
         tools.map(({ name }) => name.replace("mcp__fake_server__", "")),
         ["add", "say-it", "where", "complain", "refuse", "malformed", "wait", "meet", "die", "hang_up", "big"]
@@ -93,7 +88,35 @@ describe("Mcp", () => {
         }
       })
       assert.strictEqual(tools[1]?.description, "Says it")
-      assert.match(String(warnings[0]), /mcp__fake_server__say_it is left out/)
+    }))
+
+  it.live("tells tools apart whose names come out alike; an exact name stays", () =>
+    Effect.gen(function*() {
+      const self = yield* delegate(fake({ args: ["--twins"] }))
+      const twins = self.tools.filter(({ name }) => /say[-_]it/.test(name))
+      assert.deepStrictEqual(twins.map(({ description, name, toolName }) => [name, toolName.name, description]), [
+        [
+          "mcp__fake_server__say_it_2",
+          "say-it",
+          "Says it\n(This is the server's tool \"say-it\", called mcp__fake_server__say_it_2 as there is another " +
+          "mcp__fake_server__say_it.)"
+        ],
+        ["mcp__fake_server__say_it", "say_it", ""]
+      ])
+      const said = yield* call(self, "fake_server", "say-it", { it: "hello" })
+      assert.deepStrictEqual(said, { content: [{ type: "text", text: "hello" }] })
+    }))
+
+  it.effect("tells tools of several servers apart whose names come out alike", () =>
+    Effect.gen(function*() {
+      const server = (name: string, ...tools: ReadonlyArray<string>): Mcp.Server => ({
+        name,
+        tools: tools.map((name) => ({ name })),
+        callTool: (tool) => Effect.succeed({ content: [], from: `${name} ${tool}` })
+      })
+      const self = yield* Mcp.make([server("a", "b__c", "d"), server("a__b", "c")])
+      assert.deepStrictEqual(self.tools.map(({ name }) => name), ["mcp__a__b__c", "mcp__a__d", "mcp__a__b__c_2"])
+      assert.deepStrictEqual(yield* call(self, "a__b", "c"), { content: [], from: "a__b c" })
     }))
 
   it.live("gives the whole result", () =>
@@ -127,7 +150,7 @@ describe("Mcp", () => {
       assert.strictEqual(yield* failure("refuse"), "MCP server fussy: MCP error -32602: not like this")
       assert.strictEqual(
         yield* failure("malformed"),
-        "MCP server fussy: MCP error -32603: the response is malformed"
+        "MCP server fussy: its answer is no result: not an object"
       )
       assert.strictEqual(yield* failure("add", "1 + 2"), "mcp__fussy__add takes an object as its argument")
       assert.strictEqual(
@@ -186,7 +209,6 @@ describe("Mcp", () => {
       const text = "MCP server frail: it exited with status 7; it last wrote:\nthe disk is on fire"
       assert.strictEqual(waiting.text, text)
       assert.strictEqual(dying.text, text)
-      assert.strictEqual((yield* Effect.flip(call(self, "frail", "add"))).text, text)
     }))
 
   it.live("notices a server that hangs up and lives on", () =>

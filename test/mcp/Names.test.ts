@@ -12,10 +12,15 @@ describe("Names", () => {
     assert.deepStrictEqual(Names.distinct(["fs", "git", "fs", "fs_2", "f-s", "f s"]), [
       "fs",
       "git",
+      "fs_3",
       "fs_2",
-      "fs_2_2",
       "f_s",
       "f_s_2"
+    ])
+    assert.deepStrictEqual(Names.distinct(["get-stock", "get.stock", "get_stock"]), [
+      "get_stock_2",
+      "get_stock_3",
+      "get_stock"
     ])
   })
 })

@@ -1,0 +1,127 @@
+/**
+ * The messages of JSON-RPC, as servers write them.
+ *
+ * **Details**
+ *
+ * What a server sends is taken as it is meant: a code that is a string, an error without a message, `error: null` beside
+ * a result. A log line that has an `id` is no answer.
+ *
+ * @internal
+ */
+import * as Predicate from "effect/Predicate"
+import type * as Schema from "effect/Schema"
+import * as Limits from "./Limits.ts"
+
+export interface ServerRequest {
+  readonly _tag: "Request"
+  readonly id: string | number
+  readonly method: string
+  readonly params: Schema.JsonObject
+}
+
+export interface ServerNotification {
+  readonly _tag: "Notification"
+  readonly method: string
+  readonly params: Schema.JsonObject
+}
+
+export interface Answer {
+  readonly _tag: "Answer"
+  /** The request that it answers; an error may not know. */
+  readonly id: string | number | undefined
+  readonly outcome:
+    | { readonly _tag: "Result"; readonly value: Schema.Json }
+    | {
+      readonly _tag: "Error"
+      readonly code: string | number | undefined
+      readonly text: string
+      readonly data: unknown
+    }
+}
+
+export type Message = ServerRequest | ServerNotification | Answer
+
+const isObject = (value: unknown): value is Schema.JsonObject => Predicate.isObject(value)
+
+const isId = (value: unknown): value is string | number => typeof value === "string" || typeof value === "number"
+
+/** The text up to a length, with a mark where something is missing. */
+export const cut = (text: string, length: number): string =>
+  text.length <= length ? text : `${text.slice(0, length).replace(/[\uD800-\uDBFF]$/, "")}…`
+
+/** Something foreign in one line, for a sentence. */
+export const excerpt = (text: string): string =>
+  cut(text.slice(0, 4 * Limits.maxExcerpt).replace(/\s+/g, " ").trim(), Limits.maxExcerpt)
+
+/** Whether a value is nested deeper than that. */
+export const isDeeperThan = (value: unknown, depth: number): boolean =>
+  typeof value === "object" && value !== null &&
+  (depth === 0 || (Array.isArray(value) ? value : Object.values(value)).some((each) => isDeeperThan(each, depth - 1)))
+
+/** A foreign value for a sentence. */
+export const describe = (value: unknown): string =>
+  typeof value === "string"
+    ? value
+    : isDeeperThan(value, Limits.maxResultDepth)
+    ? "(a value that is nested too deeply to be shown)"
+    : JSON.stringify(value)
+
+const errorOf = (error: Schema.Json): Answer["outcome"] => {
+  if (!isObject(error)) {
+    return { _tag: "Error", code: undefined, text: describe(error), data: undefined }
+  }
+  const { code, data, message } = error
+  return {
+    _tag: "Error",
+    code: isId(code) ? code : undefined,
+    text: typeof message === "string" && message !== ""
+      ? message
+      : message === undefined || message === null || message === ""
+      ? "the server gave no reason"
+      : describe(message),
+    data: data ?? undefined
+  }
+}
+
+/** An answer without a version has nothing else in it: what has is a log line. */
+const isAnswer = (value: Schema.JsonObject): boolean =>
+  (Object.hasOwn(value, "result") || Object.hasOwn(value, "error")) &&
+  (typeof value.jsonrpc === "string" ||
+    Object.keys(value).every((key) => key === "id" || key === "result" || key === "error"))
+
+/** The message that a value is, if it is one. */
+export const fromValue = (value: unknown): Message | undefined => {
+  if (!isObject(value)) {
+    return undefined
+  }
+  const params = isObject(value.params) ? value.params : {}
+  if (typeof value.method === "string") {
+    return isId(value.id)
+      ? { _tag: "Request", id: value.id, method: value.method, params }
+      : { _tag: "Notification", method: value.method, params }
+  }
+  if (!isAnswer(value)) {
+    return undefined
+  }
+  const { error, result } = value
+  return {
+    _tag: "Answer",
+    id: isId(value.id) ? value.id : undefined,
+    outcome: error === undefined || error === null ? { _tag: "Result", value: result ?? null } : errorOf(error)
+  }
+}
+
+/** What an error of the server says to whoever made the call: its text, and its data as JSON after it. */
+export const errorText = ({ code, data, text }: Extract<Answer["outcome"], { readonly _tag: "Error" }>): string => {
+  const head = `MCP error${code === undefined ? "" : ` ${code}`}: ${cut(text, Limits.maxErrorText)}`
+  return data === undefined ? head : `${head}\n${cut(describe(data), Limits.maxErrorText)}`
+}
+
+/** The value of a text, if it is JSON. */
+export const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

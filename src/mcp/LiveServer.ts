@@ -1,0 +1,189 @@
+/**
+ * An MCP server that comes back: one that died is started again at the next call, a session that has expired is opened
+ * anew.
+ *
+ * @internal
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import * as Client from "./Client.ts"
+import type { Connection } from "./Connection.ts"
+import { type Failure, Refused, Unanswered } from "./Failure.ts"
+import * as Limits from "./Limits.ts"
+import type * as Peer from "./Peer.ts"
+import type { ServerTool } from "./ToolList.ts"
+
+/** A server could not be started or reached: why, and what it last wrote. */
+export interface NotConnected {
+  readonly text: string
+  readonly lastWords: string
+}
+
+export interface LiveServer {
+  readonly identity: Client.Identity
+  /** The tools as they were last listed. */
+  readonly tools: () => ReadonlyArray<ServerTool>
+  readonly callTool: (name: string, input: Schema.JsonObject) => Effect.Effect<Schema.JsonObject, string>
+}
+
+export interface Options {
+  /** Opens a connection; the end of the scope is its end. */
+  readonly open: (handlers: Peer.Handlers) => Effect.Effect<Connection, string, Scope.Scope>
+  /** Hears of what is wrong with the server, for a sentence about it. */
+  readonly warn: (text: string) => Effect.Effect<void>
+}
+
+interface Session {
+  readonly connection: Connection
+  readonly scope: Scope.Closeable
+  readonly startedAt: number
+  /** The server has forgotten it: no call is made in it any more, and with the last one it goes. */
+  isExpired: boolean
+  calls: number
+}
+
+const maxWarnings = 10
+
+export const withLastWords = (text: string, lastWords: string): string =>
+  lastWords === "" ? text : `${text}; it last wrote:\n${lastWords}`
+
+const restartPause = (restarts: number) =>
+  restarts === 0 ? 0 : Math.min(Limits.minRestart * 2 ** (restarts - 1), Limits.maxRestart)
+
+export const make = Effect.fnUntraced(function*(
+  options: Options
+): Effect.fn.Return<LiveServer, NotConnected, Scope.Scope> {
+  const scope = yield* Effect.scope
+  const starting = yield* Semaphore.make(1)
+  let tools: ReadonlyArray<ServerTool> = []
+  let session: Session | undefined
+  let restarts = 0
+
+  const handlers: Peer.Handlers = {
+    onRequest: (method) =>
+      method === "ping"
+        ? Effect.succeed({})
+        : Effect.fail(new Refused({ code: -32601, text: `Method not found: ${method}`, data: undefined })),
+    onNotification: () => Effect.void
+  }
+
+  const warnOf = Effect.fnUntraced(function*(warnings: ReadonlyArray<string>) {
+    yield* Effect.forEach(warnings.slice(0, maxWarnings), options.warn, { discard: true })
+    if (warnings.length > maxWarnings) {
+      yield* options.warn(`there are ${warnings.length - maxWarnings} more such warnings about its tools`)
+    }
+  })
+
+  const list = Effect.fnUntraced(function*(connection: Connection) {
+    const listed = yield* Client.listTools(connection.peer)
+    tools = Array.from(listed.tools.values())
+    yield* warnOf(listed.warnings)
+  })
+
+  /** Connects, shakes hands and lists the tools. */
+  const connect = Effect.fnUntraced(function*(sessionScope: Scope.Closeable) {
+    const connection = yield* options.open(handlers).pipe(
+      Scope.provide(sessionScope),
+      Effect.mapError((text): NotConnected => ({ text, lastWords: "" }))
+    )
+    const identity = yield* Client.initialize(connection).pipe(
+      Effect.tap((identity) =>
+        identity.hasTools
+          ? Effect.mapError(list(connection), ({ text }) => ({ text: `it did not list its tools: ${text}` }))
+          : Effect.void
+      ),
+      Effect.timeoutOrElse({
+        duration: Limits.startTimeout,
+        orElse: () => Effect.fail({ text: `it was not ready within ${Limits.startTimeout}` })
+      }),
+      Effect.mapError(({ text }): NotConnected => ({
+        text: connection.peer.closed()?.text ?? text,
+        lastWords: connection.lastWords()
+      }))
+    )
+    return { connection, identity }
+  })
+
+  const start = Effect.uninterruptibleMask(Effect.fnUntraced(function*(restore) {
+    const sessionScope = yield* Scope.fork(scope)
+    const { connection, identity } = yield* restore(connect(sessionScope)).pipe(
+      Effect.onError((cause) => Scope.close(sessionScope, Exit.failCause(cause)))
+    )
+    session = { connection, scope: sessionScope, startedAt: yield* Clock.currentTimeMillis, isExpired: false, calls: 0 }
+    return identity
+  }))
+
+  const identity = yield* start
+
+  const isUsable = (candidate: Session | undefined): candidate is Session =>
+    candidate !== undefined && !candidate.isExpired && candidate.connection.peer.closed() === undefined
+
+  const leave = (left: Session) =>
+    Effect.suspend(() => {
+      left.calls--
+      return left.isExpired && left.calls === 0 ? Scope.close(left.scope, Exit.void) : Effect.void
+    })
+
+  const restart = Effect.gen(function*() {
+    const ended = session
+    session = undefined
+    if (ended !== undefined && !ended.isExpired) {
+      const lived = (yield* Clock.currentTimeMillis) - ended.startedAt
+      restarts = lived >= Limits.provenAfter ? 0 : restarts
+      yield* Scope.close(ended.scope, Exit.void)
+      yield* Effect.sleep(restartPause(restarts++))
+    }
+    yield* start
+  })
+
+  /** Enters the session that there is, or a new one. */
+  const enter = starting.withPermit(
+    Effect.suspend(() => isUsable(session) ? Effect.void : Effect.asVoid(restart)).pipe(
+      Effect.map(() => {
+        session!.calls++
+        return session!
+      })
+    )
+  )
+
+  const call = (name: string, input: Schema.JsonObject) =>
+    Effect.acquireUseRelease(
+      Effect.interruptible(enter).pipe(
+        Effect.mapError(({ lastWords, text }) =>
+          new Unanswered({
+            connection: "closed",
+            text: withLastWords(`it has ended, and cannot be used again: ${text}`, lastWords)
+          })
+        )
+      ),
+      (used) =>
+        Client.callTool(used.connection.peer, name, input).pipe(
+          Effect.mapError((failure) => {
+            if (failure._tag === "Unanswered" && failure.connection === "expired") {
+              used.isExpired = true
+            }
+            return failure._tag === "Unanswered" && failure.connection === "closed"
+              ? new Unanswered({ ...failure, text: withLastWords(failure.text, used.connection.lastWords()) })
+              : failure
+          })
+        ),
+      leave
+    )
+
+  const isExpired = (failure: Failure) => failure._tag === "Unanswered" && failure.connection === "expired"
+
+  return {
+    identity,
+    tools: () => tools,
+    callTool: (name, input) =>
+      call(name, input).pipe(
+        // The server has not done what it was asked, so it may be asked again.
+        Effect.catchIf(isExpired, () => call(name, input)),
+        Effect.mapError(({ text }) => text)
+      )
+  }
+})
