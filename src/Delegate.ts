@@ -32,6 +32,7 @@ import * as Formatter from "effect/Formatter"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as Identifier from "./internal/Identifier.ts"
 import { type NestedToolCall, type Notification, type NotifyError, type ToolDefinition, ToolError } from "./Protocol.ts"
 
 /**
@@ -192,6 +193,19 @@ export const layerNoop: Layer.Layer<Delegate> = layer({
 
 type Services<Tools extends Readonly<Record<string, Tool<any>>>> = Tools[keyof Tools] extends Tool<infer R> ? R : never
 
+/** Tools whose keys come out alike as identifiers are told apart: an exact one stays, another one is `KEY_2`, and says so. */
+const definitions = (tools: Readonly<Record<string, Tool<any>>>): ReadonlyArray<ToolDefinition> => {
+  const entries = Object.entries(tools)
+  const names = Identifier.distinct(entries.map(([key]) => key))
+  return entries.map(([key, self], index) => {
+    const name = names[index]!
+    const plain = definition(key, self)
+    return name === Identifier.fromName(key)
+      ? plain
+      : { ...plain, name, description: `${plain.description}\n(This is ${JSON.stringify(key)}.)`.trimStart() }
+  })
+}
+
 /**
  * A host whose tools are the given functions, each under its key. See `tool`.
  *
@@ -206,7 +220,7 @@ export const layerTools = <const Tools extends Readonly<Record<string, Tool<any>
     Delegate,
     Effect.contextWith((context: Context.Context<Services<Tools>>) =>
       Effect.succeed(Delegate.of({
-        tools: Object.entries(tools).map(([name, self]) => definition(name, self)),
+        tools: definitions(tools),
         invokeTool: (call) => {
           const { name } = call.toolName
           const self: Tool<Services<Tools>> | undefined = Object.hasOwn(tools, name) ? tools[name] : undefined

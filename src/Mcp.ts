@@ -133,6 +133,25 @@ export interface Server {
 }
 
 /**
+ * Whoever wants to know what servers do besides answering.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Observer {
+  /** The server said that its tools have changed, and has listed these. Cells that begin later see them. */
+  readonly onToolsChanged?: ((server: string, tools: ReadonlyArray<ServerTool>) => Effect.Effect<void>) | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly observer?: Observer | undefined
+}
+
+/**
  * A server could not be started or reached. `lastWords` is the end of what it wrote to its standard error.
  *
  * @category errors
@@ -198,14 +217,17 @@ const withoutQuery = (url: string) => url.replace(/[?#][^]*$/, "")
  * @since 0.1.0
  */
 export const connect: (
-  config: ServerConfig
-) => Effect.Effect<Server, McpConnectError, Scope.Scope> = Effect.fn("Mcp.connect")(function*(config) {
+  config: ServerConfig,
+  options?: Options
+) => Effect.Effect<Server, McpConnectError, Scope.Scope> = Effect.fn("Mcp.connect")(function*(config, options = {}) {
+  const { observer = {} } = options
   const address = "url" in config ? withoutQuery(config.url) : [config.command, ...config.args ?? []].join(" ")
   const server = config.name ?? address
   const hide = Secrets.hide(config)
   const live = yield* LiveServer.make({
     open: (handlers) => open(config, handlers),
-    warn: (text) => Effect.logWarning(`MCP server ${server}: ${hide(text)}`)
+    warn: (text) => Effect.logWarning(`MCP server ${server}: ${hide(text)}`),
+    onToolsChanged: (tools) => observer.onToolsChanged?.(server, tools) ?? Effect.void
   }).pipe(
     Effect.mapError(({ lastWords, text }) =>
       new McpConnectError({ server, text: hide(text), lastWords: hide(lastWords) })
@@ -336,7 +358,10 @@ export const make = (servers: ReadonlyArray<Server>): Effect.Effect<Delegate["Se
  * @category layers
  * @since 0.1.0
  */
-export const layer = (servers: ReadonlyArray<ServerConfig>): Layer.Layer<Delegate, McpConnectError> =>
+export const layer = (
+  servers: ReadonlyArray<ServerConfig>,
+  options?: Options
+): Layer.Layer<Delegate, McpConnectError> =>
   Layer.effect(
     Delegate,
     Effect.gen(function*() {
@@ -344,7 +369,9 @@ export const layer = (servers: ReadonlyArray<ServerConfig>): Layer.Layer<Delegat
       const ordered = servers.toSorted((a, b) => Number(b.name !== undefined) - Number(a.name !== undefined))
       // Servers that leave slowly do so at the same time.
       const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
-      const connected = yield* Effect.forEach(ordered, connect, { concurrency: "unbounded" }).pipe(
+      const connected = yield* Effect.forEach(ordered, (server) => connect(server, options), {
+        concurrency: "unbounded"
+      }).pipe(
         Scope.provide(scope)
       )
       return yield* make(connected)

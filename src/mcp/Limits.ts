@@ -75,6 +75,9 @@ export const maxSilence = "1 minute"
 /** How often a stream that broke off without a new event is taken up again. */
 export const maxResumptions = 3
 
+/** The pause between two listings of tools that a server says have changed. */
+export const betweenListings = "1 second"
+
 /** The shortest and the longest pause before a broken stream is taken up again, in milliseconds. */
 export const minRetry = 10
 export const maxRetry = 30_000

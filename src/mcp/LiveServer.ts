@@ -7,12 +7,13 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Latch from "effect/Latch"
 import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Client from "./Client.ts"
 import type { Connection } from "./Connection.ts"
-import { type Failure, Refused, Unanswered } from "./Failure.ts"
+import { type Failure, Refused, Unanswered, unanswered } from "./Failure.ts"
 import * as Limits from "./Limits.ts"
 import type * as Peer from "./Peer.ts"
 import type { ServerTool } from "./ToolList.ts"
@@ -35,6 +36,8 @@ export interface Options {
   readonly open: (handlers: Peer.Handlers) => Effect.Effect<Connection, string, Scope.Scope>
   /** Hears of what is wrong with the server, for a sentence about it. */
   readonly warn: (text: string) => Effect.Effect<void>
+  /** Hears that the server said its tools have changed, and which they are now. */
+  readonly onToolsChanged: (tools: ReadonlyArray<ServerTool>) => Effect.Effect<void>
 }
 
 interface Session {
@@ -63,14 +66,6 @@ export const make = Effect.fnUntraced(function*(
   let session: Session | undefined
   let restarts = 0
 
-  const handlers: Peer.Handlers = {
-    onRequest: (method) =>
-      method === "ping"
-        ? Effect.succeed({})
-        : Effect.fail(new Refused({ code: -32601, text: `Method not found: ${method}`, data: undefined })),
-    onNotification: () => Effect.void
-  }
-
   const warnOf = Effect.fnUntraced(function*(warnings: ReadonlyArray<string>) {
     yield* Effect.forEach(warnings.slice(0, maxWarnings), options.warn, { discard: true })
     if (warnings.length > maxWarnings) {
@@ -84,8 +79,34 @@ export const make = Effect.fnUntraced(function*(
     yield* warnOf(listed.warnings)
   })
 
+  /** Lists the tools anew when the server says so, one listing at a time and a second apart. */
+  const refresher = Effect.fnUntraced(function*(changed: Latch.Latch, connection: Connection) {
+    while (true) {
+      yield* changed.await
+      yield* changed.close
+      yield* list(connection).pipe(
+        Effect.andThen(Effect.suspend(() => options.onToolsChanged(tools))),
+        Effect.timeoutOrElse({
+          duration: Limits.startTimeout,
+          orElse: () => unanswered(`nothing came within ${Limits.startTimeout}`)
+        }),
+        Effect.catch(({ text }) => options.warn(`it said that its tools have changed, and did not list them: ${text}`))
+      )
+      yield* Effect.sleep(Limits.betweenListings)
+    }
+  })
+
   /** Connects, shakes hands and lists the tools. */
   const connect = Effect.fnUntraced(function*(sessionScope: Scope.Closeable) {
+    const changed = Latch.makeUnsafe(false)
+    const handlers: Peer.Handlers = {
+      onRequest: (method) =>
+        method === "ping"
+          ? Effect.succeed({})
+          : Effect.fail(new Refused({ code: -32601, text: `Method not found: ${method}`, data: undefined })),
+      onNotification: (method) =>
+        method === "notifications/tools/list_changed" ? Effect.asVoid(changed.open) : Effect.void
+    }
     const connection = yield* options.open(handlers).pipe(
       Scope.provide(sessionScope),
       Effect.mapError((text): NotConnected => ({ text, lastWords: "" }))
@@ -105,6 +126,9 @@ export const make = Effect.fnUntraced(function*(
         lastWords: connection.lastWords()
       }))
     )
+    if (identity.hasTools) {
+      yield* Effect.forkIn(refresher(changed, connection), sessionScope)
+    }
     return { connection, identity }
   })
 

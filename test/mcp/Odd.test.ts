@@ -4,6 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Mcp from "effect-code-mode/Mcp"
 import * as Limits from "effect-code-mode/mcp/Limits"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
@@ -21,8 +22,13 @@ type Step = string | Readonly<Record<string, unknown>>
 
 type Script = Readonly<Record<string, ReadonlyArray<Step | ReadonlyArray<Step>>>>
 
-const connect = (script: Script, more: object = {}) =>
-  Mcp.connect({ name: "odd", command: process.execPath, args: [scripted, JSON.stringify(script)], ...more })
+const config = (script: Script) => ({
+  name: "odd",
+  command: process.execPath,
+  args: [scripted, JSON.stringify(script)]
+})
+
+const connect = (script: Script, more: object = {}) => Mcp.connect({ ...config(script), ...more })
 
 const logged = <A, E, R>(self: Effect.Effect<A, E, R>) => {
   const messages: Array<string> = []
@@ -344,6 +350,53 @@ describe("a listing", () => {
     }))
 })
 
+describe("tools that change", () => {
+  const changed = `{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`
+  const listed = (...names: ReadonlyArray<string>) => ({ result: { tools: names.map((name) => ({ name })) } })
+
+  it.live("are listed anew, for later cells", () =>
+    Effect.gen(function*() {
+      const heard = yield* Deferred.make<string>()
+      const onToolsChanged = (server: string, tools: ReadonlyArray<Mcp.ServerTool>) =>
+        Effect.asVoid(Deferred.succeed(heard, `${server}: ${tools.map(({ name }) => name).join()}`))
+      const self = yield* Mcp.connect(
+        config({
+          "tools/list": [[listed("do")], [listed("do", "more")]],
+          "tools/call": [changed, { result: { content: [] } }]
+        }),
+        { observer: { onToolsChanged } }
+      )
+      const delegate = yield* Mcp.make([self])
+      const names = () => delegate.tools.map(({ name }) => name)
+      assert.deepStrictEqual(names(), ["mcp__odd__do"])
+      assert.strictEqual(delegate.tools, delegate.tools)
+      yield* self.callTool("do", {})
+      assert.strictEqual(yield* Deferred.await(heard), "odd: do,more")
+      assert.deepStrictEqual(names(), ["mcp__odd__do", "mcp__odd__more"])
+    }))
+
+  it.live("are what they were where they cannot be listed", () =>
+    Effect.gen(function*() {
+      const [self, warnings] = yield* logged(Effect.gen(function*() {
+        const self = yield* connect({
+          "tools/list": [[listed("do")], [
+            `{"jsonrpc":"2.0","id":$id,"error":{"code":1,"message":"not now"}}`,
+            changed
+          ]],
+          "tools/call": [changed, { result: { content: [] } }]
+        })
+        yield* self.callTool("do", {})
+        // It has answered the listing before this.
+        yield* self.callTool("do", {})
+        return self
+      }))
+      assert.deepStrictEqual(self.tools.map(({ name }) => name), ["do"])
+      assert.deepStrictEqual(warnings, [
+        "MCP server odd: it said that its tools have changed, and did not list them: MCP error 1: not now"
+      ])
+    }))
+})
+
 describe("a handshake", () => {
   const answered = (result: object): Script => ({ initialize: [{ result }] })
   const handshakes: ReadonlyArray<readonly [string, Script]> = [
@@ -474,18 +527,18 @@ describe("what was given in confidence", () => {
   it.live("is in no error", () =>
     Effect.gen(function*() {
       const secret = "s3cr3t-t0ken"
-      const config = { secrets: [secret] }
+      const more = { secrets: [secret] }
       const script: Script = {
         initialize: [{ stderr: `bad token ${secret}` }, { exit: 1 }]
       }
-      const error = yield* Effect.flip(connect(script, config))
+      const error = yield* Effect.flip(connect(script, more))
       assert.strictEqual(
         error.message,
         "MCP server odd cannot be used: it exited with status 1; it last wrote:\nbad token [hidden]"
       )
       const self = yield* connect({
         "tools/call": [`{"jsonrpc":"2.0","id":$id,"error":{"code":1,"message":"no ${secret}","data":"${secret}"}}`]
-      }, config)
+      }, more)
       assert.strictEqual((yield* Effect.flip(self.callTool("do", {}))).text, "MCP error 1: no [hidden]\n[hidden]")
     }))
 })

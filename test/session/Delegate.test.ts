@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Delegate from "effect-code-mode/Delegate"
+import { CellId, ToolCallId } from "effect-code-mode/Protocol"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -22,4 +23,31 @@ describe("the failure of a tool", () => {
       const tool = Delegate.tool({ parameters: Schema.Struct({}), handler: () => Effect.fail(failure) })
       assert.strictEqual((yield* Effect.flip(tool.invoke({}))).text, text)
     }))
+})
+
+const tool = (says: string) =>
+  Delegate.tool({ description: says, parameters: Schema.Struct({}), handler: () => Effect.succeed(says) })
+
+describe("Delegate.layerTools", () => {
+  it.effect("tells tools apart whose names come out alike; an exact name stays", () =>
+    Effect.gen(function*() {
+      const self = yield* Delegate.Delegate
+      assert.deepStrictEqual(self.tools.map(({ description, name }) => [name, description]), [
+        ["get_stock_2", "by hyphen\n(This is \"get-stock\".)"],
+        ["get.price", "by dot"],
+        ["get_stock", "exact"]
+      ])
+      const said = yield* Effect.forEach(self.tools, ({ toolName }) =>
+        self.invokeTool({
+          cellId: CellId.make("cell"),
+          toolCallId: ToolCallId.make("tool-1"),
+          toolName,
+          kind: "function"
+        }))
+      assert.deepStrictEqual(said, ["by hyphen", "by dot", "exact"])
+    }).pipe(Effect.provide(Delegate.layerTools({
+      "get-stock": tool("by hyphen"),
+      "get.price": tool("by dot"),
+      get_stock: tool("exact")
+    }))))
 })
