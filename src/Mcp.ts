@@ -278,17 +278,24 @@ const resultSchema = (structuredContent: Schema.Json | undefined): Schema.Json =
   required: ["content"]
 })
 
+/** What a server says of the effects of a tool. */
+const hint = ({ annotations = {} }: ServerTool): string =>
+  annotations.readOnlyHint === true ? "(read-only)" : annotations.destructiveHint === true ? "(destructive)" : ""
+
 const definition = (name: string, namespace: string, tool: ServerTool): ToolDefinition => {
   const fullName = namespace + tool.name
-  const isRenamed = name !== Names.identifier(fullName)
-  const description = tool.description ?? tool.title ?? ""
-  const note = `(This is the server's tool ${JSON.stringify(tool.name)}, called ${name} as there is another ${
-    Names.identifier(fullName)
-  }.)`
+  const plainName = Names.identifier(fullName)
+  const isRenamed = name !== plainName
   return {
     name: isRenamed ? name : fullName,
     toolName: { name: tool.name, namespace },
-    description: isRenamed ? `${description}\n${note}`.trimStart() : description,
+    description: [
+      tool.description ?? tool.title ?? "",
+      hint(tool),
+      isRenamed
+        ? `(This is the server's tool ${JSON.stringify(tool.name)}, called ${name} as there is another ${plainName}.)`
+        : ""
+    ].filter((line) => line !== "").join("\n"),
     kind: "function",
     ...(tool.inputSchema === undefined ? {} : { inputSchema: tool.inputSchema }),
     outputSchema: resultSchema(tool.outputSchema)

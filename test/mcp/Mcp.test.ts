@@ -107,6 +107,25 @@ describe("Mcp", () => {
       assert.deepStrictEqual(said, { content: [{ type: "text", text: "hello" }] })
     }))
 
+  it.effect("says what a server says of the effects of its tools", () =>
+    Effect.gen(function*() {
+      const tool = (name: string, more: Partial<Mcp.ServerTool>) => ({ name, ...more })
+      const self = yield* Mcp.make([{
+        name: "s",
+        tools: [
+          tool("a", { description: "Looks", annotations: { readOnlyHint: true, destructiveHint: true } }),
+          tool("b", { title: "Remove", annotations: { readOnlyHint: false, destructiveHint: true } }),
+          tool("c", { annotations: { readOnlyHint: "yes" } })
+        ],
+        callTool: () => Effect.succeed({ content: [] })
+      }])
+      assert.deepStrictEqual(self.tools.map(({ description }) => description), [
+        "Looks\n(read-only)",
+        "Remove\n(destructive)",
+        ""
+      ])
+    }))
+
   it.effect("tells tools of several servers apart whose names come out alike", () =>
     Effect.gen(function*() {
       const server = (name: string, ...tools: ReadonlyArray<string>): Mcp.Server => ({
