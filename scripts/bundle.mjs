@@ -30,6 +30,8 @@ const bundle = async (name, entry, minify) => {
   const build = await rolldown({
     input: { [name]: join(dist, entry) },
     platform: "node",
+    // Its CommonJS loads its parts in a way that no bundler sees.
+    resolve: { alias: { "jsonc-parser": join(root, "node_modules/jsonc-parser/lib/esm/main.js") } },
     plugins: [keepPlace]
   })
   const { output } = await build.write({

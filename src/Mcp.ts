@@ -22,15 +22,21 @@
  *
  * @since 0.1.0
  */
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import { matchesGlob } from "node:path"
 import { Delegate } from "./Delegate.ts"
 import type { NotStarted } from "./internal/ChildProcess.ts"
 import type { Connection } from "./mcp/Connection.ts"
+import * as Environment from "./mcp/Environment.ts"
 import * as HttpConnection from "./mcp/HttpConnection.ts"
+import * as Limits from "./mcp/Limits.ts"
 import * as LiveServer from "./mcp/LiveServer.ts"
 import * as Names from "./mcp/Names.ts"
 import type { Handlers } from "./mcp/Peer.ts"
@@ -42,20 +48,36 @@ import { type ToolDefinition, ToolError } from "./Protocol.ts"
 // Models
 // =============================================================================
 
+const common = {
+  name: Schema.optionalKey(Schema.String),
+  secrets: Schema.optionalKey(Schema.Array(Schema.String)),
+  timeout: Schema.optionalKey(Schema.Number),
+  allowTools: Schema.optionalKey(Schema.Array(Schema.String)),
+  denyTools: Schema.optionalKey(Schema.Array(Schema.String)),
+  optional: Schema.optionalKey(Schema.Boolean)
+}
+
 /**
- * A server that is started as a child process. It inherits the environment, with `env` on top. What `secrets` lists is
- * left out of every error and warning about the server.
+ * A server that is started as a child process. Of our environment it gets what a program needs to find its way (`PATH`,
+ * `HOME` and the like), or all of it with `inheritEnv`, and `env` on top.
+ *
+ * **Details**
+ *
+ * These hold for every server: what `secrets` lists is left out of every error and warning about it. A call that takes
+ * longer than `timeout`, in milliseconds, fails. Of its tools there are only those that one of the globs of `allowTools`
+ * matches, where it is given, and none of `denyTools`; they match the names that the server gives. With `optional`, a
+ * server that cannot be used is a warning.
  *
  * @category models
  * @since 0.1.0
  */
 export const StdioServer = Schema.Struct({
-  name: Schema.optionalKey(Schema.String),
+  ...common,
   command: Schema.NonEmptyString,
   args: Schema.optionalKey(Schema.Array(Schema.String)),
   env: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
-  cwd: Schema.optionalKey(Schema.String),
-  secrets: Schema.optionalKey(Schema.Array(Schema.String))
+  inheritEnv: Schema.optionalKey(Schema.Boolean),
+  cwd: Schema.optionalKey(Schema.String)
 })
 
 /**
@@ -65,17 +87,16 @@ export const StdioServer = Schema.Struct({
 export type StdioServer = typeof StdioServer.Type
 
 /**
- * A server that runs already, and is reached by streamable HTTP. `headers` go with every request. Their values, the query
- * of the address and what `secrets` lists are left out of every error and warning about the server.
+ * A server that runs already, and is reached by streamable HTTP. `headers` go with every request. Their values and the
+ * query of the address are left out of every error and warning about the server. The rest is as for `StdioServer`.
  *
  * @category models
  * @since 0.1.0
  */
 export const HttpServer = Schema.Struct({
-  name: Schema.optionalKey(Schema.String),
+  ...common,
   url: Schema.String,
-  headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
-  secrets: Schema.optionalKey(Schema.Array(Schema.String))
+  headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
 })
 
 /**
@@ -139,6 +160,10 @@ export interface Server {
  * @since 0.1.0
  */
 export interface Observer {
+  /** Wraps the start of each server: from its first word to its list of tools. */
+  readonly onStart?:
+    | (<A, E, R>(server: string, start: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>)
+    | undefined
   /** The server said that its tools have changed, and has listed these. Cells that begin later see them. */
   readonly onToolsChanged?: ((server: string, tools: ReadonlyArray<ServerTool>) => Effect.Effect<void>) | undefined
 }
@@ -149,10 +174,19 @@ export interface Observer {
  */
 export interface Options {
   readonly observer?: Observer | undefined
+  /** How long a server may take from its start to its list of tools: 60 seconds, unless given. */
+  readonly startTimeout?: Duration.Input | undefined
+}
+
+const unusable = {
+  server: Schema.String,
+  text: Schema.String,
+  lastWords: Schema.String
 }
 
 /**
- * A server could not be started or reached. `lastWords` is the end of what it wrote to its standard error.
+ * A server could not be started or reached. `lastWords` is the end of what it wrote to its standard error. Where other
+ * servers could not be used either, they are `others`.
  *
  * @category errors
  * @since 0.1.0
@@ -160,13 +194,14 @@ export interface Options {
 export class McpConnectError extends Schema.TaggedError<McpConnectError>("effect-code-mode/McpConnectError")(
   "McpConnectError",
   {
-    server: Schema.String,
-    text: Schema.String,
-    lastWords: Schema.String
+    ...unusable,
+    others: Schema.optionalKey(Schema.Array(Schema.Struct(unusable)))
   }
 ) {
-  override get message() {
-    return LiveServer.withLastWords(`MCP server ${this.server} cannot be used: ${this.text}`, this.lastWords)
+  override get message(): string {
+    return [this, ...this.others ?? []].map(({ lastWords, server, text }) =>
+      LiveServer.withLastWords(`MCP server ${server} cannot be used: ${text}`, lastWords)
+    ).join("\n")
   }
 }
 
@@ -174,11 +209,13 @@ export class McpConnectError extends Schema.TaggedError<McpConnectError>("effect
 // Servers
 // =============================================================================
 
-const spawnFailure = ({ command, cwd }: StdioServer, { code, text }: NotStarted) => {
+const spawnFailure = ({ args = [], command, cwd }: StdioServer, { code, text }: NotStarted) => {
   switch (code) {
     case "ENOENT": {
       const folder = cwd === undefined ? "" : ` or no folder ${cwd}`
-      return `there is no command ${command}${folder}: is it installed, and in the PATH?`
+      return args.length === 0 && /\s/.test(command)
+        ? `there is no command ${JSON.stringify(command)}${folder}: its arguments belong into "args"`
+        : `there is no command ${command}${folder}: is it installed, and in the PATH?`
     }
     case "EACCES":
       return `${command} may not be run: is it executable?`
@@ -196,11 +233,14 @@ const open = (config: ServerConfig, handlers: Handlers): Effect.Effect<Connectio
   "url" in config
     ? HttpConnection.make(config, handlers)
     : Effect.mapError(
-      ServerProcess.make({ ...config, env: { ...process.env, ...config.env } }, handlers),
+      ServerProcess.make({ ...config, env: Environment.forServer(config) }, handlers),
       (error) => spawnFailure(config, error)
     )
 
-const withoutQuery = (url: string) => url.replace(/[?#][^]*$/, "")
+/** What a server is called before it has said its name. */
+const addressOf = (config: ServerConfig): string =>
+  config.name ??
+    ("url" in config ? config.url.replace(/[?#][^]*$/, "") : [config.command, ...config.args ?? []].join(" "))
 
 /**
  * Starts or reaches a server, and learns its tools. The end of the scope is the end of the process, or of the HTTP
@@ -221,10 +261,10 @@ export const connect: (
   options?: Options
 ) => Effect.Effect<Server, McpConnectError, Scope.Scope> = Effect.fn("Mcp.connect")(function*(config, options = {}) {
   const { observer = {} } = options
-  const address = "url" in config ? withoutQuery(config.url) : [config.command, ...config.args ?? []].join(" ")
-  const server = config.name ?? address
+  const server = addressOf(config)
   const hide = Secrets.hide(config)
   const live = yield* LiveServer.make({
+    startTimeout: options.startTimeout ?? Limits.startTimeout,
     open: (handlers) => open(config, handlers),
     warn: (text) => Effect.logWarning(`MCP server ${server}: ${hide(text)}`),
     onToolsChanged: (tools) => observer.onToolsChanged?.(server, tools) ?? Effect.void
@@ -234,15 +274,45 @@ export const connect: (
     )
   )
 
+  const chosen = chosenTools(config)
   return {
-    name: config.name ?? live.identity.name ?? address,
+    name: config.name ?? live.identity.name ?? server,
     get tools() {
-      return live.tools()
+      return chosen(live.tools())
     },
     callTool: (name, input) =>
-      Effect.mapError(live.callTool(name, input), (text) => new ToolError({ text: hide(text) }))
+      isChosen(config, name)
+        ? live.callTool(name, input).pipe(
+          Effect.mapError((text) => new ToolError({ text: hide(text) })),
+          config.timeout === undefined ? identity : Effect.timeoutOrElse({
+            duration: config.timeout,
+            orElse: () =>
+              Effect.fail(new ToolError({ text: `no answer within ${seconds(config.timeout!)}, its timeout` }))
+          })
+        )
+        : Effect.fail(new ToolError({ text: `its tool ${name} is not among those that are allowed` }))
   }
 })
+
+const seconds = (millis: number) => Duration.format(Duration.millis(millis))
+
+const isChosen = ({ allowTools, denyTools = [] }: ServerConfig, name: string) => {
+  const matches = (globs: ReadonlyArray<string>) => globs.some((glob) => glob === name || matchesGlob(name, glob))
+  return (allowTools === undefined || matches(allowTools)) && !matches(denyTools)
+}
+
+/** The tools that a configuration leaves: the same list as long as the server's list is the same. */
+const chosenTools = (config: ServerConfig) => {
+  let listed: ReadonlyArray<ServerTool> | undefined
+  let chosen: ReadonlyArray<ServerTool> = []
+  return (tools: ReadonlyArray<ServerTool>) => {
+    if (tools !== listed) {
+      listed = tools
+      chosen = tools.filter(({ name }) => isChosen(config, name))
+    }
+    return chosen
+  }
+}
 
 // =============================================================================
 // Delegates
@@ -359,6 +429,46 @@ export const make = (servers: ReadonlyArray<Server>): Effect.Effect<Delegate["Se
     })
   })
 
+/** Connects servers in parallel, in the order in which they are given. Those that cannot be used are named together. */
+const connectAll = Effect.fnUntraced(function*(
+  servers: ReadonlyArray<ServerConfig>,
+  options: Options
+): Effect.fn.Return<ReadonlyArray<Server>, McpConnectError, Scope.Scope> {
+  const connected = new Map<ServerConfig, Server>()
+  const failures: Array<McpConnectError> = []
+  const failed = yield* Deferred.make<void>()
+  const start = Effect.fnUntraced(function*(config: ServerConfig) {
+    const starting = connect(config, options)
+    yield* (options.observer?.onStart?.(addressOf(config), starting) ?? starting).pipe(
+      Effect.matchEffect({
+        onSuccess: (server) => Effect.sync(() => connected.set(config, server)),
+        onFailure: (error) =>
+          config.optional === true ? Effect.logWarning(error.message) : Effect.suspend(() => {
+            failures.push(error)
+            return Deferred.succeed(failed, undefined)
+          })
+      })
+    )
+  })
+  yield* Effect.raceFirst(
+    Effect.forEach(servers, start, { concurrency: "unbounded", discard: true }),
+    // Others that fail are named, too, if that does not take long.
+    Deferred.await(failed).pipe(Effect.andThen(Effect.sleep(Limits.grace)))
+  )
+  const [first, ...others] = failures
+  if (first !== undefined) {
+    return yield* others.length === 0
+      ? first
+      : new McpConnectError({
+        server: first.server,
+        text: first.text,
+        lastWords: first.lastWords,
+        others: others.map(({ lastWords, server, text }) => ({ server, text, lastWords }))
+      })
+  }
+  return servers.flatMap((config) => connected.get(config) ?? [])
+})
+
 /**
  * A host whose tools are those of the given servers. They start in parallel, and end with the layer.
  *
@@ -367,7 +477,7 @@ export const make = (servers: ReadonlyArray<Server>): Effect.Effect<Delegate["Se
  */
 export const layer = (
   servers: ReadonlyArray<ServerConfig>,
-  options?: Options
+  options: Options = {}
 ): Layer.Layer<Delegate, McpConnectError> =>
   Layer.effect(
     Delegate,
@@ -376,11 +486,6 @@ export const layer = (
       const ordered = servers.toSorted((a, b) => Number(b.name !== undefined) - Number(a.name !== undefined))
       // Servers that leave slowly do so at the same time.
       const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
-      const connected = yield* Effect.forEach(ordered, (server) => connect(server, options), {
-        concurrency: "unbounded"
-      }).pipe(
-        Scope.provide(scope)
-      )
-      return yield* make(connected)
+      return yield* make(yield* Scope.provide(connectAll(ordered, options), scope))
     })
   )

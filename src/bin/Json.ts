@@ -38,14 +38,21 @@ export interface Problem {
   readonly isTooDeep: boolean
 }
 
-/** Parses JSON that has a bound on its depth: what walks over it later does so recursively. */
-export const parse = (json: string, maxNesting: number): Effect.Effect<unknown, Problem> =>
+/** Text of JSON that is nested too deeply is not taken: what walks over it later does so recursively. */
+export const checkNesting = (json: string, maxNesting: number): Effect.Effect<void, Problem> =>
   isNestedDeeper(json, maxNesting)
     ? Effect.fail({ text: text`it is nested deeper than ${maxNesting} levels`, isTooDeep: true })
-    : Effect.try({
+    : Effect.void
+
+/** Parses JSON that has a bound on its depth. */
+export const parse = (json: string, maxNesting: number): Effect.Effect<unknown, Problem> =>
+  Effect.andThen(
+    checkNesting(json, maxNesting),
+    Effect.try({
       try: (): unknown => JSON.parse(json),
       catch: (error) => ({
         text: text`it is no JSON: ${foreign("error in JSON", (error as Error).message, "quote")}`,
         isTooDeep: false
       })
     })
+  )

@@ -14,7 +14,9 @@ const logged = Effect.gen(function*() {
   const delegate = yield* Delegate
   const reporter = yield* Reporter
   return Delegate.of({
-    tools: delegate.tools,
+    get tools() {
+      return delegate.tools
+    },
     invokeTool: Effect.fnUntraced(function*(call) {
       const { name, namespace } = call.toolName
       const reported = { id: call.toolCallId, tool: Identifier.fromName(`${namespace ?? ""}${name}`), call }

@@ -29,9 +29,14 @@ const narrowed = ({ allow, deny }: Choice) =>
         )
       }
     }
-    const allowed = allow.length === 0 ? delegate.tools : delegate.tools.filter(matches(allow))
+    const allowed = allow.length === 0 ? () => true : matches(allow)
     const denied = matches(deny)
-    return Delegate.of({ ...delegate, tools: allowed.filter((tool) => !denied(tool)) })
+    return Delegate.of({
+      ...delegate,
+      get tools() {
+        return delegate.tools.filter((tool) => allowed(tool) && !denied(tool))
+      }
+    })
   })
 
 /** The delegate of `layer`, with fewer tools. A glob that matches none is an error: it would hide a misspelling. */

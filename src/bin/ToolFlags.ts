@@ -9,12 +9,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Delegate from "../Delegate.ts"
-import type { ServerConfig } from "../Mcp.ts"
+import type { Observer, ServerConfig } from "../Mcp.ts"
 import * as DurationFlag from "./DurationFlag.ts"
 import * as PathFlag from "./PathFlag.ts"
 import * as Reporter from "./Reporter.ts"
 import * as ServerFlag from "./ServerFlag.ts"
-import { foreign, join, text } from "./terminal/Printable.ts"
+import { foreign, text } from "./terminal/Printable.ts"
 import * as ToolChoice from "./ToolChoice.ts"
 import * as ToolTimeout from "./ToolTimeout.ts"
 
@@ -26,9 +26,23 @@ export const flags = {
   configs: PathFlag.make("config").pipe(
     Flag.withMetavar("FILE"),
     Flag.withDescription(
-      "Use the servers of this mcpServers file, as Claude Desktop and Cursor have it. May be repeated"
+      "Use the servers of this file, as Claude, Cursor, VS Code and others have it. May be repeated"
     ),
     Flag.atLeast(0)
+  ),
+  inheritEnv: Flag.Boolean("inherit-env").pipe(
+    Flag.withDescription(
+      "Give the servers that are started all of the environment, and not only PATH, HOME and the like"
+    ),
+    Flag.withDefault(false)
+  ),
+  optional: Flag.Boolean("optional").pipe(
+    Flag.withDescription("Go on without servers that cannot be used"),
+    Flag.withDefault(false)
+  ),
+  startTimeout: DurationFlag.make("start-timeout").pipe(
+    Flag.withDescription("How long a server may take to be ready, such as 5m (default: 1m)"),
+    Flag.optional
   ),
   allow: glob("allow", "Give the cell only the tools whose names match, such as 'mcp__fs__read_*'. May be repeated"),
   deny: glob("deny", "Keep the tools whose names match from the cell. May be repeated"),
@@ -41,33 +55,38 @@ export const flags = {
 export interface Flags extends ToolChoice.Choice {
   readonly servers: ReadonlyArray<ServerConfig>
   readonly configs: ReadonlyArray<string>
+  readonly inheritEnv: boolean
+  readonly optional: boolean
+  readonly startTimeout: Option.Option<Duration.Duration>
   readonly toolTimeout: Option.Option<Duration.Duration>
 }
 
-/** Tells whoever is there to be told that servers start. */
-const starting = <A, E, R>(names: ReadonlyArray<string>, self: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(
-    Effect.serviceOption(Reporter.Reporter),
-    Option.match({
-      onNone: () => self,
-      onSome: (reporter) => {
-        const servers = names.map((name) => foreign("server that starts", name, "prose"))
-        return reporter.during(text`starting ${join(servers, text`, `)}`, self)
-      }
+/** Tells whoever is there to be told which servers start. */
+const observer = Effect.map(
+  Effect.serviceOption(Reporter.Reporter),
+  Option.match({
+    onNone: (): Observer => ({}),
+    onSome: (reporter): Observer => ({
+      onStart: (server, start) =>
+        reporter.during(text`starting ${foreign("server that starts", server, "prose")}`, start)
     })
-  )
+  })
+)
 
 /** The MCP client takes longer to load than a cell without servers takes to run. */
-const connect = Effect.fnUntraced(function*({ configs, servers }: Flags) {
+const connect = Effect.fnUntraced(function*({ configs, inheritEnv, optional, servers, startTimeout }: Flags) {
   if (servers.length === 0 && configs.length === 0) {
     return Delegate.layerNoop
   }
   const ConfigFile = yield* Effect.promise(() => import("./ConfigFile.ts"))
   const Mcp = yield* Effect.promise(() => import("../Mcp.ts"))
   const configured = yield* Effect.forEach(configs, ConfigFile.read)
-  const all = [...servers, ...configured.flat()]
-  const names = all.map((server) => server.name ?? ("url" in server ? server.url : server.command))
-  return Layer.effectContext(starting(names, Layer.build(Mcp.layer(all))))
+  const all = [...servers, ...configured.flat()].map((server): ServerConfig => ({
+    ...server,
+    ...(inheritEnv && "command" in server ? { inheritEnv } : {}),
+    ...(optional ? { optional } : {})
+  }))
+  return Mcp.layer(all, { observer: yield* observer, startTimeout: Option.getOrUndefined(startTimeout) })
 })
 
 /** The tools that the flags ask for. */

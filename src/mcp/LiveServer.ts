@@ -5,6 +5,7 @@
  * @internal
  */
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
@@ -32,6 +33,8 @@ export interface LiveServer {
 }
 
 export interface Options {
+  /** How long the server may take from its start to its list of tools. */
+  readonly startTimeout: Duration.Input
   /** Opens a connection; the end of the scope is its end. */
   readonly open: (handlers: Peer.Handlers) => Effect.Effect<Connection, string, Scope.Scope>
   /** Hears of what is wrong with the server, for a sentence about it. */
@@ -60,6 +63,7 @@ const restartPause = (restarts: number) =>
 export const make = Effect.fnUntraced(function*(
   options: Options
 ): Effect.fn.Return<LiveServer, NotConnected, Scope.Scope> {
+  const startTimeout = Duration.format(Duration.fromInputUnsafe(options.startTimeout))
   const scope = yield* Effect.scope
   const starting = yield* Semaphore.make(1)
   let tools: ReadonlyArray<ServerTool> = []
@@ -87,8 +91,8 @@ export const make = Effect.fnUntraced(function*(
       yield* list(connection).pipe(
         Effect.andThen(Effect.suspend(() => options.onToolsChanged(tools))),
         Effect.timeoutOrElse({
-          duration: Limits.startTimeout,
-          orElse: () => unanswered(`nothing came within ${Limits.startTimeout}`)
+          duration: options.startTimeout,
+          orElse: () => unanswered(`nothing came within ${startTimeout}`)
         }),
         Effect.catch(({ text }) => options.warn(`it said that its tools have changed, and did not list them: ${text}`))
       )
@@ -118,8 +122,8 @@ export const make = Effect.fnUntraced(function*(
           : Effect.void
       ),
       Effect.timeoutOrElse({
-        duration: Limits.startTimeout,
-        orElse: () => Effect.fail({ text: `it was not ready within ${Limits.startTimeout}` })
+        duration: options.startTimeout,
+        orElse: () => Effect.fail({ text: `it was not ready within ${startTimeout}` })
       }),
       Effect.mapError(({ text }): NotConnected => ({
         text: connection.peer.closed()?.text ?? text,

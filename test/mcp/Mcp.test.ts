@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -203,6 +204,38 @@ describe("Mcp", () => {
       )
     }))
 
+  it.live("gives a server what a program needs of our environment, and all of it where it should", () =>
+    Effect.gen(function*() {
+      process.env.GREETING = "from outside"
+      const greeting = (more: object) =>
+        Effect.map(
+          Effect.flatMap(delegate({ ...fake(), ...more }), (self) => call(self, "fake_server", "where")),
+          (result) => JSON.parse((result as any).content[0].text).greeting
+        )
+      assert.isUndefined(yield* greeting({}))
+      assert.strictEqual(yield* greeting({ inheritEnv: true }), "from outside")
+      assert.strictEqual(yield* greeting({ inheritEnv: true, env: { GREETING: "mine" } }), "mine")
+    }).pipe(Effect.ensuring(Effect.sync(() => delete process.env.GREETING))))
+
+  it.live("has of a server's tools those that are allowed", () =>
+    Effect.gen(function*() {
+      const self = yield* delegate({ ...fake({ name: "s" }), allowTools: ["say*", "add", "w*"], denyTools: ["wait"] })
+      assert.deepStrictEqual(self.tools.map(({ toolName }) => toolName.name), ["add", "say-it", "where"])
+      assert.strictEqual(
+        (yield* Effect.flip(call(self, "s", "wait"))).text,
+        "MCP server s: its tool wait is not among those that are allowed"
+      )
+    }))
+
+  it.live("ends a call that takes longer than the server's calls may", () =>
+    Effect.gen(function*() {
+      const self = yield* delegate({ ...fake({ name: "s" }), timeout: 100 })
+      assert.strictEqual(
+        (yield* Effect.flip(call(self, "s", "wait"))).text,
+        "MCP server s: no answer within 100ms, its timeout"
+      )
+    }))
+
   it.live("starts a server in its folder with its environment", () =>
     Effect.gen(function*() {
       const cwd = realpathSync(tmpdir())
@@ -290,8 +323,57 @@ describe("Mcp", () => {
         )
         assert.strictEqual(
           (yield* Fiber.join(fiber)).message,
-          "MCP server mute cannot be used: it was not ready within 60 seconds"
+          "MCP server mute cannot be used: it was not ready within 1m"
         )
+      }))
+
+    it.live("is named with the others that cannot be", () =>
+      Effect.gen(function*() {
+        const { message } = yield* Effect.flip(delegate(
+          fake({ name: "good" }),
+          { name: "ghost", command: "no-such-command-anywhere" },
+          fake({ name: "mute", args: ["--silent"] }),
+          fake({ name: "frail", args: ["--crash"] })
+        ))
+        assert.deepStrictEqual(message.split("\n").sort(), [
+          "MCP server frail cannot be used: it exited with status 3; it last wrote:",
+          "MCP server ghost cannot be used: there is no command no-such-command-anywhere: is it installed, and in the PATH?",
+          "no configuration found"
+        ])
+      }))
+
+    it.live("is a warning where it is optional", () =>
+      Effect.gen(function*() {
+        const warnings: Array<string> = []
+        const self = yield* delegate(fake({ name: "good" }), {
+          ...fake({ name: "frail", args: ["--crash"] }),
+          optional: true
+        })
+          .pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => warnings.push(String(message)))])))
+        assert.isTrue(self.tools.every(({ toolName }) => toolName.namespace === "mcp__good__"))
+        assert.deepStrictEqual(warnings, [
+          "MCP server frail cannot be used: it exited with status 3; it last wrote:\nno configuration found"
+        ])
+      }))
+
+    it.effect("because it takes longer than it may", () =>
+      Effect.gen(function*() {
+        const started: Array<string> = []
+        const fiber = yield* Effect.forkChild(Effect.flip(Layer.build(
+          Mcp.layer([fake({ name: "mute", args: ["--silent"] })], {
+            startTimeout: "2 seconds",
+            observer: { onStart: (server, start) => Effect.andThen(Effect.sync(() => started.push(server)), start) }
+          })
+        )))
+        yield* TestClock.adjust("1 second").pipe(
+          Effect.andThen(TestClock.withLive(Effect.sleep("10 millis"))),
+          Effect.repeat({ until: () => fiber.pollUnsafe() !== undefined })
+        )
+        assert.strictEqual(
+          (yield* Fiber.join(fiber)).message,
+          "MCP server mute cannot be used: it was not ready within 2s"
+        )
+        assert.deepStrictEqual(started, ["mute"])
       }))
 
     it.live("takes the others with it", () =>
