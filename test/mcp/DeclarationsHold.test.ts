@@ -2,13 +2,17 @@
  * That no declaration is wrong: TypeScript takes what a schema accepts.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as JsonSchema from "effect-code-mode/codemode/JsonSchema"
 import * as TypeScript from "effect-code-mode/codemode/TypeScript"
+import * as Mcp from "effect-code-mode/Mcp"
+import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { root } from "../cli/Process.ts"
+import * as Corpus from "./corpus/Corpus.ts"
 
 /** What TypeScript has against a file, in the strictest way. */
 const problems = (text: string): string => {
@@ -229,4 +233,28 @@ describe("a declaration", () => {
     })
     assert.strictEqual(problems(lines.join("\n")), "")
   })
+
+  it.effect("compiles: the tools of published servers", () =>
+    Effect.gen(function*() {
+      assert.isAbove(Corpus.tools.length, 500)
+      const servers = Map.groupBy(Corpus.tools, ({ server }) => server)
+      const self = yield* Mcp.make(Array.from(servers, ([name, tools]): Mcp.Server => ({
+        name,
+        tools,
+        callTool: () => Effect.succeed(null)
+      })))
+      const signatures = self.tools.map(TypeScript.signature)
+      assert.strictEqual(problems(`${TypeScript.mcpTypes}\ndeclare const tools: {\n${signatures.join("\n")}\n}`), "")
+      // What a tool must be given is said of every one, and never `unknown` as a whole.
+      for (const [index, { inputSchema }] of self.tools.entries()) {
+        const { properties = {}, required = [] } = inputSchema as any
+        if (Object.keys(properties).length > 0) {
+          assert.notInclude(signatures[index], "(args: unknown)")
+        }
+        const declared = required.filter((name: string) => Object.hasOwn(properties, name))
+        for (const name of declared) {
+          assert.include(signatures[index], `${JsonSchema.propertyName(name)}: `, self.tools[index]?.name)
+        }
+      }
+    }), 60_000)
 })
