@@ -40,13 +40,15 @@ import { type NestedToolCall, type Notification, type NotifyError, type ToolDefi
  *
  * **Details**
  *
- * `tools` is the catalogue that a cell sees when its request brings none.
+ * `tools` is the catalogue that a cell sees when its request brings none. `instructions` are what those who write cells
+ * should know of the tools of a namespace, by namespace.
  *
  * @category services
  * @since 0.1.0
  */
 export class Delegate extends Context.Service<Delegate, {
   readonly tools: ReadonlyArray<ToolDefinition>
+  readonly instructions?: ReadonlyMap<string, string>
   readonly invokeTool: (call: NestedToolCall) => Effect.Effect<Schema.Json, ToolError>
   readonly notify: (notification: Notification) => Effect.Effect<void, NotifyError>
 }>()("effect-code-mode/Delegate") {}

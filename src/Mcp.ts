@@ -148,6 +148,8 @@ export type ServerTool = typeof ServerTool.Type
  */
 export interface Server {
   readonly name: string
+  /** What the server says to those who use its tools. */
+  readonly instructions?: string | undefined
   readonly tools: ReadonlyArray<ServerTool>
   /** Runs a tool and gives the whole `CallToolResult`. */
   readonly callTool: (name: string, input: Schema.JsonObject) => Effect.Effect<Schema.Json, ToolError>
@@ -277,6 +279,7 @@ export const connect: (
   const chosen = chosenTools(config)
   return {
     name: config.name ?? live.identity.name ?? server,
+    instructions: live.identity.instructions,
     get tools() {
       return chosen(live.tools())
     },
@@ -405,8 +408,13 @@ export const make = (servers: ReadonlyArray<Server>): Effect.Effect<Delegate["Se
     let listed: ReadonlyArray<ReadonlyArray<ServerTool>> = []
     let tools: ReadonlyArray<ToolDefinition> = []
     return Delegate.of({
+      instructions: new Map(named.flatMap(({ namespace, server: { instructions } }) =>
+        instructions === undefined ? [] : [[namespace, instructions]]
+      )),
       get tools() {
-        const now = servers.map((server) => server.tools)
+        const now = servers.map((server) =>
+          server.tools
+        )
         if (now.some((list, index) => list !== listed[index])) {
           listed = now
           tools = definitions(named)

@@ -37,7 +37,7 @@ interface Flags extends ToolFlags.Flags {
 }
 
 const listTools = Effect.fn("Run.listTools")(function*(flags: Flags) {
-  const { tools } = yield* Delegate
+  const { instructions, tools } = yield* Delegate
   if (tools.length === 0) {
     return yield* Failure.toStart(
       flags.allow.length + flags.deny.length > 0
@@ -45,7 +45,7 @@ const listTools = Effect.fn("Run.listTools")(function*(flags: Flags) {
         : text`there are no tools; --mcp and --config bring some`
     )
   }
-  yield* Printer.print(flags.json ? ListTools.json(tools) : ListTools.render(tools))
+  yield* Printer.print(flags.json ? ListTools.json(tools) : ListTools.file(tools, instructions))
 }, (effect, flags) => Effect.provide(effect, ToolFlags.layer(flags)))
 
 const execute = Effect.fn("Run.execute")(function*(source: Source.Source, flags: Flags) {

@@ -12,10 +12,10 @@ import { ToolError } from "../Protocol.ts"
 
 const bounded = (timeout: Duration.Duration) => (delegate: Delegate["Service"]) =>
   Delegate.of({
+    ...delegate,
     get tools() {
       return delegate.tools
     },
-    notify: delegate.notify,
     invokeTool: (call) => {
       const { name, namespace } = call.toolName
       const tool = Identifier.fromName(`${namespace ?? ""}${name}`)

@@ -45,6 +45,44 @@ type CallToolResult<TStructured = { [key: string]: unknown }> = {
   [key: string]: unknown;
 };`
 
+/** What a cell finds besides its tools. */
+export const cellTypes = `type ImageDetail = "auto" | "low" | "high" | "original";
+type Settled<K, V> = { index: K; status: "fulfilled"; value: V } | { index: K; status: "rejected"; reason: any };
+/** The tools, by name. */
+declare const ALL_TOOLS: Array<{ name: string; description: string }>;
+/** Puts out text; anything that is no string as JSON. */
+declare function text(value: unknown): void;
+/** Puts out an image: its URL, or a content block of an MCP result. */
+declare function image(image: unknown, detail?: ImageDetail | null): void;
+/** Puts out a recording: its URL, or a content block of an MCP result. */
+declare function audio(audio: unknown): void;
+/** Puts out a content block of an MCP result, or each of several. */
+declare function content(blocks: unknown): void;
+/** Puts out an image, and the hint that came with it. */
+declare function generatedImage(result: { image_url: string; output_hint?: string }): void;
+/** Keeps a JSON value for later cells of the session. */
+declare function store(key: string, value: unknown): void;
+/** What was stored under the key, or undefined. */
+declare function load(key: string): any;
+/** Sends the host a message at once. */
+declare function notify(value: unknown): void;
+/** Lets the host have what there is so far; the cell goes on. */
+declare function yield_control(): void;
+/** Ends the cell, successfully. */
+declare function exit(): never;
+/** Gives results in the order in which they come in. */
+declare function as_settled<K, V>(promises: Map<K, V>): AsyncGenerator<Settled<K, Awaited<V>>, void>;
+declare function as_settled<V>(promises: Iterable<V>): AsyncGenerator<Settled<number, Awaited<V>>, void>;
+/** Calls back with results in the order in which they come in. */
+declare function stream_settled<K, V>(
+  promises: Map<K, V>, callback: (result: Settled<K, Awaited<V>>) => unknown
+): Promise<void>;
+declare function stream_settled<V>(
+  promises: Iterable<V>, callback: (result: Settled<number, Awaited<V>>) => unknown
+): Promise<void>;
+declare function setTimeout(callback: () => void, millis?: number): number;
+declare function clearTimeout(timer: number | undefined): void;`
+
 const isMcpResult = (schema: Json): schema is JsonObject & { readonly properties: JsonObject } => {
   if (!isObject(schema) || !isObject(schema.properties)) {
     return false

@@ -190,11 +190,12 @@ describe("--list-tools", () => {
         "run",
         "--list-tools",
         "--mcp",
-        `fake=${server()}`,
+        `fake=${server("--instructions", "Always say please.\n\nOr not.")}`,
         "--mcp",
         `fs=${bin("mcp-server-filesystem")} ${root}`
       ])
       assert.strictEqual(status, 0, stderr)
+      assert.include(stdout, "\n  // Always say please.\n  // Or not.\n\n  /** Adds two numbers */\n")
       assert.include(stdout, "  /** Adds two numbers */\n  mcp__fake__add(args: { a?: number; b?: number; })")
       assert.include(stdout, ": Promise<CallToolResult<{ sum?: number; }>>;\n")
       assert.include(stdout, "  mcp__fake__say_it(args: { [key: string]: unknown; }): Promise<CallToolResult>;\n")
@@ -202,8 +203,20 @@ describe("--list-tools", () => {
       writeFileSync(join(home, "tools.d.ts"), stdout)
       writeFileSync(
         join(home, "cell.ts"),
-        "const { structuredContent } = await tools.mcp__fake__add({ a: 1 })\n" +
-          "export const sum: number | undefined = structuredContent?.sum\n"
+        `
+          const { structuredContent } = await tools.mcp__fake__add({ a: 1 })
+          export const sum: number | undefined = structuredContent?.sum
+          text({ sum }), image("https://x/y.png", "low"), audio("data:audio/wav;base64,"), notify(1), yield_control()
+          content((await tools.mcp__fs__read_text_file({ path: "x", head: 1 })).content)
+          store("n", ALL_TOOLS.map(({ name }) => name))
+          const n: string[] = load("n")
+          for await (const { index, status } of as_settled([Promise.resolve(1)])) text(index + 1 + status)
+          await stream_settled(new Map([["a", 1]]), (result) => {
+            if (result.status === "fulfilled") text(result.index.length + result.value)
+          })
+          const timer = setTimeout(() => exit(), 10)
+          clearTimeout(timer)
+        `
       )
       const checked = spawnSync(
         bin("tsc"),
