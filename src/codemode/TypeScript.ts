@@ -5,9 +5,11 @@
  */
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
+import { stripVTControlCharacters } from "node:util"
 import * as Identifier from "../internal/Identifier.ts"
 import type { ToolDefinition } from "../Protocol.ts"
 import * as JsonSchema from "./JsonSchema.ts"
+import * as SchemaComment from "./SchemaComment.ts"
 
 type Json = Schema.Json
 type JsonObject = Schema.JsonObject
@@ -93,7 +95,7 @@ const isMcpResult = (schema: Json): schema is JsonObject & { readonly properties
 }
 
 /** Whether the tool's result is that of an MCP server. */
-export const usesMcpTypes = ({ outputSchema }: ToolDefinition): boolean =>
+const usesMcpTypes = ({ outputSchema }: ToolDefinition): boolean =>
   outputSchema !== undefined && isMcpResult(outputSchema)
 
 const resultType = (schema: Json | undefined): string => {
@@ -113,4 +115,41 @@ export const signature = (tool: ToolDefinition): string => {
     ? "input: string"
     : `args: ${tool.inputSchema === undefined ? "unknown" : fromJsonSchema(tool.inputSchema)}`
   return `${Identifier.fromName(tool.name)}(${argument}): Promise<${resultType(tool.outputSchema)}>;`
+}
+
+const indent = (text: string) => text.replace(/^(?=.)/gm, "  ")
+
+const documentation = (description: string): string => {
+  const lines = stripVTControlCharacters(description).replaceAll("*/", "* /").trim().split(/\r\n|[\n\r\u2028\u2029]/)
+  return lines.length === 1
+    ? lines[0] === "" ? "" : `/** ${lines[0]} */\n`
+    : `/**\n${lines.map((line) => ` * ${line}`.trimEnd()).join("\n")}\n */\n`
+}
+
+/** The members of `tools`, with the instructions for a namespace above the first of them. */
+const members = (tools: ReadonlyArray<ToolDefinition>, instructions: ReadonlyMap<string, string> | undefined) => {
+  let last: string | null = null
+  return tools.map((tool) => {
+    const { namespace } = tool.toolName
+    const said = namespace === null || namespace === last ? undefined : instructions?.get(namespace)
+    last = namespace
+    const comment = said === undefined ? [] : SchemaComment.lines(stripVTControlCharacters(said))
+    return [
+      ...comment.map((line) => `// ${line}\n`),
+      ...comment.length === 0 ? [] : ["\n"],
+      documentation(tool.description),
+      `${signature(tool)}\n`
+    ].join("")
+  })
+}
+
+/** The object `tools` with its documentation, and the types that it needs. */
+export const declarations = (
+  tools: ReadonlyArray<ToolDefinition>,
+  instructions?: ReadonlyMap<string, string>
+): string => {
+  const types = tools.some(usesMcpTypes) ? `${mcpTypes}\n\n` : ""
+  return tools.length === 0
+    ? ""
+    : `${types}declare const tools: {\n${indent(members(tools, instructions).join("\n"))}};\n`
 }
