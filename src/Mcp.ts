@@ -27,22 +27,23 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
-import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { matchesGlob } from "node:path"
 import { Delegate } from "./Delegate.ts"
 import type { NotStarted } from "./internal/ChildProcess.ts"
 import type { Connection } from "./mcp/Connection.ts"
+import * as Definitions from "./mcp/Definitions.ts"
 import * as Environment from "./mcp/Environment.ts"
 import * as HttpConnection from "./mcp/HttpConnection.ts"
+import * as JsonRpc from "./mcp/JsonRpc.ts"
 import * as Limits from "./mcp/Limits.ts"
 import * as LiveServer from "./mcp/LiveServer.ts"
 import * as Names from "./mcp/Names.ts"
 import type { Handlers } from "./mcp/Peer.ts"
 import * as Secrets from "./mcp/Secrets.ts"
 import * as ServerProcess from "./mcp/ServerProcess.ts"
-import { type ToolDefinition, ToolError } from "./Protocol.ts"
+import { type NestedToolCall, type ToolDefinition, ToolError } from "./Protocol.ts"
 
 // =============================================================================
 // Models
@@ -152,8 +153,67 @@ export interface Server {
   readonly instructions?: string | undefined
   readonly tools: ReadonlyArray<ServerTool>
   /** Runs a tool and gives the whole `CallToolResult`. */
-  readonly callTool: (name: string, input: Schema.JsonObject) => Effect.Effect<Schema.Json, ToolError>
+  readonly callTool: (
+    name: string,
+    input: Schema.JsonObject,
+    options?: CallOptions
+  ) => Effect.Effect<Schema.Json, ToolError>
+  /** What it has to read besides: a cell gets it by `list_resources` and `read_resource`. */
+  readonly resources?: Resources | undefined
 }
+
+/**
+ * What a server has to read. `list` gives its `resources` and `resourceTemplates`, `read` a whole `ReadResourceResult`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Resources {
+  readonly list: Effect.Effect<Schema.Json, ToolError>
+  readonly read: (uri: string) => Effect.Effect<Schema.Json, ToolError>
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface CallOptions {
+  /** Hears of progress. With it, the server is asked to tell. */
+  readonly onProgress?: ((progress: Progress) => Effect.Effect<void>) | undefined
+}
+
+/**
+ * How far a call has come: `progress` of `total`, where that is known, and what is being done.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Progress {
+  readonly progress: number
+  readonly total?: number | undefined
+  readonly message?: string | undefined
+}
+
+/**
+ * What a server asks of the person who uses it, by the schema of an object. The answer is accepted with `content`,
+ * declined, or cancelled.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Elicitation {
+  readonly server: string
+  readonly message: string
+  readonly schema: Schema.JsonObject
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type ElicitationAnswer =
+  | { readonly action: "accept"; readonly content: Schema.JsonObject }
+  | { readonly action: "decline" | "cancel" }
 
 /**
  * Whoever wants to know what servers do besides answering.
@@ -168,6 +228,10 @@ export interface Observer {
     | undefined
   /** The server said that its tools have changed, and has listed these. Cells that begin later see them. */
   readonly onToolsChanged?: ((server: string, tools: ReadonlyArray<ServerTool>) => Effect.Effect<void>) | undefined
+  /** A call says how far it has come. */
+  readonly onProgress?: ((call: NestedToolCall, progress: Progress) => Effect.Effect<void>) | undefined
+  /** The server says something for its log. */
+  readonly onLog?: ((server: string, level: string, text: string) => Effect.Effect<void>) | undefined
 }
 
 /**
@@ -178,6 +242,10 @@ export interface Options {
   readonly observer?: Observer | undefined
   /** How long a server may take from its start to its list of tools: 60 seconds, unless given. */
   readonly startTimeout?: Duration.Input | undefined
+  /** Answers what servers ask of the person who uses them. Without it, that is declined. */
+  readonly elicit?: ((request: Elicitation) => Effect.Effect<ElicitationAnswer>) | undefined
+  /** The folders that servers may take as theirs to work in, as URIs. Without them, servers are told of none. */
+  readonly roots?: ReadonlyArray<{ readonly uri: string; readonly name?: string | undefined }> | undefined
 }
 
 const unusable = {
@@ -262,14 +330,25 @@ export const connect: (
   config: ServerConfig,
   options?: Options
 ) => Effect.Effect<Server, McpConnectError, Scope.Scope> = Effect.fn("Mcp.connect")(function*(config, options = {}) {
-  const { observer = {} } = options
-  const server = addressOf(config)
+  const { elicit, observer = {}, roots } = options
   const hide = Secrets.hide(config)
+  const server = hide(addressOf(config))
   const live = yield* LiveServer.make({
     startTimeout: options.startTimeout ?? Limits.startTimeout,
+    capabilities: {
+      ...(elicit === undefined ? {} : { elicitation: {} }),
+      ...(roots === undefined ? {} : { roots: {} })
+    },
     open: (handlers) => open(config, handlers),
     warn: (text) => Effect.logWarning(`MCP server ${server}: ${hide(text)}`),
-    onToolsChanged: (tools) => observer.onToolsChanged?.(server, tools) ?? Effect.void
+    onToolsChanged: (tools) => observer.onToolsChanged?.(server, tools) ?? Effect.void,
+    onLog: (level, text) => observer.onLog?.(server, level, hide(text)) ?? Effect.void,
+    onRequest: (method, params) =>
+      method === "elicitation/create"
+        ? ask(elicit, server, params)
+        : method === "roots/list" && roots !== undefined
+        ? Effect.succeed({ roots: roots.map(({ name, uri }) => name === undefined ? { uri } : { uri, name }) })
+        : undefined
   }).pipe(
     Effect.mapError(({ lastWords, text }) =>
       new McpConnectError({ server, text: hide(text), lastWords: hide(lastWords) })
@@ -277,25 +356,56 @@ export const connect: (
   )
 
   const chosen = chosenTools(config)
+  const within = <A>(answer: Effect.Effect<A, string>) =>
+    answer.pipe(
+      Effect.mapError((text) => new ToolError({ text: hide(text) })),
+      config.timeout === undefined ? identity : Effect.timeoutOrElse({
+        duration: config.timeout,
+        orElse: () => Effect.fail(new ToolError({ text: `no answer within ${seconds(config.timeout!)}, its timeout` }))
+      })
+    )
   return {
     name: config.name ?? live.identity.name ?? server,
     instructions: live.identity.instructions,
     get tools() {
       return chosen(live.tools())
     },
-    callTool: (name, input) =>
+    callTool: (name, input, { onProgress } = {}) =>
       isChosen(config, name)
-        ? live.callTool(name, input).pipe(
-          Effect.mapError((text) => new ToolError({ text: hide(text) })),
-          config.timeout === undefined ? identity : Effect.timeoutOrElse({
-            duration: config.timeout,
-            orElse: () =>
-              Effect.fail(new ToolError({ text: `no answer within ${seconds(config.timeout!)}, its timeout` }))
-          })
-        )
-        : Effect.fail(new ToolError({ text: `its tool ${name} is not among those that are allowed` }))
+        ? within(live.callTool(name, input, {
+          onProgress: onProgress === undefined ? undefined : (params) => {
+            const progress = progressOf(params)
+            return progress === undefined ? Effect.void : onProgress(progress)
+          }
+        }))
+        : Effect.fail(new ToolError({ text: `its tool ${name} is not among those that are allowed` })),
+    resources: live.identity.hasResources && isChosen(config, "read_resource")
+      ? { list: within(live.listResources), read: (uri) => within(live.readResource(uri)) }
+      : undefined
   }
 })
+
+/** Asks the person who uses a server. What the server wants to know is shortened: it goes to a screen. */
+const ask = (elicit: Options["elicit"], server: string, params: Schema.JsonObject): Effect.Effect<Schema.JsonObject> =>
+  elicit === undefined
+    ? Effect.succeed({ action: "decline" })
+    : Effect.map(
+      elicit({
+        server,
+        message: typeof params.message === "string" ? JsonRpc.cut(params.message, Limits.maxErrorText) : "",
+        schema: isJsonObject(params.requestedSchema ?? null) ? params.requestedSchema as Schema.JsonObject : {}
+      }),
+      (answer): Schema.JsonObject => ({ ...answer })
+    )
+
+const progressOf = ({ message, progress, total }: Schema.JsonObject): Progress | undefined =>
+  typeof progress === "number"
+    ? {
+      progress,
+      ...(typeof total === "number" ? { total } : {}),
+      ...(typeof message === "string" ? { message: JsonRpc.excerpt(message) } : {})
+    }
+    : undefined
 
 const seconds = (millis: number) => Duration.format(Duration.millis(millis))
 
@@ -321,68 +431,7 @@ const chosenTools = (config: ServerConfig) => {
 // Delegates
 // =============================================================================
 
-const isJsonObject = (value: Schema.Json): value is Schema.JsonObject => Predicate.isObject(value)
-
-/** Moves the references within a schema to where it stands now. */
-const relocate = (schema: Schema.Json, pointer: string): Schema.Json =>
-  Array.isArray(schema)
-    ? schema.map((each) => relocate(each, pointer))
-    : isJsonObject(schema)
-    ? Object.fromEntries(
-      Object.entries(schema).map(([key, value]) =>
-        key === "$ref" && typeof value === "string" && value.startsWith("#")
-          ? [key, `#${pointer}${value.slice(1)}`]
-          : [key, relocate(value, pointer)]
-      )
-    )
-    : schema
-
-/** The schema of a whole result, of which a server describes only the structured content. */
-const resultSchema = (structuredContent: Schema.Json | undefined): Schema.Json => ({
-  type: "object",
-  properties: {
-    content: { type: "array", items: { type: "object" } },
-    ...(structuredContent === undefined
-      ? {}
-      : { structuredContent: relocate(structuredContent, "/properties/structuredContent") }),
-    isError: { type: "boolean" },
-    _meta: { type: "object" }
-  },
-  required: ["content"]
-})
-
-/** What a server says of the effects of a tool. */
-const hint = ({ annotations = {} }: ServerTool): string =>
-  annotations.readOnlyHint === true ? "(read-only)" : annotations.destructiveHint === true ? "(destructive)" : ""
-
-const definition = (name: string, namespace: string, tool: ServerTool): ToolDefinition => {
-  const fullName = namespace + tool.name
-  const plainName = Names.identifier(fullName)
-  const isRenamed = name !== plainName
-  return {
-    name: isRenamed ? name : fullName,
-    toolName: { name: tool.name, namespace },
-    description: [
-      tool.description ?? tool.title ?? "",
-      hint(tool),
-      isRenamed
-        ? `(This is the server's tool ${JSON.stringify(tool.name)}, called ${name} as there is another ${plainName}.)`
-        : ""
-    ].filter((line) => line !== "").join("\n"),
-    kind: "function",
-    ...(tool.inputSchema === undefined ? {} : { inputSchema: tool.inputSchema }),
-    outputSchema: resultSchema(tool.outputSchema)
-  }
-}
-
-/** The tools of servers as a cell sees them. */
-const definitions = (
-  servers: ReadonlyArray<{ readonly namespace: string; readonly server: Server }>
-): ReadonlyArray<ToolDefinition> => {
-  const tools = servers.flatMap(({ namespace, server }) => server.tools.map((tool) => ({ namespace, tool })))
-  const names = Names.distinct(tools.map(({ namespace, tool }) => namespace + tool.name))
-  return tools.map(({ namespace, tool }, index) => definition(names[index]!, namespace, tool))
-}
+const { isJsonObject } = Definitions
 
 /**
  * A delegate whose tools are those of the given servers, which may be connected in any way. Notifications are dropped.
@@ -396,8 +445,12 @@ const definitions = (
  * @category constructors
  * @since 0.1.0
  */
-export const make = (servers: ReadonlyArray<Server>): Effect.Effect<Delegate["Service"]> =>
+export const make = (
+  servers: ReadonlyArray<Server>,
+  options: Pick<Options, "observer"> = {}
+): Effect.Effect<Delegate["Service"]> =>
   Effect.sync(() => {
+    const { onProgress } = options.observer ?? {}
     const names = Names.distinct(servers.map((server) => server.name))
     const named = servers.map((server, index) => ({
       server,
@@ -407,6 +460,28 @@ export const make = (servers: ReadonlyArray<Server>): Effect.Effect<Delegate["Se
     const byNamespace = new Map(named.map((each) => [each.namespace, each]))
     let listed: ReadonlyArray<ReadonlyArray<ServerTool>> = []
     let tools: ReadonlyArray<ToolDefinition> = []
+
+    const invoke = (name: string, server: Server, call: NestedToolCall): Effect.Effect<Schema.Json, ToolError> => {
+      const { input = {}, toolName } = call
+      const fullName = `${toolName.namespace}${toolName.name}`
+      const { list, read } = server.resources === undefined ? {} : Definitions.resourceTools(server.tools)
+      const ask = <A>(answer: Effect.Effect<A, ToolError>) =>
+        Effect.mapError(answer, ({ text }) => new ToolError({ text: `MCP server ${name}: ${text}` }))
+      if (toolName.name === list) {
+        return ask(server.resources!.list)
+      }
+      const given = toolName.name === read && typeof input === "string" ? { uri: input } : input
+      return !isJsonObject(given)
+        ? Effect.fail(new ToolError({ text: `${fullName} takes an object as its argument` }))
+        : toolName.name !== read
+        ? ask(server.callTool(toolName.name, given, {
+          onProgress: onProgress === undefined ? undefined : (progress) => onProgress(call, progress)
+        }))
+        : typeof given.uri === "string"
+        ? ask(server.resources!.read(given.uri))
+        : Effect.fail(new ToolError({ text: `${fullName} takes the URI of a resource` }))
+    }
+
     return Delegate.of({
       instructions: new Map(named.flatMap(({ namespace, server: { instructions } }) =>
         instructions === undefined ? [] : [[namespace, instructions]]
@@ -417,21 +492,18 @@ export const make = (servers: ReadonlyArray<Server>): Effect.Effect<Delegate["Se
         )
         if (now.some((list, index) => list !== listed[index])) {
           listed = now
-          tools = definitions(named)
+          tools = Definitions.definitions(
+            named.map(({ namespace, server: { resources, tools } }) => ({ namespace, resources, tools }))
+          )
         }
         return tools
       },
-      invokeTool: ({ input = {}, toolName }) => {
-        const fullName = `${toolName.namespace ?? ""}${toolName.name}`
-        const found = byNamespace.get(toolName.namespace ?? "")
+      invokeTool: (call) => {
+        const { name, namespace } = call.toolName
+        const found = byNamespace.get(namespace ?? "")
         return found === undefined
-          ? Effect.fail(new ToolError({ text: `unknown tool ${fullName}` }))
-          : isJsonObject(input)
-          ? Effect.mapError(
-            found.server.callTool(toolName.name, input),
-            ({ text }) => new ToolError({ text: `MCP server ${found.name}: ${text}` })
-          )
-          : Effect.fail(new ToolError({ text: `${fullName} takes an object as its argument` }))
+          ? Effect.fail(new ToolError({ text: `unknown tool ${namespace ?? ""}${name}` }))
+          : invoke(found.name, found.server, call)
       },
       notify: () => Effect.void
     })
@@ -494,6 +566,6 @@ export const layer = (
       const ordered = servers.toSorted((a, b) => Number(b.name !== undefined) - Number(a.name !== undefined))
       // Servers that leave slowly do so at the same time.
       const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
-      return yield* make(yield* Scope.provide(connectAll(ordered, options), scope))
+      return yield* make(yield* Scope.provide(connectAll(ordered, options), scope), options)
     })
   )

@@ -22,6 +22,7 @@ export interface Identity {
   readonly name: string | undefined
   readonly instructions: string | undefined
   readonly hasTools: boolean
+  readonly hasResources: boolean
 }
 
 const isObject = (value: unknown): value is Schema.JsonObject => Predicate.isObject(value)
@@ -36,19 +37,21 @@ const offered = (failure: Failure): string | undefined => {
     : undefined
 }
 
-const askToInitialize = (peer: Peer, version: string) =>
+const askToInitialize = (peer: Peer, version: string, capabilities: Schema.JsonObject) =>
   peer.request("initialize", {
     protocolVersion: version,
-    capabilities: {},
+    capabilities,
     clientInfo: { name: Package.name, version: Package.version }
   })
 
-/** The handshake. */
-export const initialize = Effect.fnUntraced(function*({ established, peer }: Connection) {
-  const result = yield* askToInitialize(peer, protocolVersion).pipe(
+const isOffered = (capability: Schema.Json | undefined) => capability !== undefined && capability !== false
+
+/** The handshake. `offers` are our own capabilities. */
+export const initialize = Effect.fnUntraced(function*({ established, peer }: Connection, offers: Schema.JsonObject) {
+  const result = yield* askToInitialize(peer, protocolVersion, offers).pipe(
     Effect.catch((failure) => {
       const version = offered(failure)
-      return version === undefined ? Effect.fail(failure) : askToInitialize(peer, version)
+      return version === undefined ? Effect.fail(failure) : askToInitialize(peer, version, offers)
     })
   )
   if (!isObject(result)) {
@@ -63,59 +66,104 @@ export const initialize = Effect.fnUntraced(function*({ established, peer }: Con
   return {
     name: textOf(info.name),
     instructions: instructions === undefined ? undefined : JsonRpc.cut(instructions, Limits.maxDescriptionLength),
-    hasTools: capabilities.tools !== undefined && capabilities.tools !== false
+    hasTools: isOffered(capabilities.tools),
+    hasResources: isOffered(capabilities.resources)
   } satisfies Identity
 })
 
-/** The tools of all pages. Where a later page cannot be had, those of the earlier ones are. */
-export const listTools = Effect.fnUntraced(function*(peer: Peer) {
-  const list = ToolList.make()
+/**
+ * Takes a listing page by page, to its end or until `take` has a reason to fail. Where a later page cannot be had, those
+ * of the earlier ones are what there is, and `stop` hears why.
+ */
+const takePages = Effect.fnUntraced(function*(
+  peer: Peer,
+  { key, method, stop, take }: {
+    readonly method: string
+    readonly key: string
+    readonly take: (values: ReadonlyArray<Schema.Json>) => string | undefined
+    readonly stop: (reason: string) => void
+  }
+): Effect.fn.Return<void, Failure> {
   const cursors = new Set<string>()
   let cursor: string | undefined
-  const stop = (reason: string) => {
-    list.warnings.push(`its listing is taken to be complete, although there may be more: ${reason}`)
-  }
   for (let pages = 0;; pages++) {
-    const page = yield* peer.request("tools/list", cursor === undefined ? {} : { cursor }).pipe(
+    const page = yield* peer.request(method, cursor === undefined ? {} : { cursor }).pipe(
       Effect.filterOrFail(
-        (page): page is Schema.JsonObject & { readonly tools: ReadonlyArray<Schema.Json> } =>
-          isObject(page) && Array.isArray(page.tools),
-        (page) => unanswered(`no list of tools came, but ${JsonRpc.excerpt(JsonRpc.describe(page))}`)
+        (page): page is Schema.JsonObject => isObject(page) && Array.isArray(page[key]),
+        (page) => unanswered(`no list of ${key} came, but ${JsonRpc.excerpt(JsonRpc.describe(page))}`)
       ),
       Effect.catch((failure) => pages === 0 ? Effect.fail(failure) : Effect.sync(() => stop(failure.text)))
     )
     if (page === undefined) {
-      return list
+      return
     }
-    const excess = ToolList.add(list, page.tools)
+    const excess = take(page[key] as ReadonlyArray<Schema.Json>)
     if (excess !== undefined) {
       return yield* unanswered(excess)
     }
     const next = page.nextCursor
     if (typeof next !== "string") {
-      return list
+      return
     }
     if (cursors.has(next)) {
-      stop("it comes back to the same page")
-      return list
+      return stop("it comes back to the same page")
     }
     if (pages + 1 === Limits.maxPages) {
-      stop(`it has more than ${Limits.maxPages} pages`)
-      return list
+      return stop(`it has more than ${Limits.maxPages} pages`)
     }
     cursors.add(next)
     cursor = next
   }
 })
 
-/** Runs a tool and gives its whole result, as the server sent it. */
-export const callTool = Effect.fnUntraced(function*(
+/** The tools of all pages. */
+export const listTools = Effect.fnUntraced(function*(peer: Peer) {
+  const list = ToolList.make()
+  yield* takePages(peer, {
+    method: "tools/list",
+    key: "tools",
+    take: (values) => ToolList.add(list, values),
+    stop: (reason) => {
+      list.warnings.push(`its listing is taken to be complete, although there may be more: ${reason}`)
+    }
+  })
+  return list
+})
+
+const listResourcesOf = Effect.fnUntraced(function*(peer: Peer, method: string, key: string) {
+  const found: Array<Schema.Json> = []
+  yield* takePages(peer, {
+    method,
+    key,
+    take: (values) => {
+      found.push(...values.filter((value) => !JsonRpc.isDeeperThan(value, Limits.maxResultDepth - 2)))
+      return found.length > Limits.maxTools
+        ? `it has more than ${Limits.maxTools.toLocaleString("en")} ${key}`
+        : undefined
+    },
+    stop: () => {}
+  })
+  return found
+})
+
+/** What a server has to read, and what else it could. */
+export const listResources = Effect.fnUntraced(function*(peer: Peer) {
+  const resources = yield* listResourcesOf(peer, "resources/list", "resources")
+  // Not every server has some.
+  const resourceTemplates = yield* listResourcesOf(peer, "resources/templates/list", "resourceTemplates").pipe(
+    Effect.catchTag("Refused", () => Effect.succeed([]))
+  )
+  return { resources, resourceTemplates }
+})
+
+/** Asks for a result, and gives the whole of it as the server sent it. */
+const ask = Effect.fnUntraced(function*(
   peer: Peer,
-  name: string,
-  input: Schema.JsonObject,
+  method: string,
+  params: Schema.JsonObject,
   options?: RequestOptions
 ): Effect.fn.Return<Schema.JsonObject, Failure> {
-  const result = yield* peer.request("tools/call", { name, arguments: input }, options)
+  const result = yield* peer.request(method, params, options)
   if (!isObject(result)) {
     return yield* unanswered(`its answer is no result: ${JsonRpc.excerpt(JsonRpc.describe(result))}`)
   }
@@ -126,3 +174,8 @@ export const callTool = Effect.fnUntraced(function*(
   }
   return result
 })
+
+export const callTool = (peer: Peer, name: string, input: Schema.JsonObject, options?: RequestOptions) =>
+  ask(peer, "tools/call", { name, arguments: input }, options)
+
+export const readResource = (peer: Peer, uri: string) => ask(peer, "resources/read", { uri })

@@ -48,6 +48,17 @@ const defaultRetry = 1000
 /** An address as errors may show it: without what may be a secret. */
 const shown = (url: URL) => `${url.origin}${url.pathname}`
 
+/** What a user and a password in an address stand for. */
+const credentials = ({ password, username }: URL): Record<string, string> =>
+  username === "" && password === ""
+    ? {}
+    : {
+      authorization: `Basic ${Buffer.from(`${unescaped(username)}:${unescaped(password)}`).toString("base64")}`
+    }
+
+/** Decodes what is encoded, and leaves what is not. */
+const unescaped = (text: string) => new URLSearchParams(`text=${text.replaceAll("+", "%2B")}`).get("text")!
+
 const headerName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/
@@ -162,14 +173,15 @@ export const make: (
   handlers: Peer.Handlers
 ) => Effect.Effect<Connection, string, Scope.Scope> = Effect.fnUntraced(
   function*(address, handlers) {
-    const parsed = yield* Effect.try({
-      try: () => new URL(address.url),
-      catch: () => `${JsonRpc.excerpt(address.url)} is no URL`
-    })
+    const parsed = yield* Effect.fromNullishOr(URL.parse(address.url)).pipe(
+      Effect.mapError(() => `${JsonRpc.excerpt(address.url)} is no URL`)
+    )
     if (!/^https?:$/.test(parsed.protocol)) {
       return yield* Effect.fail(`${JsonRpc.excerpt(address.url)} is no URL of http or https`)
     }
-    const ownHeaders = address.headers ?? {}
+    const ownHeaders = { ...credentials(parsed), ...address.headers }
+    parsed.username = ""
+    parsed.password = ""
     const problem = checkHeaders(ownHeaders)
     if (problem !== undefined) {
       return yield* Effect.fail(problem)

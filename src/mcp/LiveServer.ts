@@ -15,6 +15,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as Client from "./Client.ts"
 import type { Connection } from "./Connection.ts"
 import { type Failure, Refused, Unanswered, unanswered } from "./Failure.ts"
+import * as JsonRpc from "./JsonRpc.ts"
 import * as Limits from "./Limits.ts"
 import type * as Peer from "./Peer.ts"
 import type { ServerTool } from "./ToolList.ts"
@@ -29,12 +30,27 @@ export interface LiveServer {
   readonly identity: Client.Identity
   /** The tools as they were last listed. */
   readonly tools: () => ReadonlyArray<ServerTool>
-  readonly callTool: (name: string, input: Schema.JsonObject) => Effect.Effect<Schema.JsonObject, string>
+  readonly callTool: (
+    name: string,
+    input: Schema.JsonObject,
+    options: Peer.RequestOptions
+  ) => Effect.Effect<Schema.JsonObject, string>
+  readonly listResources: Effect.Effect<Schema.JsonObject, string>
+  readonly readResource: (uri: string) => Effect.Effect<Schema.JsonObject, string>
 }
 
 export interface Options {
   /** How long the server may take from its start to its list of tools. */
   readonly startTimeout: Duration.Input
+  /** What we can do for the server. */
+  readonly capabilities: Schema.JsonObject
+  /** Answers a request of the server, if it is one that is answered. */
+  readonly onRequest: (
+    method: string,
+    params: Schema.JsonObject
+  ) => Effect.Effect<Schema.JsonObject> | undefined
+  /** Hears what the server says for its log. */
+  readonly onLog: (level: string, text: string) => Effect.Effect<void>
   /** Opens a connection; the end of the scope is its end. */
   readonly open: (handlers: Peer.Handlers) => Effect.Effect<Connection, string, Scope.Scope>
   /** Hears of what is wrong with the server, for a sentence about it. */
@@ -104,18 +120,26 @@ export const make = Effect.fnUntraced(function*(
   const connect = Effect.fnUntraced(function*(sessionScope: Scope.Closeable) {
     const changed = Latch.makeUnsafe(false)
     const handlers: Peer.Handlers = {
-      onRequest: (method) =>
+      onRequest: (method, params) =>
         method === "ping"
           ? Effect.succeed({})
-          : Effect.fail(new Refused({ code: -32601, text: `Method not found: ${method}`, data: undefined })),
-      onNotification: (method) =>
-        method === "notifications/tools/list_changed" ? Effect.asVoid(changed.open) : Effect.void
+          : options.onRequest(method, params) ??
+            Effect.fail(new Refused({ code: -32601, text: `Method not found: ${method}`, data: undefined })),
+      onNotification: (method, { data, level }) =>
+        method === "notifications/tools/list_changed"
+          ? Effect.asVoid(changed.open)
+          : method === "notifications/message"
+          ? options.onLog(
+            typeof level === "string" ? JsonRpc.excerpt(level) : "info",
+            JsonRpc.excerpt(JsonRpc.describe(data ?? ""))
+          )
+          : Effect.void
     }
     const connection = yield* options.open(handlers).pipe(
       Scope.provide(sessionScope),
       Effect.mapError((text): NotConnected => ({ text, lastWords: "" }))
     )
-    const identity = yield* Client.initialize(connection).pipe(
+    const identity = yield* Client.initialize(connection, options.capabilities).pipe(
       Effect.tap((identity) =>
         identity.hasTools
           ? Effect.mapError(list(connection), ({ text }) => ({ text: `it did not list its tools: ${text}` }))
@@ -178,7 +202,7 @@ export const make = Effect.fnUntraced(function*(
     )
   )
 
-  const call = (name: string, input: Schema.JsonObject) =>
+  const call = <A>(ask: (peer: Peer.Peer) => Effect.Effect<A, Failure>) =>
     Effect.acquireUseRelease(
       Effect.interruptible(enter).pipe(
         Effect.mapError(({ lastWords, text }) =>
@@ -189,7 +213,7 @@ export const make = Effect.fnUntraced(function*(
         )
       ),
       (used) =>
-        Client.callTool(used.connection.peer, name, input).pipe(
+        ask(used.connection.peer).pipe(
           Effect.mapError((failure) => {
             if (failure._tag === "Unanswered" && failure.connection === "expired") {
               used.isExpired = true
@@ -204,14 +228,18 @@ export const make = Effect.fnUntraced(function*(
 
   const isExpired = (failure: Failure) => failure._tag === "Unanswered" && failure.connection === "expired"
 
+  const answer = <A>(ask: (peer: Peer.Peer) => Effect.Effect<A, Failure>) =>
+    call(ask).pipe(
+      // The server has not done what it was asked, so it may be asked again.
+      Effect.catchIf(isExpired, () => call(ask)),
+      Effect.mapError(({ text }) => text)
+    )
+
   return {
     identity,
     tools: () => tools,
-    callTool: (name, input) =>
-      call(name, input).pipe(
-        // The server has not done what it was asked, so it may be asked again.
-        Effect.catchIf(isExpired, () => call(name, input)),
-        Effect.mapError(({ text }) => text)
-      )
+    callTool: (name, input, options) => answer((peer) => Client.callTool(peer, name, input, options)),
+    listResources: answer(Client.listResources),
+    readResource: (uri) => answer((peer) => Client.readResource(peer, uri))
   }
 })

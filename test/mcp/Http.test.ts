@@ -109,6 +109,21 @@ describe("Mcp over HTTP", () => {
       ])
     }))
 
+  it.live("sends the user and the password of an address as what they stand for", () =>
+    Effect.gen(function*() {
+      const { seen, url } = yield* server()
+      yield* Mcp.connect({ url: url.replace("//", "//me:s%20cret@") })
+      assert.include(seen, `initialize - Basic ${Buffer.from("me:s cret").toString("base64")}`)
+      yield* Mcp.connect({ url: url.replace("//", "//100%:a+b@") })
+      assert.include(seen, `initialize - Basic ${Buffer.from("100%:a+b").toString("base64")}`)
+      const { message } = yield* Effect.flip(Mcp.connect({ url: "http://me:s%20cret@127.0.0.1:1/mcp" }))
+      assert.strictEqual(
+        message,
+        "MCP server http://me:[hidden]@127.0.0.1:1/mcp cannot be used: " +
+          "http://127.0.0.1:1/mcp cannot be reached (bad port): is the server running?"
+      )
+    }))
+
   it.live("takes an answer from a stream", () =>
     Effect.gen(function*() {
       const { url } = yield* server({

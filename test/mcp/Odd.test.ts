@@ -2,13 +2,17 @@
  * Servers as they are: what they write that no specification knows.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as TypeScript from "effect-code-mode/codemode/TypeScript"
+import type { Delegate } from "effect-code-mode/Delegate"
 import * as Mcp from "effect-code-mode/Mcp"
 import * as Limits from "effect-code-mode/mcp/Limits"
+import { CellId, ToolCallId } from "effect-code-mode/Protocol"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
+import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -347,6 +351,219 @@ describe("a listing", () => {
           `MCP server odd: the ${key} of its tool "${name}" is left out: it is too large, or nested too deeply`
         )
       )
+    }))
+})
+
+describe("a long call", () => {
+  const progress = (params: string) =>
+    `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":$token,${params}}}`
+  const script: Script = {
+    "tools/call": [
+      progress(`"progress":1,"total":2,"message":"half\\nway"`),
+      progress(`"progress":2`),
+      progress(`"progress":"much"`),
+      `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"another","progress":3}}`,
+      `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"warning","data":{"disk":"slow"}}}`,
+      `{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"plain"}}`,
+      `{"jsonrpc":"2.0","id":$id,"result":{"content":[],"token":$token}}`
+    ]
+  }
+
+  it.live("tells how far it has come, and the server what it does", () =>
+    Effect.gen(function*() {
+      const heard: Array<unknown> = []
+      const observer: Mcp.Observer = {
+        onProgress: ({ toolName }, progress) => Effect.sync(() => heard.push([toolName.name, progress])),
+        onLog: (...said) => Effect.sync(() => heard.push(said))
+      }
+      const self = yield* Mcp.connect(config(script), { observer })
+      const delegate = yield* Mcp.make([self], { observer })
+      const result: any = yield* delegate.invokeTool({
+        cellId: CellId.make("cell"),
+        toolCallId: ToolCallId.make("tool-1"),
+        toolName: { name: "do", namespace: "mcp__odd__" },
+        kind: "function"
+      })
+      assert.isNumber(result.token)
+      assert.deepStrictEqual(heard, [
+        ["do", { progress: 1, total: 2, message: "half way" }],
+        ["do", { progress: 2 }],
+        ["odd", "warning", "{\"disk\":\"slow\"}"],
+        ["odd", "info", "plain"]
+      ])
+    }))
+
+  it.live("is not asked to tell where nobody hears it", () =>
+    Effect.gen(function*() {
+      const self = yield* connect(script)
+      assert.deepStrictEqual(yield* self.callTool("do", {}), { content: [], token: null })
+    }))
+})
+
+describe("what a server asks of us", () => {
+  const asking = (method: string, params: string): Script => ({
+    "tools/call": [
+      `{"jsonrpc":"2.0","id":"s-1","method":"${method}","params":${params}}`,
+      { answer: true },
+      `{"jsonrpc":"2.0","id":$id,"result":{"content":[],"answer":$answer}}`
+    ]
+  })
+  const answer = (script: Script, options: Mcp.Options = {}) =>
+    Effect.gen(function*() {
+      const self = yield* Mcp.connect(config(script), options)
+      const { answer: { jsonrpc: _, ...answer } } = (yield* self.callTool("do", {})) as any
+      return answer
+    })
+  const sure = asking("elicitation/create", `{"message":"sure?","requestedSchema":{"type":"object"}}`)
+
+  it.live("of the person who uses it is asked, or declined", () =>
+    Effect.gen(function*() {
+      const asked: Array<Mcp.Elicitation> = []
+      const elicit = (request: Mcp.Elicitation) =>
+        Effect.sync((): Mcp.ElicitationAnswer => {
+          asked.push(request)
+          return { action: "accept", content: { yes: true } }
+        })
+      assert.deepStrictEqual(yield* answer(sure, { elicit }), {
+        id: "s-1",
+        result: { action: "accept", content: { yes: true } }
+      })
+      assert.deepStrictEqual(asked, [{ server: "odd", message: "sure?", schema: { type: "object" } }])
+      assert.deepStrictEqual(yield* answer(sure), { id: "s-1", result: { action: "decline" } })
+      assert.deepStrictEqual(yield* answer(asking("elicitation/create", "{}"), { elicit }), {
+        id: "s-1",
+        result: { action: "accept", content: { yes: true } }
+      })
+      assert.deepStrictEqual(asked[1], { server: "odd", message: "", schema: {} })
+    }))
+
+  it.live("of its roots is told, where there are some", () =>
+    Effect.gen(function*() {
+      const script = asking("roots/list", "{}")
+      assert.deepStrictEqual(
+        yield* answer(script, { roots: [{ uri: "file:///a" }, { uri: "file:///b", name: "b" }] }),
+        {
+          id: "s-1",
+          result: { roots: [{ uri: "file:///a" }, { uri: "file:///b", name: "b" }] }
+        }
+      )
+      assert.deepStrictEqual(yield* answer(script), {
+        id: "s-1",
+        error: { code: -32601, message: "Method not found: roots/list" }
+      })
+    }))
+
+  it.live("that nobody does is refused", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* answer(asking("sampling/createMessage", "{}")), {
+        id: "s-1",
+        error: { code: -32601, message: "Method not found: sampling/createMessage" }
+      })
+    }))
+
+  it.live("is offered in the handshake, and nothing else", () =>
+    Effect.gen(function*() {
+      const offered = Effect.fnUntraced(function*(options: Mcp.Options) {
+        const self = yield* Mcp.connect(config({ initialize: [{ stderr: "$params" }, { exit: 1 }] }), options).pipe(
+          Effect.flip
+        )
+        return JSON.parse(self.lastWords).capabilities
+      })
+      assert.deepStrictEqual(yield* offered({}), {})
+      assert.deepStrictEqual(
+        yield* offered({ roots: [], elicit: () => Effect.succeed({ action: "cancel" }) }),
+        { elicitation: {}, roots: {} }
+      )
+    }))
+})
+
+describe("resources", () => {
+  const initialize = [{ result: { capabilities: { tools: {}, resources: {} } } }]
+  const call = (self: Delegate["Service"], name: string, input?: Schema.Json) =>
+    self.invokeTool({
+      cellId: CellId.make("cell"),
+      toolCallId: ToolCallId.make("tool-1"),
+      toolName: { name, namespace: "mcp__odd__" },
+      kind: "function",
+      ...(input === undefined ? {} : { input })
+    })
+
+  it.live("are listed and read by tools", () =>
+    Effect.gen(function*() {
+      const self = yield* Mcp.make([
+        yield* connect({
+          initialize,
+          "resources/list": [
+            [{ result: { resources: [{ uri: "a:1", name: "one" }], nextCursor: "2" } }],
+            [{ result: { resources: [{ uri: "a:2", name: "two" }] } }]
+          ],
+          "resources/templates/list": [
+            `{"jsonrpc":"2.0","id":$id,"error":{"code":-32601,"message":"Method not found"}}`
+          ],
+          "resources/read": [{ result: { contents: [{ uri: "a:1", text: "hello" }] } }]
+        })
+      ])
+      assert.deepStrictEqual(self.tools.map(TypeScript.signature).slice(1).map((text) => text.split("(")[0]), [
+        "mcp__odd__list_resources",
+        "mcp__odd__read_resource"
+      ])
+      assert.deepStrictEqual(yield* call(self, "list_resources"), {
+        resources: [{ uri: "a:1", name: "one" }, { uri: "a:2", name: "two" }],
+        resourceTemplates: []
+      })
+      const contents = { contents: [{ uri: "a:1", text: "hello" }] }
+      assert.deepStrictEqual(yield* call(self, "read_resource", "a:1"), contents)
+      assert.deepStrictEqual(yield* call(self, "read_resource", { uri: "a:1" }), contents)
+      assert.strictEqual(
+        (yield* Effect.flip(call(self, "read_resource", { url: "a:1" }))).text,
+        "mcp__odd__read_resource takes the URI of a resource"
+      )
+      assert.strictEqual(
+        (yield* Effect.flip(call(self, "do", "a:1"))).text,
+        "mcp__odd__do takes an object as its argument"
+      )
+    }))
+
+  it.live("do not hide a tool of the same name", () =>
+    Effect.gen(function*() {
+      const self = yield* Mcp.make([
+        yield* connect({
+          initialize,
+          "tools/list": [{ result: { tools: [{ name: "read_resource" }] } }],
+          "tools/call": [{ result: { content: [], own: true } }],
+          "resources/read": [{ result: { contents: [] } }]
+        })
+      ])
+      assert.deepStrictEqual(self.tools.map(({ name }) => name), [
+        "mcp__odd__read_resource",
+        "mcp__odd__list_resources",
+        "mcp__odd__read_resource_2"
+      ])
+      assert.deepStrictEqual(yield* call(self, "read_resource", {}), { content: [], own: true })
+      assert.deepStrictEqual(yield* call(self, "read_resource_2", "a:1"), { contents: [] })
+    }))
+
+  it.live("are not there where the tools that are allowed leave them out", () =>
+    Effect.gen(function*() {
+      const names = (more: object) =>
+        Effect.map(
+          Effect.flatMap(connect({ initialize }, more), (server) => Mcp.make([server])),
+          ({ tools }) => tools.map(({ toolName }) => toolName.name)
+        )
+      assert.deepStrictEqual(yield* names({ allowTools: ["d*"] }), ["do"])
+      assert.deepStrictEqual(yield* names({ denyTools: ["*resource"] }), ["do"])
+      assert.deepStrictEqual(yield* names({ allowTools: ["read_*"] }), ["list_resources", "read_resource"])
+    }))
+
+  it.live("that fail say why", () =>
+    Effect.gen(function*() {
+      const refused = [`{"jsonrpc":"2.0","id":$id,"error":{"code":-32002,"message":"no such thing"}}`]
+      const self = yield* Mcp.make([
+        yield* connect({ initialize, "resources/list": refused, "resources/read": refused })
+      ])
+      const text = "MCP server odd: MCP error -32002: no such thing"
+      assert.strictEqual((yield* Effect.flip(call(self, "list_resources"))).text, text)
+      assert.strictEqual((yield* Effect.flip(call(self, "read_resource", "a:1"))).text, text)
     }))
 })
 

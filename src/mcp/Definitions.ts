@@ -1,0 +1,198 @@
+/**
+ * The tools of servers as a cell sees them.
+ *
+ * @internal
+ */
+import type * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import type * as Schema from "effect/Schema"
+import type { ToolDefinition, ToolError } from "../Protocol.ts"
+import * as Names from "./Names.ts"
+import type { ServerTool } from "./ToolList.ts"
+
+export interface DefinedServer {
+  readonly namespace: string
+  readonly tools: ReadonlyArray<ServerTool>
+  readonly resources?: Resources | undefined
+}
+
+/** What a server has to read, besides its tools. */
+export interface Resources {
+  readonly list: Effect.Effect<Schema.Json, ToolError>
+  readonly read: (uri: string) => Effect.Effect<Schema.Json, ToolError>
+}
+
+export const isJsonObject = (value: Schema.Json): value is Schema.JsonObject => Predicate.isObject(value)
+
+/** Moves the references within a schema to where it stands now. */
+const relocate = (schema: Schema.Json, pointer: string): Schema.Json =>
+  Array.isArray(schema)
+    ? schema.map((each) => relocate(each, pointer))
+    : isJsonObject(schema)
+    ? Object.fromEntries(
+      Object.entries(schema).map(([key, value]) =>
+        key === "$ref" && typeof value === "string" && value.startsWith("#")
+          ? [key, `#${pointer}${value.slice(1)}`]
+          : [key, relocate(value, pointer)]
+      )
+    )
+    : schema
+
+/** The schema of a whole result, of which a server describes only the structured content. */
+const resultSchema = (structuredContent: Schema.Json | undefined): Schema.Json => ({
+  type: "object",
+  properties: {
+    content: { type: "array", items: { type: "object" } },
+    ...(structuredContent === undefined
+      ? {}
+      : { structuredContent: relocate(structuredContent, "/properties/structuredContent") }),
+    isError: { type: "boolean" },
+    _meta: { type: "object" }
+  },
+  required: ["content"]
+})
+
+/** What a server says of the effects of a tool. */
+const hint = ({ annotations = {} }: ServerTool): string =>
+  annotations.readOnlyHint === true ? "(read-only)" : annotations.destructiveHint === true ? "(destructive)" : ""
+
+const definition = (name: string, namespace: string, tool: ServerTool): ToolDefinition => {
+  const fullName = namespace + tool.name
+  const plainName = Names.identifier(fullName)
+  const isRenamed = name !== plainName
+  return {
+    name: isRenamed ? name : fullName,
+    toolName: { name: tool.name, namespace },
+    description: [
+      tool.description ?? tool.title ?? "",
+      hint(tool),
+      isRenamed
+        ? `(This is the server's tool ${JSON.stringify(tool.name)}, called ${name} as there is another ${plainName}.)`
+        : ""
+    ].filter((line) => line !== "").join("\n"),
+    kind: "function",
+    ...(tool.inputSchema === undefined ? {} : { inputSchema: tool.inputSchema }),
+    outputSchema: resultSchema(tool.outputSchema)
+  }
+}
+
+// =============================================================================
+// Resources
+// =============================================================================
+
+const listResult: Schema.Json = {
+  type: "object",
+  properties: {
+    resources: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: {
+          uri: { type: "string" },
+          name: { type: "string" },
+          title: { type: "string" },
+          description: { type: "string" },
+          mimeType: { type: "string" },
+          size: { type: "number" }
+        },
+        required: ["uri", "name"],
+        additionalProperties: true
+      }
+    },
+    resourceTemplates: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: { uriTemplate: { type: "string" }, name: { type: "string" }, description: { type: "string" } },
+        required: ["uriTemplate", "name"],
+        additionalProperties: true
+      }
+    }
+  },
+  required: ["resources", "resourceTemplates"]
+}
+
+const readResult: Schema.Json = {
+  type: "object",
+  properties: {
+    contents: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: {
+          uri: { type: "string" },
+          mimeType: { type: "string" },
+          text: { type: "string" },
+          blob: { type: "string", contentEncoding: "base64" }
+        },
+        required: ["uri"],
+        additionalProperties: true
+      }
+    }
+  },
+  required: ["contents"]
+}
+
+const uri: Schema.Json = { type: "string", description: "The URI of the resource" }
+
+/** What a cell calls to have a server's resources, under names that its own tools do not have. */
+export interface ResourceTools {
+  readonly list: string
+  readonly read: string
+}
+
+export const resourceTools = (tools: ReadonlyArray<ServerTool>): ResourceTools => {
+  const taken = new Set(tools.map(({ name }) => name))
+  const free = (base: string) => {
+    let candidate = base
+    for (let n = 2; taken.has(candidate); n++) {
+      candidate = `${base}_${n}`
+    }
+    return candidate
+  }
+  return { list: free("list_resources"), read: free("read_resource") }
+}
+
+const resourceDefinitions = ({ namespace, resources, tools }: DefinedServer): ReadonlyArray<ToolDefinition> => {
+  if (resources === undefined) {
+    return []
+  }
+  const { list, read } = resourceTools(tools)
+  return [
+    {
+      name: namespace + list,
+      toolName: { name: list, namespace },
+      description:
+        "Lists what this server has to read: its resources, and templates for the URIs of others\n(read-only)",
+      kind: "function",
+      inputSchema: { type: "object", properties: {}, additionalProperties: false },
+      outputSchema: listResult
+    },
+    {
+      name: namespace + read,
+      toolName: { name: read, namespace },
+      description: "Reads a resource of this server\n(read-only)",
+      kind: "function",
+      inputSchema: { anyOf: [uri, { type: "object", properties: { uri }, required: ["uri"] }] },
+      outputSchema: readResult
+    }
+  ]
+}
+
+// =============================================================================
+// All
+// =============================================================================
+
+/** The definitions of all tools, with names of which none is another's. */
+export const definitions = (servers: ReadonlyArray<DefinedServer>): ReadonlyArray<ToolDefinition> => {
+  const tools = servers.flatMap(({ namespace, tools }) => tools.map((tool) => ({ namespace, tool })))
+  const resources = servers.flatMap(resourceDefinitions)
+  const names = Names.distinct([
+    ...tools.map(({ namespace, tool }) => namespace + tool.name),
+    ...resources.map(({ name }) => name)
+  ])
+  return [
+    ...tools.map(({ namespace, tool }, index) => definition(names[index]!, namespace, tool)),
+    ...resources.map((each, index) => ({ ...each, name: names[tools.length + index]! }))
+  ]
+}
