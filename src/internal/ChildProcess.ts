@@ -27,7 +27,7 @@ export interface Command {
 }
 
 export interface ChildProcess {
-  readonly process: ChildProcessWithoutNullStreams
+  readonly handle: ChildProcessWithoutNullStreams
   /** What the environments of the process and of everything it starts contain. */
   readonly mark: string
 }
@@ -79,7 +79,7 @@ const killMarked = (marks: ReadonlyArray<string>) => {
   })
 }
 
-const signal = ({ process: { pid } }: ChildProcess, name: NodeJS.Signals) =>
+const signal = ({ handle: { pid } }: ChildProcess, name: NodeJS.Signals) =>
   attempt(() => pid !== undefined && process.kill(-pid, name))
 
 /** Takes the processes along where this one ends without further ado. */
@@ -96,15 +96,15 @@ export const kill = (self: ChildProcess): void => {
   killMarked([self.mark])
 }
 
-export const isGone = ({ process: { exitCode, signalCode } }: ChildProcess): boolean =>
+export const isGone = ({ handle: { exitCode, signalCode } }: ChildProcess): boolean =>
   exitCode !== null || signalCode !== null
 
 /** Waits for an event of the process, or of one of its pipes. */
 export const once = (self: ChildProcess, event: "exit" | "close"): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     const listener = () => resume(Effect.void)
-    self.process.once(event, listener)
-    return Effect.sync(() => self.process.off(event, listener))
+    self.handle.once(event, listener)
+    return Effect.sync(() => self.handle.off(event, listener))
   })
 
 export const awaitExit = (self: ChildProcess): Effect.Effect<void> =>
@@ -115,7 +115,7 @@ const exitsWithin = (self: ChildProcess, duration: Duration.Input) =>
 
 /** Asks the process to leave, ever less politely. Nothing of it is there when this is done. */
 export const end = Effect.fnUntraced(function*(self: ChildProcess, patience: Patience) {
-  self.process.stdin.end()
+  self.handle.stdin.end()
   if (!(yield* exitsWithin(self, patience.endOfInput))) {
     signal(self, "SIGTERM")
     if (!(yield* exitsWithin(self, patience.terminate))) {
@@ -124,8 +124,8 @@ export const end = Effect.fnUntraced(function*(self: ChildProcess, patience: Pat
     }
   }
   kill(self)
-  self.process.stdout.destroy()
-  self.process.stderr.destroy()
+  self.handle.stdout.destroy()
+  self.handle.stderr.destroy()
   running.delete(self)
 })
 
@@ -165,7 +165,7 @@ export const start = (command: Command): Effect.Effect<ChildProcess, NotStarted>
     // It throws what it finds out before there is a process, such as arguments that are too long.
     return Effect.try({ try: () => spawnMarked(command, mark), catch: notStarted }).pipe(Effect.flatMap((child) =>
       Effect.callback<ChildProcess, NotStarted>((resume) => {
-        const self: ChildProcess = { process: child, mark }
+        const self: ChildProcess = { handle: child, mark }
         child.on("error", (error) => resume(Effect.fail(notStarted(error))))
         child.once("spawn", () => {
           running.add(self)

@@ -70,7 +70,7 @@ export const make: (
     ChildProcess.start(command),
     (child) => ChildProcess.end(child, patience)
   )
-  const { stderr, stdin, stdout } = child.process
+  const { stderr, stdin, stdout } = child.handle
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
   let lastWords = ""
   let queuedReplies = 0
@@ -112,7 +112,7 @@ export const make: (
     Effect.suspend(() => isClosed() ? Effect.void : ChildProcess.once(child, "close")).pipe(
       Effect.timeoutOption(nearEnd),
       Effect.andThen(Effect.suspend(() => {
-        const { exitCode, signalCode } = child.process
+        const { exitCode, signalCode } = child.handle
         const text = signalCode !== null
           ? `it was ended by ${signalCode}`
           : exitCode !== null
