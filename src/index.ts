@@ -1,6 +1,11 @@
 /**
  * @since 0.1.0
  */
+export * as Catalogue from "./Catalogue.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as Declarations from "./Declarations.ts"
 
 /**

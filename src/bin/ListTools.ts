@@ -1,13 +1,14 @@
 /**
- * `--list-tools`: the tools as a cell would see them, in TypeScript.
+ * `--list-tools[=names|NAME]`: the tools as a cell would see them, in TypeScript.
  *
  * @internal
  */
+import * as Catalogue from "../Catalogue.ts"
 import * as Declarations from "../Declarations.ts"
 import * as Identifier from "../internal/Identifier.ts"
 import type { ToolDefinition } from "../Protocol.ts"
 import * as Event from "./Event.ts"
-import { foreign, join, type Printable } from "./terminal/Printable.ts"
+import { empty, foreign, join, type Printable, text } from "./terminal/Printable.ts"
 
 type Instructions = ReadonlyMap<string, string> | undefined
 
@@ -22,6 +23,14 @@ export const file = (tools: ReadonlyArray<ToolDefinition>, instructions?: Instru
     `${Declarations.cellTypes}\n\n${Declarations.ofTools(tools, instructions)}`,
     "code"
   )
+
+/** A line for each tool: its name, and what it is for. */
+export const names = (tools: ReadonlyArray<ToolDefinition>): Printable =>
+  join(tools.map(({ description, name }) => {
+    const summary = Catalogue.summary(description)
+    const rest = summary === "" ? empty : text`  ${foreign("summary of a tool", summary, "prose")}`
+    return text`${foreign("name in a list", Identifier.fromName(name), "word")}${rest}\n`
+  }))
 
 /** A line of JSON for each tool. */
 export const json = (tools: ReadonlyArray<ToolDefinition>): Printable =>

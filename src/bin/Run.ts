@@ -10,6 +10,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { Delegate } from "../Delegate.ts"
+import * as Identifier from "../internal/Identifier.ts"
 import * as Runtime from "../Runtime.ts"
 import * as DurationFlag from "./DurationFlag.ts"
 import * as Execute from "./Execute.ts"
@@ -23,12 +24,12 @@ import * as Screen from "./Screen.ts"
 import * as SessionFile from "./SessionFile.ts"
 import * as SessionLayer from "./SessionLayer.ts"
 import * as Source from "./Source.ts"
-import { type Printable, text } from "./terminal/Printable.ts"
+import { foreign, type Printable, text } from "./terminal/Printable.ts"
 import * as Printer from "./terminal/Printer.ts"
 import * as ToolFlags from "./ToolFlags.ts"
 
 interface Flags extends ToolFlags.Flags {
-  readonly listTools: boolean
+  readonly listTools: Option.Option<string>
   readonly json: boolean
   readonly saveMedia: Option.Option<string>
   readonly session: Option.Option<string>
@@ -36,8 +37,18 @@ interface Flags extends ToolFlags.Flags {
   readonly once: boolean
 }
 
-const listTools = Effect.fn("Run.listTools")(function*(flags: Flags) {
-  const { instructions, tools } = yield* Delegate
+/** What `--list-tools` prints, unless it says something else. */
+const everything = "all"
+
+const listTools = Effect.fn("Run.listTools")(function*(wanted: string, flags: Flags) {
+  const { instructions, tools: listed } = yield* Delegate
+  const isOne = wanted !== everything && wanted !== "names"
+  const tools = isOne ? listed.filter(({ name }) => Identifier.fromName(name) === wanted) : listed
+  if (isOne && tools.length === 0) {
+    return yield* Failure.toStart(
+      text`there is no tool ${foreign("tool that is asked for", wanted, "word")}; --list-tools=names shows their names`
+    )
+  }
   if (tools.length === 0) {
     return yield* Failure.toStart(
       flags.allow.length + flags.deny.length > 0
@@ -45,8 +56,16 @@ const listTools = Effect.fn("Run.listTools")(function*(flags: Flags) {
         : text`there are no tools; --mcp and --config bring some`
     )
   }
-  yield* Printer.print(flags.json ? ListTools.json(tools) : ListTools.file(tools, instructions))
-}, (effect, flags) => Effect.provide(effect, ToolFlags.layer(flags)))
+  yield* Printer.print(
+    flags.json
+      ? ListTools.json(tools)
+      : wanted === "names"
+      ? ListTools.names(tools)
+      : isOne
+      ? ListTools.render(tools, instructions)
+      : ListTools.file(tools, instructions)
+  )
+}, (effect, _, flags) => Effect.provide(effect, ToolFlags.layer(flags)))
 
 const execute = Effect.fn("Run.execute")(function*(source: Source.Source, flags: Flags) {
   const session = yield* Runtime.SessionRuntime
@@ -103,9 +122,13 @@ export const command = Command.make(
       Argument.optional
     ),
     ...ToolFlags.flags,
-    listTools: Flag.Boolean("list-tools").pipe(
-      Flag.withDescription("Run nothing; print the tools that a cell would see, as TypeScript declarations"),
-      Flag.withDefault(false)
+    listTools: Flag.String("list-tools").pipe(
+      Flag.withMetavar("names|NAME"),
+      Flag.withOptionalValue(everything),
+      Flag.withDescription(
+        "Run nothing; print the tools that a cell would see, as TypeScript declarations, or a line for each, or one of them"
+      ),
+      Flag.optional
     ),
     json: Flag.Boolean("json").pipe(
       Flag.withDescription("Print one JSON object per event, for programs"),
@@ -123,8 +146,8 @@ export const command = Command.make(
     )
   },
   Effect.fnUntraced(function*({ file, ...flags }) {
-    if (flags.listTools) {
-      return yield* listTools(flags)
+    if (Option.isSome(flags.listTools)) {
+      return yield* listTools(flags.listTools.value, flags)
     }
     if (flags.once && Option.isNone(flags.yieldAfter)) {
       return yield* badUsage(text`--once goes with --yield-after DURATION`)

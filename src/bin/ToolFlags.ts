@@ -89,11 +89,25 @@ const connect = Effect.fnUntraced(function*({ configs, inheritEnv, optional, ser
   return Mcp.layer(all, { observer: yield* observer, startTimeout: Option.getOrUndefined(startTimeout) })
 })
 
+/** So many tools are too many for a model to be shown them all. */
+const manyTools = 30
+
 /** The tools that the flags ask for. */
+export const chosen = (flags: Flags) => ToolChoice.layer(flags, Layer.unwrap(connect(flags)))
+
+const withCatalogue = (flags: Flags) =>
+  flags.servers.length === 0 && flags.configs.length === 0
+    ? chosen(flags)
+    : Layer.unwrap(Effect.map(
+      Effect.promise(() => import("../Catalogue.ts")),
+      (Catalogue) => Catalogue.layer(chosen(flags), { from: manyTools })
+    ))
+
+/** The tools that a cell has. */
 export const layer = (flags: Flags) => {
-  const chosen = ToolChoice.layer(flags, Layer.unwrap(connect(flags)))
+  const all = withCatalogue(flags)
   return Option.match(flags.toolTimeout, {
-    onNone: () => chosen,
-    onSome: (timeout) => ToolTimeout.layer(timeout, chosen)
+    onNone: () => all,
+    onSome: (timeout) => ToolTimeout.layer(timeout, all)
   })
 }

@@ -159,7 +159,13 @@ const cases: Readonly<Record<string, Case>> = {
     }
   },
   "a list of tools": {
-    paths: { "declarations": undefined },
+    paths: {
+      "declarations": undefined,
+      "declaration file": "type ImageDetail",
+      "name in a list": "mcp__s__declarations_",
+      "summary of a tool": /mcp__s__declarations_\w+ {2}declarations\\u009b2J/,
+      "tool that is asked for": undefined
+    },
     script: ({ server }) => {
       const text = evil("declarations")
       const spec = {
@@ -173,8 +179,13 @@ const cases: Readonly<Record<string, Case>> = {
           })
         ]
       }
-      return [`${command} run --list-tools`, `${command} run --list-tools --json`, `echo .tools | ${command} repl`]
-        .map((start) => `${start} --mcp ${server(spec)}`).join("\n")
+      return [
+        `${command} run --list-tools`,
+        `${command} run --list-tools=names`,
+        `${command} run --list-tools=${quote(evil("tool that is asked for"))}`,
+        `${command} run --list-tools --json`,
+        `echo .tools | ${command} repl`
+      ].map((start) => `${start} --mcp ${server(spec)}`).join("\n")
     }
   },
   "servers that start": {
@@ -227,21 +238,22 @@ const cases: Readonly<Record<string, Case>> = {
     paths: {
       "config file": undefined,
       "error in JSON": "it is no JSON: ",
-      "shape of a config file": "it should look like",
-      "server of a config file": undefined,
-      "server in a config file": "server in a config file",
-      "variable that is not set": "VARIABLE_THAT_IS_NOT_SET is not set"
+      "problem in a config file": undefined
     },
     script: ({ file, path }) => {
-      const entry = (value: unknown) => ({ mcpServers: { [evil("server of a config file")]: value } })
+      const problem = evil("problem in a config file")
+      const entry = (value: unknown) => ({ mcpServers: { [problem]: value } })
       const cell = file("cell.js", "")
       return [
         path(evil("config file")),
         file("json", `${evil("error in JSON")}`),
-        file("shape", { mcpServers: evil("shape of a config file") }),
+        file("shape", { mcpServers: problem }),
         file("server", entry(null)),
-        file("fields", entry({ command: "x", args: evil("server in a config file") })),
-        file("keys", entry({ command: "x", env: { [evil("server in a config file")]: 1 } })),
+        file("fields", entry({ command: "x", args: problem })),
+        file("keys", entry({ command: "x", env: { [problem]: {} } })),
+        file("input", entry({ command: `\${input:${problem}}` })),
+        file("type", entry({ type: problem })),
+        file("envFile", entry({ command: "x", envFile: problem })),
         file("variable", entry({ command: "${VARIABLE_THAT_IS_NOT_SET}" }))
       ].map((file) => `${command} run ${cell} --config ${quote(file)}`).join("\n")
     }
@@ -312,7 +324,7 @@ const cases: Readonly<Record<string, Case>> = {
   "what the log has of servers": {
     paths: { "log": /WARN/ },
     script: ({ server }) => {
-      const spec = { tools: [tool(`a${steering}`), tool(`a${steering.replaceAll(/[^A-Za-z0-9]/gu, "_")}`)] }
+      const spec = { tools: [tool(`a${steering}`), tool(`a${steering}`, { description: "another" })] }
       return `${command} run --list-tools --mcp ${server(spec)}`
     }
   },

@@ -226,6 +226,35 @@ describe("--list-tools", () => {
       assert.strictEqual(checked.status, 0, checked.stdout)
     }))
 
+  it.live("prints a line for each tool, or one of them", () =>
+    Effect.gen(function*() {
+      const list = (wanted: string) => run(["run", `--list-tools=${wanted}`, "--mcp", `fake=${server()}`])
+      const names = yield* list("names")
+      assert.include(names.stdout, "mcp__fake__add  Adds two numbers\nmcp__fake__say_it  Says it\nmcp__fake__where\n")
+      const one = yield* list("mcp__fake__where")
+      assert.match(one.stdout, /^type Role[^]*\n\ndeclare const tools: \{\n {2}mcp__fake__where\(args: [^\n]*\n\};\n$/)
+      const none = yield* list("where")
+      assert.strictEqual(
+        none.stderr,
+        "effect-code-mode: there is no tool where; --list-tools=names shows their names\n"
+      )
+      assert.strictEqual(none.status, 2)
+    }))
+
+  it.live("has tools that find tools, where there are many", () =>
+    Effect.gen(function*() {
+      const many = ["a", "b", "c"].flatMap((name) => ["--mcp", `${name}=${server()}`])
+      const { stderr, stdout } = yield* runCell(
+        `
+          const [first] = await tools.search({ query: "adds numbers", limit: 1 })
+          text((await tools.describe(first.name)).declaration)
+          text(ALL_TOOLS.length)
+        `,
+        ...many
+      )
+      assert.match(stdout, /^mcp__[abc]__add\(args: \{ a\?: number; b\?: number; \}\)[^\n]*\n35\n$/, stderr)
+    }))
+
   it.live("prints JSON for programs", () =>
     Effect.gen(function*() {
       const { stdout } = yield* run(["run", "--list-tools", "--json", "--mcp", `fake=${server()}`, "--allow", "*__add"])

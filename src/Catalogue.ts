@@ -1,0 +1,273 @@
+/**
+ * Tools that find tools, for catalogues that are too large to be shown to a model.
+ *
+ * **Details**
+ *
+ * A cell calls `tools.search(query)`, or `tools.search({ query, limit })`, and gets the tools that fit best, each with its
+ * name and the first sentence of its description; and `tools.describe(name)` for everything there is to know of one.
+ *
+ * **Example** (A session whose cells can look for tools)
+ *
+ * ```ts
+ * import * as Catalogue from "effect-code-mode/Catalogue"
+ * import * as Mcp from "effect-code-mode/Mcp"
+ *
+ * const delegate = Catalogue.layer(Mcp.layer([{ name: "gitlab", command: "npx", args: ["-y", "@zereight/mcp-gitlab"] }]))
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import type * as Schema from "effect/Schema"
+import MiniSearch from "minisearch"
+import * as TypeScript from "./codemode/TypeScript.ts"
+import { Delegate } from "./Delegate.ts"
+import * as Identifier from "./internal/Identifier.ts"
+import { type NestedToolCall, type ToolDefinition, ToolError } from "./Protocol.ts"
+
+const defaultLimit = 10
+const maxLimit = 100
+const maxQuery = 1000
+const maxSummary = 200
+
+// =============================================================================
+// What is found
+// =============================================================================
+
+/** The first sentence of a description. */
+export const summary = (description: string): string => {
+  const line = description.trim().split(/[\n\r\u2028\u2029]/, 1)[0]!
+  const sentence = /^.*?[.!?](?=\s+\p{Lu}|\s*$)/u.exec(line)?.[0] ?? line
+  return sentence.length <= maxSummary ? sentence : `${sentence.slice(0, maxSummary)}…`
+}
+
+interface Entry {
+  readonly id: number
+  readonly name: string
+  readonly description: string
+  readonly parameters: string
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => Predicate.isObject(value)
+
+/** The names of a tool's parameters, and what is said of them. */
+const parametersOf = ({ inputSchema }: ToolDefinition): string =>
+  isObject(inputSchema) && isObject(inputSchema.properties)
+    ? Object.entries(inputSchema.properties).map(([name, schema]) =>
+      `${name} ${isObject(schema) && typeof schema.description === "string" ? schema.description : ""}`
+    ).join("\n")
+    : ""
+
+/** Words as people write them, and as programs do: `readTextFile`, `read_text_file`. */
+const words = (text: string): Array<string> =>
+  text.replace(/(?<=[\p{Ll}\p{N}])(?=\p{Lu})/gu, " ").split(/[^\p{L}\p{N}]+/u).filter((word) => word !== "")
+
+const makeIndex = (tools: ReadonlyArray<ToolDefinition>): MiniSearch<Entry> => {
+  const index = new MiniSearch<Entry>({
+    fields: ["name", "description", "parameters"],
+    tokenize: words,
+    searchOptions: { boost: { name: 3, description: 2 }, prefix: true, fuzzy: 0.2 }
+  })
+  index.addAll(tools.map((tool, id) => ({
+    id,
+    name: tool.name,
+    description: tool.description,
+    parameters: parametersOf(tool)
+  })))
+  return index
+}
+
+/** An index that is made when it is first asked for, and anew when the tools are others. */
+const indexOf = () => {
+  let indexed: ReadonlyArray<ToolDefinition> | undefined
+  let index: MiniSearch<Entry> | undefined
+  return (tools: ReadonlyArray<ToolDefinition>) => {
+    if (index === undefined || tools !== indexed) {
+      indexed = tools
+      index = makeIndex(tools)
+    }
+    return index
+  }
+}
+
+// =============================================================================
+// The tools
+// =============================================================================
+
+const found: Schema.Json = {
+  type: "array",
+  items: {
+    type: "object",
+    properties: { name: { type: "string" }, description: { type: "string" } },
+    required: ["name", "description"]
+  }
+}
+
+const described: Schema.Json = {
+  type: "object",
+  properties: { name: { type: "string" }, description: { type: "string" }, declaration: { type: "string" } },
+  required: ["name", "description", "declaration"]
+}
+
+const query: Schema.Json = { type: "string", description: "What the tool should do, in a few words" }
+
+const limit: Schema.Json = { type: "integer", minimum: 1, maximum: maxLimit, default: defaultLimit }
+
+/** The definitions of both, under names that no other tool has. */
+const definitions = (tools: ReadonlyArray<ToolDefinition>) => {
+  const taken = new Set(tools.map(({ name }) => Identifier.fromName(name)))
+  const define = (
+    base: string,
+    description: string,
+    inputSchema: Schema.Json,
+    outputSchema: Schema.Json
+  ): ToolDefinition => {
+    let name = base
+    for (let n = 2; taken.has(name); n++) {
+      name = `${base}_${n}`
+    }
+    return {
+      name,
+      toolName: { name, namespace: null },
+      description: name === base ? description : `${description}\n(It is called ${name} as there is another ${base}.)`,
+      kind: "function",
+      inputSchema,
+      outputSchema
+    }
+  }
+  return {
+    search: define(
+      "search",
+      "Finds tools by what they do: the ones that fit best come first",
+      { anyOf: [query, { type: "object", properties: { query, limit }, required: ["query"] }] },
+      found
+    ),
+    describe: define(
+      "describe",
+      "Says everything about a tool: its description, and its declaration in TypeScript",
+      {
+        anyOf: [{ type: "string", description: "The name of the tool" }, {
+          type: "object",
+          properties: { name: { type: "string" } },
+          required: ["name"]
+        }]
+      },
+      described
+    )
+  }
+}
+
+const fail = (text: string) => Effect.fail(new ToolError({ text }))
+
+/** The text that a call is given, alone or as a member. */
+const textIn = (input: Schema.Json | undefined, key: string): string | undefined => {
+  const value = isObject(input) ? input[key] : input
+  return typeof value === "string" ? value : undefined
+}
+
+const search = (
+  index: MiniSearch<Entry>,
+  tools: ReadonlyArray<ToolDefinition>,
+  name: string,
+  input: Schema.Json | undefined
+): Effect.Effect<Schema.Json, ToolError> => {
+  const query = textIn(input, "query")
+  const limit = isObject(input) ? input.limit ?? defaultLimit : defaultLimit
+  return query === undefined || query.length > maxQuery
+    ? fail(`tools.${name} takes a query: some text, of at most ${maxQuery} characters`)
+    : typeof limit !== "number" || !Number.isInteger(limit) || limit < 1 || limit > maxLimit
+    ? fail(`tools.${name} takes a limit from 1 to ${maxLimit}`)
+    : Effect.sync(() =>
+      index.search(query).slice(0, limit).map(({ id }) => {
+        const { description, name } = tools[Number(id)]!
+        return { name: Identifier.fromName(name), description: summary(description) }
+      })
+    )
+}
+
+const describe = (
+  index: MiniSearch<Entry>,
+  tools: ReadonlyArray<ToolDefinition>,
+  name: string,
+  input: Schema.Json | undefined
+): Effect.Effect<Schema.Json, ToolError> => {
+  const wanted = textIn(input, "name")
+  if (wanted === undefined) {
+    return fail(`tools.${name} takes the name of a tool`)
+  }
+  const tool = tools.find(({ name }) => Identifier.fromName(name) === wanted) ??
+    tools.find(({ toolName }) => toolName.name === wanted)
+  if (tool !== undefined) {
+    return Effect.sync(() => ({
+      name: Identifier.fromName(tool.name),
+      description: tool.description,
+      declaration: TypeScript.signature(tool)
+    }))
+  }
+  const [nearest] = index.search(wanted.slice(0, maxQuery))
+  const hint = nearest === undefined ? "" : `; there is ${Identifier.fromName(tools[Number(nearest.id)]!.name)}`
+  return fail(`there is no tool ${JSON.stringify(wanted.slice(0, maxSummary))}${hint}`)
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** How many tools there have to be for there to be two more that find them: 1, unless given. */
+  readonly from?: number | undefined
+}
+
+/**
+ * The same tools, and two that find them. Where there already is a tool named `search` or `describe`, ours is `search_2`
+ * or `describe_2`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (delegate: Delegate["Service"], { from = 1 }: Options = {}): Delegate["Service"] => {
+  const index = indexOf()
+  let listed: ReadonlyArray<ToolDefinition> | undefined
+  let own = definitions([])
+  let all: ReadonlyArray<ToolDefinition> = []
+  const refresh = () => {
+    const { tools } = delegate
+    if (tools !== listed) {
+      listed = tools
+      own = definitions(tools)
+      all = tools.length < from ? tools : [...tools, own.search, own.describe]
+    }
+    return { all, own, tools }
+  }
+  const isCallOf = ({ toolName }: NestedToolCall, definition: ToolDefinition) =>
+    toolName.namespace === null && toolName.name === definition.toolName.name
+  return Delegate.of({
+    ...delegate,
+    get tools() {
+      return refresh().all
+    },
+    invokeTool: (call) =>
+      Effect.suspend(() => {
+        const { own, tools } = refresh()
+        return isCallOf(call, own.search)
+          ? search(index(tools), tools, own.search.name, call.input)
+          : isCallOf(call, own.describe)
+          ? describe(index(tools), tools, own.describe.name, call.input)
+          : delegate.invokeTool(call)
+      })
+  })
+}
+
+/**
+ * The delegate of a layer, with tools that find its tools.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <E, R>(
+  layer: Layer.Layer<Delegate, E, R>,
+  options?: Options
+): Layer.Layer<Delegate, E, R> =>
+  Layer.effect(Delegate, Effect.map(Delegate, (delegate) => make(delegate, options))).pipe(Layer.provide(layer))
