@@ -22,6 +22,7 @@ import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import MiniSearch from "minisearch"
+import * as Summary from "./codemode/Summary.ts"
 import * as TypeScript from "./codemode/TypeScript.ts"
 import { Delegate } from "./Delegate.ts"
 import * as Identifier from "./internal/Identifier.ts"
@@ -30,18 +31,11 @@ import { type NestedToolCall, type ToolDefinition, ToolError } from "./Protocol.
 const defaultLimit = 10
 const maxLimit = 100
 const maxQuery = 1000
-const maxSummary = 200
+const maxShown = 200
 
 // =============================================================================
 // What is found
 // =============================================================================
-
-/** The first sentence of a description. */
-export const summary = (description: string): string => {
-  const line = description.trim().split(/[\n\r\u2028\u2029]/, 1)[0]!
-  const sentence = /^.*?[.!?](?=\s+\p{Lu}|\s*$)/u.exec(line)?.[0] ?? line
-  return sentence.length <= maxSummary ? sentence : `${sentence.slice(0, maxSummary)}…`
-}
 
 interface Entry {
   readonly id: number
@@ -182,7 +176,7 @@ const search = (
     : Effect.sync(() =>
       index.search(query).slice(0, limit).map(({ id }) => {
         const { description, name } = tools[Number(id)]!
-        return { name: Identifier.fromName(name), description: summary(description) }
+        return { name: Identifier.fromName(name), description: Summary.fromDescription(description) }
       })
     )
 }
@@ -208,7 +202,7 @@ const describe = (
   }
   const [nearest] = index.search(wanted.slice(0, maxQuery))
   const hint = nearest === undefined ? "" : `; there is ${Identifier.fromName(tools[Number(nearest.id)]!.name)}`
-  return fail(`there is no tool ${JSON.stringify(wanted.slice(0, maxSummary))}${hint}`)
+  return fail(`there is no tool ${JSON.stringify(wanted.slice(0, maxShown))}${hint}`)
 }
 
 /**

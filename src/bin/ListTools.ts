@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import * as Catalogue from "../Catalogue.ts"
+import * as Summary from "../codemode/Summary.ts"
 import * as Declarations from "../Declarations.ts"
 import * as Identifier from "../internal/Identifier.ts"
 import type { ToolDefinition } from "../Protocol.ts"
@@ -27,7 +27,7 @@ export const file = (tools: ReadonlyArray<ToolDefinition>, instructions?: Instru
 /** A line for each tool: its name, and what it is for. */
 export const names = (tools: ReadonlyArray<ToolDefinition>): Printable =>
   join(tools.map(({ description, name }) => {
-    const summary = Catalogue.summary(description)
+    const summary = Summary.fromDescription(description)
     const rest = summary === "" ? empty : text`  ${foreign("summary of a tool", summary, "prose")}`
     return text`${foreign("name in a list", Identifier.fromName(name), "word")}${rest}\n`
   }))
