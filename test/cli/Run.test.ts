@@ -77,9 +77,9 @@ describe("effect-code-mode run", () => {
 
   it.live("logs warnings, and what --log-level asks for", () =>
     Effect.gen(function*() {
-      const twins = ["--mcp", server("--twins")]
-      assert.match((yield* runCell("text(1)", ...twins)).stderr, /^\[[\d:.]+\] WARN [^\n]* is left out: [^\n]*\n$/)
-      assert.strictEqual((yield* runCell("text(1)", ...twins, "--log-level", "error")).stderr, "")
+      const broken = ["--mcp", server("--broken")]
+      assert.match((yield* runCell("text(1)", ...broken)).stderr, /^\[[\d:.]+\] WARN [^\n]* is left out: [^\n]*\n$/)
+      assert.strictEqual((yield* runCell("text(1)", ...broken, "--log-level", "error")).stderr, "")
       assert.match((yield* runCell("text(1)", "--log-level", "info")).stderr, /^\[[\d:.]+\] INFO /)
     }))
 

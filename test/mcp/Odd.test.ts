@@ -603,10 +603,11 @@ describe("tools that change", () => {
           "tools/call": [changed, { result: { content: [] } }]
         })
         yield* self.callTool("do", {})
-        // It has answered the listing before this.
-        yield* self.callTool("do", {})
         return self
       }))
+      while (warnings.length === 0) {
+        yield* Effect.sleep(1)
+      }
       assert.deepStrictEqual(self.tools.map(({ name }) => name), ["do"])
       assert.deepStrictEqual(warnings, [
         "MCP server odd: it said that its tools have changed, and did not list them: MCP error 1: not now"
