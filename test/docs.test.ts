@@ -1,0 +1,48 @@
+import { assert, describe, it } from "@effect/vitest"
+import { execFile } from "node:child_process"
+import { existsSync, globSync, readFileSync } from "node:fs"
+import { dirname, join, relative } from "node:path"
+import { promisify } from "node:util"
+
+const root = join(import.meta.dirname, "..")
+const read = (path: string) => readFileSync(join(root, path), "utf8")
+
+const blocks = (page: string, language: string) =>
+  Array.from(read(page).matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "gm")), ([, block]) => block)
+
+describe.each([
+  ["docs/pausable-cells.md", "examples/pausable.ts"],
+  ["docs/pausable-cells.md", "examples/retries.ts"]
+])("%s", (page, example) => {
+  it(`shows ${example} and what it prints`, async () => {
+    const at = blocks(page, "ts").indexOf(read(example))
+    assert.isAtLeast(at, 0)
+    const { stdout } = await promisify(execFile)(process.execPath, [join(root, example)])
+    assert.strictEqual(stdout, blocks(page, "text")[at])
+  })
+})
+
+/** What GitHub makes of a heading. */
+const anchor = (heading: string) => heading.toLowerCase().replace(/[^\w\s-]/g, "").replace(/\s/g, "-")
+
+describe("the pages", () => {
+  const pages = globSync("{*.md,docs/*.md}", { cwd: root })
+
+  it("have no dead link", () => {
+    assert.include(pages, "README.md")
+    const targets = pages.flatMap((page) =>
+      Array.from(read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g), ([, path = "", place]) => ({
+        page,
+        path: path === "" ? page : relative(root, join(root, dirname(page), path)),
+        place
+      }))
+    )
+    const dead = targets.filter(({ path, place }) =>
+      !existsSync(join(root, path))
+      || (place !== undefined
+        && !Array.from(read(path).matchAll(/^#+ (.*)$/gm), ([, heading = ""]) => anchor(heading)).includes(place))
+    )
+    assert.isNotEmpty(targets)
+    assert.deepStrictEqual(dead, [])
+  })
+})
