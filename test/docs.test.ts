@@ -22,6 +22,12 @@ describe.each([
   })
 })
 
+describe("docs/testing.md", () => {
+  it("shows examples/testing.test.ts", () => {
+    assert.deepStrictEqual(blocks("docs/testing.md", "ts"), [read("examples/testing.test.ts")])
+  })
+})
+
 /** What GitHub makes of a heading. */
 const anchor = (heading: string) => heading.toLowerCase().replace(/[^\w\s-]/g, "").replace(/\s/g, "-")
 
