@@ -31,24 +31,30 @@ describe("docs/testing.md", () => {
 /** What GitHub makes of a heading. */
 const anchor = (heading: string) => heading.toLowerCase().replace(/[^\w\s-]/g, "").replace(/\s/g, "-")
 
+const links = (page: string) =>
+  Array.from(read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g), ([, path = "", place]) => ({
+    page,
+    path: path === "" ? page : relative(root, join(root, dirname(page), path)),
+    place
+  }))
+
 describe("the pages", () => {
   const pages = globSync("{*.md,docs/*.md}", { cwd: root })
 
   it("have no dead link", () => {
     assert.include(pages, "README.md")
-    const targets = pages.flatMap((page) =>
-      Array.from(read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g), ([, path = "", place]) => ({
-        page,
-        path: path === "" ? page : relative(root, join(root, dirname(page), path)),
-        place
-      }))
-    )
-    const dead = targets.filter(({ path, place }) =>
+    const dead = pages.flatMap(links).filter(({ path, place }) =>
       !existsSync(join(root, path))
       || (place !== undefined
         && !Array.from(read(path).matchAll(/^#+ (.*)$/gm), ([, heading = ""]) => anchor(heading)).includes(place))
     )
-    assert.isNotEmpty(targets)
     assert.deepStrictEqual(dead, [])
+  })
+
+  it("are all in the list of README.md, which leads to nothing that is not in the package", () => {
+    const paths = links("README.md").map(({ path }) => path)
+    assert.includeMembers(paths, globSync("docs/*.md", { cwd: root }))
+    const { files }: { readonly files: ReadonlyArray<string> } = JSON.parse(read("package.json"))
+    assert.deepStrictEqual(paths.filter((path) => !files.includes(path.split("/")[0]!)), [])
   })
 })
