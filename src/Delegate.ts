@@ -3,12 +3,17 @@
  *
  * **Details**
  *
- * A session calls its delegate once per tool call and notification, each in a fiber of its own. Cancellation *is*
- * the interruption of that fiber: a callback that ignores it is abandoned after the session's grace, and whatever it
- * does later reaches nobody. A `ToolError` becomes the string that the script's promise rejects with; a defect is
- * logged and rejects it with a fixed text.
+ * A session calls its delegate once for each tool call and notification, each time in a fiber of its own, with the
+ * context of the fiber that made the cell and a scope of its own. To cancel a call is to interrupt that fiber. A call
+ * that ignores its interruption is abandoned after `cancellationGrace`, and has no effect on the session any more.
  *
- * **Example** (A delegate of plain functions)
+ * A `ToolError` becomes the string that the script's promise rejects with. A defect is logged, and the promise rejects
+ * with a fixed text.
+ *
+ * A delegate is a layer like others. A layer over another delegate can log calls, refuse them, or hold them until a
+ * person agrees.
+ *
+ * **Example** (Tools as plain functions)
  *
  * ```ts
  * import * as Delegate from "effect-code-mode/Delegate"
@@ -40,8 +45,10 @@ import { type NestedToolCall, type Notification, type NotifyError, type ToolDefi
  *
  * **Details**
  *
- * `tools` is the catalogue that a cell sees when its request brings none. `instructions` are what those who write cells
- * should know of the tools of a namespace, by namespace.
+ * - `tools`: what a cell may call if its request brings no tools of its own.
+ * - `instructions`: what those who write cells should know of the tools of a namespace, by namespace.
+ * - `invokeTool`: runs a tool. The result has to be JSON.
+ * - `notify`: delivers a message of a cell. It has `notificationDelivery` to do so.
  *
  * @category services
  * @since 0.1.0
@@ -102,10 +109,28 @@ const jsonSchema = (schema: Schema.Top): Schema.Json => {
  *
  * **Details**
  *
- * The argument is decoded before the handler runs; one that does not fit is a `ToolError` that says where. A call
- * without an argument is taken as `{}`. Without `success` the handler's value has to be JSON already, or nothing; with
- * it, the value is encoded. The message of a failure is what the script's promise rejects with; where it has none, its tag
- * and its fields.
+ * - `parameters` decodes the argument before the handler runs. One that does not fit is a `ToolError` that says where.
+ *   A call without an argument counts as one with `{}`.
+ * - `success` encodes the handler's value. Without it, the value has to be JSON already, or nothing, which is `null`.
+ * - A failure of the handler rejects the script's promise with the message of the failure. Where it has none, with its
+ *   tag and its fields.
+ *
+ * A handler gets its argument and nothing else. What needs the ids of a call belongs into `layer`, or a layer over it.
+ *
+ * **Example** (A tool that may fail)
+ *
+ * ```ts
+ * import * as Delegate from "effect-code-mode/Delegate"
+ * import * as Effect from "effect/Effect"
+ * import * as Schema from "effect/Schema"
+ *
+ * const divide = Delegate.tool({
+ *   description: "Divides two numbers",
+ *   parameters: Schema.Struct({ by: Schema.Number, value: Schema.Number }),
+ *   success: Schema.Finite,
+ *   handler: ({ by, value }) => by === 0 ? Effect.fail("division by zero") : Effect.succeed(value / by)
+ * })
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -146,7 +171,7 @@ export const tool: {
 }
 
 /**
- * The definition under which a cell sees a tool.
+ * The definition of a tool, for `layer` and for requests that bring their own tools.
  *
  * @category constructors
  * @since 0.1.0
@@ -164,7 +189,7 @@ export const definition = (name: string, self: Pick<Tool, "description" | "input
 // =============================================================================
 
 /**
- * The raw form: every tool call comes to one function. Notifications are dropped unless `notify` takes them.
+ * The raw form: every tool call goes to one function, with its ids. Without `notify`, notifications are dropped.
  *
  * @category layers
  * @since 0.1.0
@@ -209,7 +234,8 @@ const definitions = (tools: Readonly<Record<string, Tool<any>>>): ReadonlyArray<
 }
 
 /**
- * A host whose tools are the given functions, each under its key. See `tool`.
+ * A host whose tools are the given functions, each under its key. See `tool`. Without `notify`, notifications are
+ * dropped.
  *
  * @category layers
  * @since 0.1.0

@@ -1,11 +1,13 @@
 /**
- * The engine contract: what the runtime needs of whatever runs a cell's JavaScript.
+ * The engine contract: what a session needs from the engine that runs a cell's JavaScript.
  *
  * **Details**
  *
  * A session leases the engine once, so that an engine can keep sessions apart, and starts its cells on the lease.
- * An engine has no policy: it runs a program, says what the script does, and stops when told. Whatever it says after
- * it was told to stop counts for nothing.
+ * An engine has no policy: it runs a program, says what the script does, and stops when told. What it says after it was
+ * told to stop is ignored.
+ *
+ * `V8` is the engine that runs JavaScript. `layerTest` is one for tests, without JavaScript.
  *
  * @since 0.1.0
  */
@@ -28,7 +30,7 @@ import { CellError, type IsolateFailure, OutputItem, ToolCallId, type ToolDefini
 export type StoredValues = ReadonlyMap<string, string>
 
 /**
- * What an isolate is to run.
+ * What an isolate is to run. Sizes are in bytes.
  *
  * @category models
  * @since 0.1.0
@@ -57,7 +59,7 @@ export interface Program {
 }
 
 /**
- * What a script did, in order. Exactly one `Finished` is the last event of an isolate that ended by itself.
+ * What a script did, in order. The last event of an isolate that ended by itself is `Finished`, and there is one.
  *
  * **Details**
  *
@@ -160,12 +162,20 @@ export type TestCommand =
 /**
  * An isolate played by a test.
  *
+ * **Details**
+ *
+ * What the session tells it is in `commands`, in order: answers to tool calls, `Resume`, `Stop`. An answer that a
+ * delegate gives at once is there when `emit` succeeds.
+ *
  * @category testing
  * @since 0.1.0
  */
 export interface TestIsolate {
   readonly program: Program
-  /** Makes the runtime see these events, in this order, before the effect succeeds. */
+  /**
+   * Does what a script would do. The session has seen these events, in this order, when the effect succeeds. `Started`
+   * comes first: before it, no yield time counts.
+   */
   readonly emit: (...events: ReadonlyArray<IsolateEvent>) => Effect.Effect<void>
   /** Ends the events: the isolate is lost, unless it has finished. */
   readonly end: Effect.Effect<void>
@@ -174,18 +184,43 @@ export interface TestIsolate {
 }
 
 /**
- * The isolates that a session under test has started.
+ * The isolates that a session under test has started, in the order of their start.
  *
  * @category testing
  * @since 0.1.0
  */
 export class TestIsolates extends Context.Service<TestIsolates, {
-  /** The next isolate that was started and not yet taken. */
+  /** The next isolate that was started and not yet taken. It waits for one. */
   readonly next: Effect.Effect<TestIsolate>
 }>()("effect-code-mode/Isolate/TestIsolates") {}
 
 /**
- * An engine without JavaScript: the test plays every isolate, so every interleaving can be made to happen.
+ * An engine without JavaScript: the test plays every isolate, so that it can make every order of events happen.
+ *
+ * **Example** (A cell that puts out a line and ends)
+ *
+ * ```ts
+ * import * as Delegate from "effect-code-mode/Delegate"
+ * import * as Isolate from "effect-code-mode/Isolate"
+ * import * as Runtime from "effect-code-mode/Runtime"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ *
+ * const layer = Runtime.layer().pipe(Layer.provide(Delegate.layerNoop), Layer.provideMerge(Isolate.layerTest))
+ *
+ * const test = Effect.gen(function*() {
+ *   const session = yield* Runtime.SessionRuntime
+ *   const isolates = yield* Isolate.TestIsolates
+ *   const cell = yield* session.create({ toolCallId: "call-1", source: "played by the test" })
+ *   const isolate = yield* isolates.next
+ *   yield* isolate.emit(
+ *     { _tag: "Started" },
+ *     { _tag: "Output", items: [{ type: "input_text", text: "one line" }] },
+ *     { _tag: "Finished", stored: [] }
+ *   )
+ *   return yield* session.observe(cell)
+ * }).pipe(Effect.provide(layer))
+ * ```
  *
  * @category testing
  * @since 0.1.0

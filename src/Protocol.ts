@@ -3,8 +3,8 @@
  *
  * **Details**
  *
- * Nothing here behaves. Every other module of the package speaks in these terms, and every boundary (a lane
- * process, a wire client, a command line) decodes into them.
+ * There is no behaviour here. The other modules of the package use these terms, and every boundary (a lane process, a
+ * wire client, a command line) decodes into them.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,7 @@ import * as Schema from "effect/Schema"
 // =============================================================================
 
 /**
- * Names one cell. Unique across sessions and processes unless the session was given its own ids.
+ * Names one cell. It is unique across sessions and processes, unless the session was made with `cellIds: "sequential"`.
  *
  * @category ids
  * @since 0.1.0
@@ -45,7 +45,7 @@ export const ToolCallId = Schema.NonEmptyString.pipe(Schema.brand("effect-code-m
 export type ToolCallId = typeof ToolCallId.Type
 
 /**
- * The number of a pause of a pausable cell: 1, 2, 3, …
+ * The number of a frontier of a pausable cell: 1, 2, 3, …
  *
  * @category ids
  * @since 0.1.0
@@ -81,8 +81,11 @@ export type CellKind = typeof CellKind.Type
  *
  * **Details**
  *
- * `Paused`: stands at a frontier until it is resumed. `Stalled`: waits for something that can never come. `Settled`: its
- * outcome waits to be read.
+ * - `Running`: its script computes, or waits for tools and timers.
+ * - `Paused`: it stands at a frontier until it is resumed.
+ * - `Stalled`: it waits for something that can never come.
+ * - `Terminating`: it was stopped, and its callbacks have not ended.
+ * - `Settled`: it has ended, and its outcome was not read.
  *
  * @category cells
  * @since 0.1.0
@@ -114,7 +117,7 @@ export type Settled = typeof Settled.Type
 // =============================================================================
 
 /**
- * The name under which a tool call goes back to the host.
+ * The name under which a tool call goes to the host. Tools of MCP servers have a namespace, others have `null`.
  *
  * @category tools
  * @since 0.1.0
@@ -171,7 +174,8 @@ export const ToolDefinition = Schema.Struct({
 export type ToolDefinition = typeof ToolDefinition.Type
 
 /**
- * One call of a tool by a cell. `input` is absent where the script passed no argument.
+ * One call of a tool by a cell. `toolCallId` is unique within the cell. `input` is absent where the script passed no
+ * argument.
  *
  * @category tools
  * @since 0.1.0
@@ -249,12 +253,15 @@ export const Location = Schema.Struct({ line: Schema.Int, column: Schema.Int })
 export type Location = typeof Location.Type
 
 /**
- * Why a cell that ran to its end did not end well.
+ * Why a cell failed.
  *
  * **Details**
  *
- * `ScriptError`: the script threw, or does not compile. `LimitExceeded`: it went past a bound of its session.
- * `IsolateLost`: the engine ended under it. `text` is what a model is shown.
+ * - `ScriptError`: the script threw, or does not compile.
+ * - `LimitExceeded`: the cell went past a bound.
+ * - `IsolateLost`: the process in which it ran has ended.
+ *
+ * `text` is for the model. `location` is where in the source a script failed, if that is known.
  *
  * @category output
  * @since 0.1.0
@@ -280,9 +287,13 @@ export type CellError = typeof CellError.Type
  *
  * **Details**
  *
- * `toolCallId` names the model's call that this cell serves and comes back with every notification. Without `tools`
- * the cell sees the delegate's own catalogue. With an `idempotencyKey`, a retry gets the cell that the first request
- * made. Of a source in TypeScript the types are taken out; what would need more than that is a `ScriptError`.
+ * - `toolCallId`: the model's call that this cell serves. It comes back as `callId` with every notification.
+ * - `source`: an ES module with top-level `await`, of `maxSourceBytes` at most.
+ * - `language`: JavaScript without it. From TypeScript the types are taken out; code that needs more than that, such as
+ *   an `enum`, is a `ScriptError`.
+ * - `tools`: what the cell may call. Without it, the tools of the delegate.
+ * - `idempotencyKey`: an equal request with the same key gets the cell that the first one made. Another request with it
+ *   fails with `IdempotencyConflict`.
  *
  * @category requests
  * @since 0.1.0
@@ -306,11 +317,12 @@ export type CellRequest = typeof CellRequest.Type
 // =============================================================================
 
 /**
- * The cell has not ended; `items` is what it put out since the last event that was heard.
+ * The cell has not ended. `items` is its output since the event before.
  *
  * **Details**
  *
- * `stalled` is there where the cell can never go on: nothing that it waits for can come. Only `terminate` ends it.
+ * `stalled` says that the cell can never go on: there is no call, timer or notification left that could wake it. The
+ * session leaves such a cell alone until it is terminated, or `maxWallTime` is over.
  *
  * @category events
  * @since 0.1.0
@@ -328,7 +340,7 @@ export const Yielded = Schema.TaggedStruct("Yielded", {
 export type Yielded = typeof Yielded.Type
 
 /**
- * The script ended by itself: well, or with `error`.
+ * The cell has ended by itself, or failed: then there is an `error`. `items` is its output since the event before.
  *
  * @category events
  * @since 0.1.0
@@ -346,7 +358,8 @@ export const Completed = Schema.TaggedStruct("Completed", {
 export type Completed = typeof Completed.Type
 
 /**
- * The cell was stopped: by `terminate`, by the session's shutdown, or by the end of its scope.
+ * The cell was stopped: by `terminate`, by the session's shutdown, or by the end of its scope. `items` is its output
+ * since the event before. What it stored is dropped.
  *
  * @category events
  * @since 0.1.0
@@ -360,7 +373,12 @@ export const Terminated = Schema.TaggedStruct("Terminated", { cellId: CellId, it
 export type Terminated = typeof Terminated.Type
 
 /**
- * A pausable cell can do nothing more until it is resumed under `generation`.
+ * A pausable cell stands still until it is resumed under `generation`.
+ *
+ * **Details**
+ *
+ * `items` is its output since the event before. `pendingToolCallIds` are its calls without an answer. There is none
+ * where the script waits for a timer, or for something that can never come.
  *
  * @category events
  * @since 0.1.0
@@ -407,7 +425,7 @@ export const CellEvent = Schema.Union([Yielded, Completed, Terminated])
 export type CellEvent = typeof CellEvent.Type
 
 /**
- * There is no such cell (any more).
+ * There is no such cell, or no longer.
  *
  * @category events
  * @since 0.1.0
@@ -453,8 +471,10 @@ export type TerminateOutcome = typeof TerminateOutcome.Type
  *
  * **Details**
  *
- * `Admitted`: it exists. `Stalled`: it waits for something that can never come. `Settled`: its outcome is committed,
- * even if nobody has read it. `Closed`: no request can reach it any more.
+ * - `Admitted`: it exists.
+ * - `Stalled`: it waits for something that can never come.
+ * - `Settled`: its outcome is final. It may not have been read.
+ * - `Closed`: its outcome was read, or its session has ended. Requests get `MissingCell` from now on.
  *
  * @category events
  * @since 0.1.0
@@ -495,29 +515,41 @@ const time = (value: Duration.Duration) =>
   )
 
 /**
- * Every bound of a session, with its default. Make one with `Limits.make({ … })`, which throws where a bound is none.
+ * The bounds of a session. Each has a default, which is in brackets here.
  *
  * **Details**
  *
- * Numbers are whole and at least 1, times are longer than nothing. A bound that is not there has its default, so a file
- * may set one: `{ "maxWallTime": "5 minutes" }`. What counts text in bytes counts its UTF-8, so that a character takes
- * one to four of them.
+ * Numbers are whole and at least 1. Times are `Duration`s longer than nothing; in JSON they are written `"5 minutes"`.
+ * `Limits.make` throws at an invalid bound. Bytes of text are those of its UTF-8.
  *
- * - `cancellationGrace`: how long callbacks may take to end once they are cancelled; one grace for all of them.
- * - `notificationDelivery`: how long one notification may take to be delivered.
- * - `maxHeapSizeBytes`: V8 heap of one cell; 0 means the default, and less than 8 MiB is raised to it.
- * - `maxCpuTime`: processor time that one cell may use; none is set by default.
- * - `maxWallTime`: how long one cell may live from its start to the end of its script; none is set by default.
- * - `maxLiveCells`: cells of one session at a time.
- * - `maxToolCallsInFlight`: tool calls of one session that run at a time; more of them wait.
- * - `maxPendingCallbacks`: tool calls and notifications of one cell, running or waiting; one more is refused.
- * - `maxPendingInputBytes`: inputs of one cell's unanswered tool calls, as JSON. One more is refused, unless it would be
- *   the only one.
- * - `maxUndeliveredOutputBytes`: output of one cell that nobody has read, and as much again of its notifications; 64 more
- *   for each item. A reader of `output` may be behind by twice as much.
- * - `maxStoredBytes`: stored values of one session, as JSON, and their keys. There are no more than 262,144 of them.
- * - `maxSourceBytes`: source of one cell.
- * - `maxRememberedCells`: ended cells of a session that are still told apart from unknown ones.
+ * Past a bound on time, memory, output or stored values, the cell ends with the error `LimitExceeded`.
+ *
+ * - `cancellationGrace` (100 ms): what cancelled callbacks of a cell may take to end; one grace for all of them.
+ * - `notificationDelivery` (60 s): what the delivery of one notification may take. Then it is given up.
+ * - `maxHeapSizeBytes` (256 MiB): the V8 heap of one cell. 0 is the default, and less than 8 MiB counts as 8 MiB.
+ * - `maxCpuTime` (unbounded): processor time of one cell.
+ * - `maxWallTime` (unbounded): time from the start of a cell to the end of its script, pauses included.
+ * - `maxLiveCells` (2,048): cells of the session at a time. Another one is refused with `CapacityExceeded`.
+ * - `maxToolCallsInFlight` (1,024): tool calls of the session that run at a time. Others wait for their turn.
+ * - `maxPendingCallbacks` (65,536): tool calls and notifications of one cell that run or wait. A call past it is
+ *   rejected in the script; past both together, the cell ends.
+ * - `maxPendingInputBytes` (64 MiB): inputs of one cell's unanswered calls, as JSON. A single call may have more. Past
+ *   it, a call is rejected in the script, or the cell ends.
+ * - `maxUndeliveredOutputBytes` (64 MiB): output of one cell that was not read, and as much again of its notifications.
+ *   Each item counts 64 more. A reader of `output` may be behind by twice as much.
+ * - `maxStoredBytes` (64 MiB): stored values of the session as JSON, with their keys. There may be 262,144 of them.
+ * - `maxSourceBytes` (1 MiB): the source of one cell. A longer one is refused with `CapacityExceeded`.
+ * - `maxRememberedCells` (4,096): ended cells whose outcome `awaitSettled` still tells, and idempotency keys of each
+ *   sort. The oldest are forgotten first.
+ *
+ * **Example** (Bounds for short cells)
+ *
+ * ```ts
+ * import * as Protocol from "effect-code-mode/Protocol"
+ * import * as Duration from "effect/Duration"
+ *
+ * const limits = Protocol.Limits.make({ maxWallTime: Duration.minutes(5), maxLiveCells: 16 })
+ * ```
  *
  * @category limits
  * @since 0.1.0
@@ -551,7 +583,7 @@ export type LimitsInput = NonNullable<ConstructorParameters<typeof Limits>[0]>
 // =============================================================================
 
 /**
- * The session takes no more requests.
+ * The session takes no more cells: its shutdown has begun.
  *
  * @category errors
  * @since 0.1.0
@@ -566,7 +598,8 @@ export class ShuttingDown extends Schema.TaggedError<ShuttingDown>("effect-code-
 }
 
 /**
- * No such cell. `finished` tells a cell that has ended from one that there never was in this session.
+ * There is no such cell. `finished: true` says that the session had it, and that it has ended. `finished: false` says
+ * that the session never had it.
  *
  * @category errors
  * @since 0.1.0
@@ -581,7 +614,7 @@ export class MissingCell extends Schema.TaggedError<MissingCell>("effect-code-mo
 }
 
 /**
- * Somebody else is waiting for this cell's next event.
+ * Another caller is waiting for this cell's next event. Wait for that one, or interrupt it.
  *
  * @category errors
  * @since 0.1.0
@@ -595,7 +628,7 @@ export class BusyObserver extends Schema.TaggedError<BusyObserver>("effect-code-
 }
 
 /**
- * Somebody else has already asked for this cell's end.
+ * Another caller has asked for this cell's end and waits for it.
  *
  * @category errors
  * @since 0.1.0
@@ -611,7 +644,7 @@ export class AlreadyTerminating
 }
 
 /**
- * The id names a cell that cannot do what was asked of it.
+ * The id, or the idempotency key, is that of a cell of the other kind.
  *
  * @category errors
  * @since 0.1.0
@@ -630,7 +663,8 @@ export class WrongCellKind extends Schema.TaggedError<WrongCellKind>("effect-cod
 }
 
 /**
- * The cell never paused under this generation.
+ * The cell has not paused under this generation. `latest` is the last one under which it has, `null` where there is
+ * none.
  *
  * @category errors
  * @since 0.1.0
@@ -650,7 +684,7 @@ export class InvalidGeneration
 }
 
 /**
- * An idempotency key came back with another request.
+ * An idempotency key was used before, for another request.
  *
  * @category errors
  * @since 0.1.0
@@ -667,7 +701,8 @@ export class IdempotencyConflict
 }
 
 /**
- * The request would go past a bound of the session; it had no effect.
+ * The request would go past a bound of the session, and had no effect. `limit` names the bound, as
+ * in `Limits` where it is one of these.
  *
  * @category errors
  * @since 0.1.0
@@ -684,7 +719,7 @@ export class CapacityExceeded
 }
 
 /**
- * The engine could not make an isolate.
+ * The engine could not make an isolate: its process did not start, or there is no room for another one.
  *
  * @category errors
  * @since 0.1.0
@@ -702,7 +737,8 @@ export class IsolateFailure extends Schema.TaggedError<IsolateFailure>("effect-c
 }
 
 /**
- * A reader of a stream did not keep up, and what it missed is gone.
+ * A reader of a stream did not keep up, and what it missed is gone. Start another stream to go on. `capacity` is
+ * how far behind it was.
  *
  * @category errors
  * @since 0.1.0
@@ -716,7 +752,7 @@ export class Lagged extends Schema.TaggedError<Lagged>("effect-code-mode/Lagged"
 }
 
 /**
- * A tool says no. The script's promise rejects with `text`.
+ * A tool failed. The script's promise rejects with `text`.
  *
  * @category errors
  * @since 0.1.0
@@ -730,7 +766,7 @@ export class ToolError extends Schema.TaggedError<ToolError>("effect-code-mode/T
 }
 
 /**
- * A notification was not delivered. The script never hears of it.
+ * A notification was not delivered. The session logs it; the script does not learn of it.
  *
  * @category errors
  * @since 0.1.0

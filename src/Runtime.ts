@@ -3,11 +3,13 @@
  *
  * **Details**
  *
- * A cell is handed out as a *capability*: a `Cell` goes on by itself and is observed, a `PausableCell` pauses at every
- * frontier and is resumed. What a cell puts out between two observations is kept, so nothing is lost on an observer
- * that goes away. Whatever goes wrong inside a cell is an outcome of that cell; the typed errors are about requests.
+ * There are two kinds of cells. A `Cell` goes on by itself and is observed. A `PausableCell` stops at every frontier
+ * and goes on when it is resumed. What a cell puts out between two observations is kept for the next one.
  *
- * Closing the scope of the layer is `shutdown`: every cell is stopped at once, and their callbacks share one grace.
+ * A cell that fails has an outcome that says so. The typed errors are about requests: a cell that is not there, a bound
+ * of the session, a key that was used twice.
+ *
+ * Closing the scope of the layer is `shutdown`: it stops every cell at once, and their callbacks share one grace.
  *
  * **Example** (Running a cell)
  *
@@ -85,8 +87,9 @@ export interface PausableCell {
  *
  * **Details**
  *
- * A `busy` cell has been computing for a while without a pause. A `degraded` one shares its process with cells of other
- * sessions.
+ * - `status`: what it does; see `Protocol.CellStatus`.
+ * - `busy`: its script has computed for at least 25 ms without a pause.
+ * - `degraded`: it shares its process with cells of other sessions.
  *
  * @category models
  * @since 0.1.0
@@ -99,28 +102,43 @@ export interface LiveCell {
 }
 
 /**
+ * How an observation waits.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface ObserveOptions {
   /**
-   * How long to wait before hearing `Yielded`. Without it, the observation waits until there is something to say: that
-   * the cell has ended, that its script asked for a yield, or that it can never go on (`Yielded` with `stalled`).
+   * The time after which the observation gives `Yielded`, if the cell has not ended before. A number is milliseconds.
+   * It counts from when the script runs, so that the start of a process takes nothing away. 0 gives `Yielded` at once.
+   *
+   * Without it, the observation waits until the cell has ended, its script calls `yield_control()`, or the cell can
+   * never go on (`Yielded` with `stalled`).
    */
   readonly yieldAfter?: Duration.Input | undefined
 }
 
 /**
+ * How an observation waits, and under which key its event can be had again.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface KeyedObserveOptions extends ObserveOptions {
-  /** Names the observation, so that its event can be asked for again. */
+  /**
+   * Names the observation within its session. Later calls with the same key, cell and `yieldAfter` get the same event.
+   * With another cell or time they fail with `IdempotencyConflict`.
+   */
   readonly idempotencyKey?: string | undefined
 }
 
 /**
  * What `execute` gives: the cell, and its first event.
+ *
+ * **Details**
+ *
+ * `initial` is an effect: it observes the cell when it is run. Run it once. Where the request or the observation has an
+ * idempotency key, it may be run again, and gives the same event.
  *
  * @category models
  * @since 0.1.0
@@ -135,6 +153,14 @@ export interface Execution {
 
 /**
  * Why a cell was not made.
+ *
+ * **Details**
+ *
+ * - `ShuttingDown`: the session takes no more cells.
+ * - `CapacityExceeded`: there are `maxLiveCells` cells already, or the source is longer than `maxSourceBytes`.
+ * - `IsolateFailure`: the engine could not make an isolate.
+ * - `IdempotencyConflict`: the request's key was used for another request.
+ * - `WrongCellKind`: the request's key was used for a cell of the other kind.
  *
  * @category errors
  * @since 0.1.0
@@ -153,24 +179,51 @@ export type CreateError =
 /**
  * A session.
  *
+ * **Details**
+ *
+ * An operation on a cell that has ended, and whose outcome was read, fails with `MissingCell`. A caller who is
+ * interrupted takes nothing away from the cell: output and outcomes are kept for the next one.
+ *
+ * **Example** (Waiting for a cell, and ending it)
+ *
+ * ```ts
+ * import * as Runtime from "effect-code-mode/Runtime"
+ * import * as Effect from "effect/Effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const session = yield* Runtime.SessionRuntime
+ *   const cell = yield* session.create({ toolCallId: "call-1", source: "text(await tools.report({}))" })
+ *   const event = yield* session.observe(cell, { yieldAfter: "10 seconds" })
+ *   return event._tag === "Yielded" ? yield* session.terminate(cell) : event
+ * })
+ * ```
+ *
  * @category services
  * @since 0.1.0
  */
 export class SessionRuntime extends Context.Service<SessionRuntime, {
-  /** Makes a cell, which starts at once. What it does before its first observation is kept. */
+  /**
+   * Makes a cell, which starts at once. What it puts out before its first observation is kept.
+   *
+   * A caller who is interrupted before the cell is there leaves none behind, unless the request has a key.
+   */
   readonly create: (request: Protocol.CellRequest) => Effect.Effect<Cell, CreateError>
-  /** Makes a cell that pauses, under generation 1, 2, 3, …, whenever it can do nothing more by itself. */
+  /** Makes a cell that pauses whenever it can do nothing more by itself, under generation 1, 2, 3, … */
   readonly createPausable: (request: Protocol.CellRequest) => Effect.Effect<PausableCell, CreateError>
-  /** Makes a cell together with its first observation. */
+  /**
+   * Makes a cell together with its first observation.
+   *
+   * With an `idempotencyKey` in `options`, `observe` with this key and the same `yieldAfter` gives that event again.
+   */
   readonly execute: (
     request: Protocol.CellRequest,
     options?: KeyedObserveOptions
   ) => Effect.Effect<Execution, CreateError>
   /**
-   * The cell's next event. One caller at a time; one that is interrupted loses nothing of the cell.
+   * Waits for the cell's next event. One caller at a time: another one fails with `BusyObserver`.
    *
-   * With an `idempotencyKey` the observation outlives its caller: the same key gives the same event again, as often
-   * as it is asked, as long as the session lives or until many later keys have pushed it out.
+   * With an `idempotencyKey` the observation goes on when its caller goes away, and is the cell's observer until there
+   * is an event. The same key gives the same event again, until `maxRememberedCells` later keys have pushed it out.
    */
   readonly observe: (
     cell: Cell,
@@ -179,45 +232,62 @@ export class SessionRuntime extends Context.Service<SessionRuntime, {
     Protocol.CellEvent,
     Protocol.BusyObserver | Protocol.MissingCell | Protocol.IdempotencyConflict
   >
-  /** The frontier at which the cell stands, or its next one, or its outcome. The same frontier until it is resumed. */
+  /**
+   * The frontier at which the cell stands, or its next one, or its outcome. It gives the same frontier until the cell
+   * is resumed, and the outcome once. One caller at a time waits: another one fails with `BusyObserver`.
+   */
   readonly awaitFrontier: (
     cell: PausableCell
   ) => Effect.Effect<Protocol.Frontier | Protocol.Outcome, Protocol.BusyObserver | Protocol.MissingCell>
-  /** Lets a cell go on from a frontier. Of several callers with one generation exactly one hears `Resumed`. */
+  /**
+   * Lets a cell go on from a frontier. Of several callers with one generation, one gets `Resumed` and the others get
+   * `AlreadyRunning`. A generation that the cell has not reached fails with `InvalidGeneration`.
+   *
+   * Where no call has been answered and no timer has fired, the next frontier is there at once, with the same calls.
+   */
   readonly resume: (
     cell: PausableCell,
     generation: Protocol.Generation
   ) => Effect.Effect<"Resumed" | "AlreadyRunning", Protocol.InvalidGeneration | Protocol.MissingCell>
-  /** Stops a cell. A completion that is already there wins, and is given. */
+  /**
+   * Stops a cell, and waits for its callbacks: `cancellationGrace` at most. A cell that had completed before stays
+   * completed, and its `Completed` is what this gives. A second caller meanwhile fails with `AlreadyTerminating`.
+   */
   readonly terminate: (
     cell: Cell | PausableCell
   ) => Effect.Effect<Protocol.Outcome, Protocol.AlreadyTerminating | Protocol.MissingCell>
-  /** Makes the cell's observer, if there is one, hear `Yielded` now. */
+  /** Gives the cell's observer `Yielded` now, if there is one. */
   readonly yieldNow: (cell: Cell) => Effect.Effect<void, Protocol.MissingCell>
-  /** The cell of an id. */
+  /** The cell of an id. That of a pausable cell fails with `WrongCellKind`. */
   readonly cell: (id: Protocol.CellId) => Effect.Effect<Cell, Protocol.MissingCell | Protocol.WrongCellKind>
-  /** The pausable cell of an id. */
+  /** The pausable cell of an id. That of a continuing cell fails with `WrongCellKind`. */
   readonly pausableCell: (
     id: Protocol.CellId
   ) => Effect.Effect<PausableCell, Protocol.MissingCell | Protocol.WrongCellKind>
-  /** Every live cell. */
+  /** Every live cell, those included that have ended and whose outcome was not read. */
   readonly cells: Effect.Effect<ReadonlyArray<LiveCell>>
   /**
-   * Sleeps until the outcome of a cell is final, without reading it. It answers for ended cells, too, until
-   * `maxRememberedCells` later ones have ended.
+   * Waits until the outcome of a cell is final, and takes nothing from its observers. It answers for ended cells, too,
+   * until `maxRememberedCells` later ones have ended.
    */
   readonly awaitSettled: (
     id: Protocol.CellId
   ) => Effect.Effect<Protocol.Settled, Protocol.MissingCell>
   /** The values that completed cells have stored. */
   readonly storedValues: Effect.Effect<Readonly<Record<string, Schema.Json>>>
-  /** What happens to cells from now on, in order. */
+  /** What happens to cells from now on, in order. A reader that falls too far behind fails with `Lagged`. */
   readonly events: Stream.Stream<Protocol.LifecycleEvent, Protocol.Lagged>
-  /** Output that nobody has read yet, then output as it is made; ends with the cell. Takes nothing from observers. */
+  /**
+   * Output that no event has given yet, then output as it is made. It ends with the cell, and takes nothing from
+   * observers. A reader that falls too far behind fails with `Lagged`.
+   */
   readonly output: (
     cell: Cell | PausableCell
   ) => Stream.Stream<Protocol.OutputItem, Protocol.MissingCell | Protocol.Lagged>
-  /** Ends the session and all of its cells. Every caller waits until that is done. */
+  /**
+   * Ends the session and all of its cells, and waits until that is done: one `cancellationGrace` for all of them. Those
+   * who wait for a cell get `Terminated`.
+   */
   readonly shutdown: Effect.Effect<void>
   /** False from the moment in which the session began to end. */
   readonly isAlive: Effect.Effect<boolean>
@@ -228,11 +298,13 @@ export class SessionRuntime extends Context.Service<SessionRuntime, {
 // =============================================================================
 
 /**
+ * How a session differs from a default one.
+ *
  * @category constructors
  * @since 0.1.0
  */
 export interface Options {
-  /** Bounds that are not the default ones. One that is no bound is a defect. */
+  /** Bounds that are not the default ones; the times are `Duration`s. An invalid bound is a defect. */
   readonly limits?: Protocol.LimitsInput | undefined
   /** Names the session in logs. Without it, it has a number. */
   readonly sessionId?: string | undefined
@@ -267,7 +339,8 @@ const yieldAfter = (options: ObserveOptions | undefined) =>
   options?.yieldAfter === undefined ? Duration.infinity : Duration.fromInputUnsafe(options.yieldAfter)
 
 /**
- * Makes a session that lives as long as its scope.
+ * Makes a session that lives as long as its scope. It fails with `IsolateFailure` if the engine refuses it,
+ * which that of `V8` never does.
  *
  * @category constructors
  * @since 0.1.0

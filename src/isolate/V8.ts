@@ -3,9 +3,12 @@
  *
  * **Details**
  *
- * Every lease has a lane of its own, a child process without any authority, which is killed when the lease's scope
- * closes. A cell gets a fresh isolate in it. What breaks a lane ends the cells of that lease, and its next cell gets a
- * fresh lane. Past `maxLanes`, leases share lanes, or their cells are refused.
+ * A session has a process of its own, a _lane_: a child process without files, network or environment, which is killed
+ * when the session ends. Each cell has an isolate of its own in it. When a lane is lost, the cells in it end with
+ * `IsolateLost`, and the session's next cell gets another lane. Past `maxLanes`, sessions share lanes, or their cells
+ * are refused with `IsolateFailure`.
+ *
+ * All times here are measured by the real clock, whatever clock the program has.
  *
  * @since 0.1.0
  */
@@ -25,7 +28,7 @@ import type { LaneProcess } from "./LaneProcess.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** Lanes that wait for the next lease; 1 by default. */
+  /** Lanes that wait for the next session; 1 by default. */
   readonly warmLanes?: number | undefined
   /** Isolates that wait for the next cell, in each lane; 3 by default. */
   readonly warmIsolates?: number | undefined
@@ -93,7 +96,7 @@ const makeAnnounce = (pool: LanePool.LanePool) => {
 }
 
 /**
- * Makes the engine.
+ * The engine as a layer. It starts its first lanes at once, and logs once how they are confined. Its end ends them.
  *
  * **Example** (No session shares a process with another one)
  *
