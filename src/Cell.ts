@@ -25,6 +25,7 @@ import * as Callbacks from "./Callbacks.ts"
 import * as CellPhase from "./CellPhase.ts"
 import type { Delegate } from "./Delegate.ts"
 import * as Broadcast from "./internal/Broadcast.ts"
+import { Delivery } from "./internal/Delivery.ts"
 import * as Outbox from "./internal/Outbox.ts"
 import type * as Slots from "./internal/Slots.ts"
 import * as Utf8 from "./internal/Utf8.ts"
@@ -121,11 +122,13 @@ class Listener {
   /** `onHeard` runs on the listener's own fiber, in the step in which it has the event. */
   tell(what: CellPhase.Told, event: Told, onHeard: () => void): void {
     this.told = what
-    this.resume(Effect.sync(() => {
-      this.heard = true
-      onHeard()
-      return event
-    }))
+    this.resume(Effect.withFiber((fiber) =>
+      Effect.map(fiber.getRef(Delivery)(event), () => {
+        this.heard = true
+        onHeard()
+        return event
+      })
+    ))
   }
 
   /** What it was told and does not have. */

@@ -1,11 +1,11 @@
 /**
- * A `SessionRuntime` whose cells live in another process, at a host that speaks the wire protocol of code-mode hosts.
+ * A `SessionRuntime` whose cells live in another process.
  *
  * **Details**
  *
- * The session is used like one of this process: the same service, the same delegate, the same typed errors. A host of
- * this package does all that a session can; one that speaks version 1 of the protocol alone, as Codex's own, runs
- * cells, and refuses what it has no words for: pausable cells, idempotency keys, stored values from outside.
+ * The session is used like one of this process: the same service, the same delegate, the same typed errors. A host
+ * serves it: a process that is started for it, or one that listens at a Unix domain socket. Sessions that are given
+ * the same `Connection` share it.
  *
  * When the host is lost, its cells end with an `IsolateLost` error, and the next cell starts a new host. What was
  * stored is lost too, and a cell id of the host before is a `MissingCell` that says so.
@@ -13,24 +13,48 @@
  * **Example** (A session in a process of its own)
  *
  * ```ts
+ * import * as NodeServices from "@effect/platform-node/NodeServices"
  * import * as Delegate from "effect-code-mode/Delegate"
  * import * as Remote from "effect-code-mode/Remote"
  * import * as Layer from "effect/Layer"
  *
- * const layer = Remote.layer().pipe(Layer.provide(Delegate.layerNoop))
+ * const layer = Remote.layer().pipe(
+ *   Layer.provide([Delegate.layerNoop, Remote.layerProcess()]),
+ *   Layer.provide(NodeServices.layer)
+ * )
+ * ```
+ *
+ * **Example** (A host on a socket)
+ *
+ * ```ts
+ * import * as Remote from "effect-code-mode/Remote"
+ * import * as V8 from "effect-code-mode/V8"
+ * import * as Effect from "effect/Effect"
+ *
+ * const program = Effect.provide(Remote.serveUnix("/run/sessions.sock"), V8.layer())
  * ```
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Schema from "effect/Schema"
+import * as Logger from "effect/Logger"
+import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import type * as Scope from "effect/Scope"
+import { SocketServer, type SocketServerError } from "effect/socket/SocketServer"
+import { Stdio } from "effect/Stdio"
 import type { Delegate } from "./Delegate.ts"
-import * as RemoteRuntime from "./host/RemoteRuntime.ts"
-import * as RemoteTransport from "./host/RemoteTransport.ts"
-import type { Limits } from "./Protocol.ts"
+import * as Frame from "./host/Frame.ts"
+import * as UnixListener from "./host/UnixListener.ts"
+import type { Isolate } from "./Isolate.ts"
+import { Limits } from "./Protocol.ts"
+import * as Connections from "./remote/Connection.ts"
+import * as Server from "./remote/Server.ts"
+import * as Session from "./remote/Session.ts"
+import * as Way from "./remote/Way.ts"
 import { SessionRuntime } from "./Runtime.ts"
+import * as Transport from "./wire/Transport.ts"
 
 /**
  * No host could be reached.
@@ -38,31 +62,91 @@ import { SessionRuntime } from "./Runtime.ts"
  * @category errors
  * @since 0.1.0
  */
-export type HostFailure = RemoteTransport.HostFailure
+export type HostFailure = Way.HostFailure
 
 /**
- * Where the host is: a command that is started and ended with the session, or a Unix domain socket at which one listens.
+ * A client that does not speak the protocol.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type ConnectionError = Transport.ConnectionError
+
+/**
+ * A socket that could not be made.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type ListenError = UnixListener.ListenError
+
+// =============================================================================
+// Connections
+// =============================================================================
+
+/**
+ * The way to a host, for the sessions that are there. It is made when the first of them needs it, and made anew when it
+ * was lost and one of them needs it again.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Connection extends Context.Service<Connection, Connections.Connections>()(
+  "effect-code-mode/Remote/Connection"
+) {}
+
+/**
+ * `maxFrameBytes` is the longest message, either way, as the host has it: 64 MiB without it.
  *
  * @category models
  * @since 0.1.0
  */
-export type Host = RemoteTransport.Command | { readonly socket: string }
-
-/**
- * `host` is a process of this package's own host, unless it says otherwise. A host that speaks version 1 alone takes
- * of `limits` the heap size of a cell, and the bounds of callbacks are kept on this side.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Options {
-  readonly host?: Host | undefined
-  readonly limits?: Limits | undefined
-  /** Values that the session's cells find stored. */
-  readonly storedValues?: Readonly<Record<string, Schema.Json>> | undefined
-  /** The longest payload of a message, either way, as the host has it: 64 MiB without it. */
+export interface ConnectionOptions {
   readonly maxFrameBytes?: number | undefined
 }
+
+/**
+ * A command that starts a host, which speaks at its standard input and output.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Command = Way.Command
+
+/**
+ * Connects to a host that is started, and ended with the layer: this package's own, unless `host` says otherwise.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerProcess = (
+  options?: ConnectionOptions & { readonly host?: Command | undefined }
+): Layer.Layer<Connection, never, ChildProcessSpawner> =>
+  Layer.effect(
+    Connection,
+    Connections.makeConnections(Way.start(options?.host ?? Way.ownHost), options?.maxFrameBytes)
+  )
+
+/**
+ * Connects to a host that listens at a Unix domain socket.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerUnix = (path: string, options?: ConnectionOptions): Layer.Layer<Connection> =>
+  Layer.effect(Connection, Connections.makeConnections(Way.connect(path), options?.maxFrameBytes))
+
+// =============================================================================
+// Sessions
+// =============================================================================
+
+/**
+ * `limits` are the bounds of the session: without them, those of the host.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Options = Session.Options
 
 /**
  * Makes a session at a host that lives as long as its scope.
@@ -72,16 +156,8 @@ export interface Options {
  */
 export const make = (
   options?: Options
-): Effect.Effect<SessionRuntime["Service"], HostFailure, Delegate | Scope.Scope> => {
-  const host = options?.host ?? RemoteTransport.ownHost
-  return RemoteRuntime.make({
-    transport: "socket" in host ? RemoteTransport.connectHost(host.socket) : RemoteTransport.spawnHost(host),
-    offer: RemoteRuntime.capabilities,
-    limits: options?.limits,
-    storedValues: options?.storedValues,
-    maxFrameBytes: options?.maxFrameBytes
-  })
-}
+): Effect.Effect<SessionRuntime["Service"], HostFailure, Connection | Delegate | Scope.Scope> =>
+  Connection.use((connections) => Session.make(connections, options))
 
 /**
  * A session at a host, over the delegate that it is given.
@@ -89,5 +165,74 @@ export const make = (
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options?: Options): Layer.Layer<SessionRuntime, HostFailure, Delegate> =>
+export const layer = (options?: Options): Layer.Layer<SessionRuntime, HostFailure, Connection | Delegate> =>
   Layer.effect(SessionRuntime, make(options))
+
+// =============================================================================
+// Hosts
+// =============================================================================
+
+/**
+ * `limits` are the bounds of each session that brings none, and `maxLiveCells` also that of all sessions together.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServeOptions extends ConnectionOptions {
+  readonly limits?: Limits | undefined
+}
+
+const makeHost = (options: ServeOptions | undefined): Server.Host => ({
+  limits: options?.limits ?? Limits.make({}),
+  maxFrameBytes: Frame.maxPayloadOf(options?.maxFrameBytes),
+  sessions: new Set(),
+  starting: 0
+})
+
+/**
+ * Serves sessions to the one client at standard input and output, until it leaves. What is logged goes to standard error.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const serveStdio = (options?: ServeOptions): Effect.Effect<void, ConnectionError, Isolate | Stdio> =>
+  Effect.flatMap(Stdio, (stdio) => Effect.scoped(Server.serve(makeHost(options), Transport.fromStdio(stdio)))).pipe(
+    Effect.provideService(Logger.LogToStderr, true)
+  )
+
+/**
+ * Serves sessions to every client of a socket server.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const serve = (options?: ServeOptions): Effect.Effect<never, SocketServerError, Isolate | SocketServer> =>
+  Effect.suspend(() => {
+    const host = makeHost(options)
+    return SocketServer.use(({ run }) =>
+      run((socket) =>
+        Effect.scoped(Server.serve(host, Transport.fromSocket(socket))).pipe(
+          Effect.catch((error) => Effect.logWarning(`a client was disconnected: ${error.message}`)),
+          Effect.catchDefect((defect) => Effect.logError("This is a bug", defect))
+        )
+      )
+    )
+  })
+
+/**
+ * Serves sessions to every client that connects to a Unix domain socket. Only the user who runs the host can.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const serveUnix = (
+  path: string,
+  options?: ServeOptions & {
+    /** Runs once clients can connect. */
+    readonly onListening?: Effect.Effect<void> | undefined
+  }
+): Effect.Effect<never, ListenError, Isolate> =>
+  Effect.andThen(options?.onListening ?? Effect.void, serve(options)).pipe(
+    Effect.provide(UnixListener.layer(path)),
+    Effect.catchTag("SocketServerError", Effect.die)
+  )

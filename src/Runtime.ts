@@ -52,7 +52,6 @@ import * as TypeScript from "./internal/TypeScript.ts"
 import * as Utf8 from "./internal/Utf8.ts"
 import * as Isolate from "./Isolate.ts"
 import * as Protocol from "./Protocol.ts"
-import type * as Remote from "./Remote.ts"
 
 // =============================================================================
 // Models
@@ -641,7 +640,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
 // =============================================================================
 
 /**
- * A session over the delegate and the engine that it is given.
+ * A session over the delegate and the engine that it is given. `Remote` has sessions whose cells live in another process.
  *
  * @category layers
  * @since 0.1.0
@@ -650,25 +649,3 @@ export const layer = (
   options?: Options
 ): Layer.Layer<SessionRuntime, Protocol.IsolateFailure, Delegate.Delegate | Isolate.Isolate> =>
   Layer.effect(SessionRuntime, make(options))
-
-/**
- * A session over the delegate that it is given, whose cells live in a host process: `Remote.layer`, which is loaded when
- * it is used.
- *
- * **Example** (A session in a process of its own)
- *
- * ```ts
- * import * as Delegate from "effect-code-mode/Delegate"
- * import * as Runtime from "effect-code-mode/Runtime"
- * import * as Layer from "effect/Layer"
- *
- * const layer = Runtime.layerRemote().pipe(Layer.provide(Delegate.layerNoop))
- * ```
- *
- * @category layers
- * @since 0.1.0
- */
-export const layerRemote = (
-  options?: Remote.Options
-): Layer.Layer<SessionRuntime, Remote.HostFailure, Delegate.Delegate> =>
-  Layer.unwrap(Effect.map(Effect.promise(() => import("./Remote.ts")), (Remote) => Remote.layer(options)))

@@ -22,6 +22,8 @@ export interface Help {
 
 export interface Serve {
   readonly _tag: "Serve"
+  /** Whether the clients are sessions of this package. */
+  readonly remote: boolean
   /** Of the socket; without it, the client is at standard input and output. */
   readonly path: string | undefined
   readonly host: Host.Options
@@ -106,7 +108,7 @@ Runs code-mode sessions for other programs, over the framed JSON of Codex's code
 
 Options:
   --listen URL
-      stdio, stdio:// or unix:///PATH (stdio)
+      stdio, stdio:// or unix:///PATH (stdio); with rpc+ before it, serves this package's own Remote sessions
 ${names.map(boundHelp).join("\n")}
   --strict-isolation
       refuse a cell that would have to share a lane
@@ -127,6 +129,8 @@ const flags = {
 } as const
 
 const unixPrefix = "unix://"
+
+const remotePrefix = "rpc+"
 
 const toPath = (url: string): Effect.Effect<string | undefined, UsageError> => {
   if (url === "stdio" || url === "stdio://") {
@@ -168,7 +172,8 @@ export const parse = Effect.fnUntraced(function*(args: ReadonlyArray<string>): E
   if (values.help) {
     return { _tag: "Help" }
   }
-  const path = yield* toPath(values.listen)
+  const remote = values.listen.startsWith(remotePrefix)
+  const path = yield* toPath(remote ? values.listen.slice(remotePrefix.length) : values.listen)
   const logLevel = yield* toLogLevel(values["log-level"])
   const texts = new Map<string, unknown>(Object.entries(values))
   const given: { -readonly [Name in BoundName]?: (typeof defaults)[Name] } = {}
@@ -181,6 +186,7 @@ export const parse = Effect.fnUntraced(function*(args: ReadonlyArray<string>): E
   const { laneKillAfter, maxFrameBytes, maxLanes, maxMemoryBytes, ...limits } = given
   return {
     _tag: "Serve",
+    remote,
     path,
     logLevel,
     host: { limits: Limits.make(limits), maxFrameBytes },

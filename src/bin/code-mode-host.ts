@@ -4,6 +4,7 @@
  * @internal
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeStdio from "@effect/platform-node/NodeStdio"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -11,27 +12,30 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
 import * as Host from "../Host.ts"
-import type { Isolate } from "../Isolate.ts"
 import * as V8 from "../isolate/V8.ts"
 import * as HostOptions from "./HostOptions.ts"
-import { foreign, text } from "./terminal/Printable.ts"
+import { empty, foreign, text } from "./terminal/Printable.ts"
 import * as Printer from "./terminal/Printer.ts"
 
 /** Says where clients find the host. They need not listen. */
-const say = (path: string) =>
+const say = (path: string, remote: boolean) =>
   Effect.andThen(
     Printer.ignoreClosedStreams,
-    Effect.ignore(Printer.print(text`unix://${foreign("socket", path, "output")}\n`))
+    Effect.ignore(Printer.print(text`${remote ? text`rpc+` : empty}unix://${foreign("socket", path, "output")}\n`))
   )
 
 const serve = (
-  { engine, host, logLevel, path }: HostOptions.Serve
+  { engine, host, logLevel, path, remote }: HostOptions.Serve
 ): Effect.Effect<void, Host.ConnectionError | Host.ListenError> => {
-  const serving: Effect.Effect<void, Host.ConnectionError | Host.ListenError, Isolate> = path === undefined
-    ? Host.serveStdio(host)
-    : Host.serveUnix(path, { ...host, onListening: say(path) })
+  const serving = Effect.gen(function*() {
+    // Loaded when it is used: the other protocol is to be there soon.
+    const { serveStdio, serveUnix } = remote ? yield* Effect.promise(() => import("../Remote.ts")) : Host
+    yield* path === undefined
+      ? serveStdio(host)
+      : serveUnix(path, { ...host, onListening: say(path, remote) })
+  })
   return serving.pipe(
-    Effect.provide(V8.layer(engine)),
+    Effect.provide([V8.layer(engine), NodeStdio.layer]),
     Effect.provideService(References.MinimumLogLevel, logLevel)
   )
 }

@@ -3,9 +3,14 @@
  *
  * @internal
  */
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import { unixPathAddress } from "effect/net/NetAddress"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import { SocketServer } from "effect/socket/SocketServer"
 import { linkSync, lstatSync, renameSync, unlinkSync } from "node:fs"
 import * as Net from "node:net"
 import { dirname, join } from "node:path"
@@ -97,4 +102,33 @@ export const listen = (
       )
     ),
     Effect.mapError((error) => error instanceof ListenError ? error : new ListenError({ path, text: error.message }))
+  )
+
+/** A server of the sockets that connect at a path. */
+export const layer = (path: string): Layer.Layer<SocketServer, ListenError> =>
+  Layer.effect(
+    SocketServer,
+    Effect.gen(function*() {
+      const waiting: Array<Net.Socket> = []
+      let onConnection = (socket: Net.Socket): unknown => waiting.push(socket)
+      yield* listen(path, (socket) => {
+        socket.on("error", () => {}).pause()
+        onConnection(socket)
+      })
+      return SocketServer.of({
+        address: unixPathAddress(path),
+        run: Effect.fnUntraced(function*(handler) {
+          const runFork = yield* FiberSet.makeRuntime<Effect.Services<ReturnType<typeof handler>>>()
+          onConnection = (socket) => {
+            const open = Effect.acquireRelease(
+              Effect.succeed(socket),
+              (socket) => Effect.sync(() => socket.destroySoon())
+            )
+            return runFork(Effect.flatMap(NodeSocket.fromDuplex(open), handler))
+          }
+          waiting.splice(0).forEach(onConnection)
+          return yield* Effect.never
+        }, Effect.scoped)
+      })
+    })
   )

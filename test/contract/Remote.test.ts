@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe } from "@effect/vitest"
+import type * as Delegate from "effect-code-mode/Delegate"
 import * as RemoteRuntime from "effect-code-mode/host/RemoteRuntime"
 import * as RemoteTransport from "effect-code-mode/host/RemoteTransport"
+import * as Remote from "effect-code-mode/Remote"
 import { SessionRuntime } from "effect-code-mode/Runtime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -10,22 +12,40 @@ import { existsSync } from "node:fs"
 import { homedir } from "node:os"
 import { join } from "node:path"
 import * as HostProcess from "../host/HostProcess.ts"
+import * as BuiltHost from "../remote/BuiltHost.ts"
 import { contract } from "./Contract.ts"
 
 const scope = Scope.makeUnsafe()
 let socket = ""
+let remoteSocket = ""
 
 beforeAll(() =>
   Effect.runPromise(
-    HostProcess.startUnix().pipe(
+    Effect.all([HostProcess.startUnix(), BuiltHost.listenSomewhere()], { concurrency: 2 }).pipe(
       Scope.provide(scope),
-      Effect.map(({ path }) => {
-        socket = path
+      Effect.map(([host, remoteHost]) => {
+        socket = host.path
+        remoteSocket = remoteHost.path
       })
     )
   )
 )
 afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+
+const sessions = (connection: Layer.Layer<Remote.Connection>) => (delegate: Layer.Layer<Delegate.Delegate>) =>
+  Remote.layer().pipe(Layer.provide([delegate, connection]))
+
+contract({
+  name: "at a Unix domain socket",
+  extended: true,
+  layer: sessions(Layer.suspend(() => Remote.layerUnix(remoteSocket)))
+})
+
+contract({
+  name: "at standard input and output of a process",
+  extended: true,
+  layer: sessions(BuiltHost.layerProcess(BuiltHost.command))
+})
 
 const remote = (transport: RemoteRuntime.Options["transport"], offer: ReadonlyArray<string>) =>
   Layer.effect(

@@ -4,18 +4,12 @@ import { capability } from "effect-code-mode/host/Extension"
 import * as RemoteRuntime from "effect-code-mode/host/RemoteRuntime"
 import * as RemoteTransport from "effect-code-mode/host/RemoteTransport"
 import * as Protocol from "effect-code-mode/Protocol"
-import * as Remote from "effect-code-mode/Remote"
-import * as Runtime from "effect-code-mode/Runtime"
+import type * as Runtime from "effect-code-mode/Runtime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
-import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ChildProcess } from "node:child_process"
-import { readFileSync } from "node:fs"
-import { join } from "node:path"
 import * as HostProcess from "./HostProcess.ts"
 import * as RemoteFake from "./RemoteFake.ts"
 
@@ -273,124 +267,7 @@ describe("a client of a host that speaks version 1", () => {
 // Real hosts
 // =============================================================================
 
-const isRunning = (pid: number) => {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
-
-/** A host that says only what it must, writes its id to a file, and stays when it is to go. */
-const deafHost = (pidFile: string) => `
-  const { writeFileSync } = require("node:fs")
-  writeFileSync(${JSON.stringify(pidFile)}, String(process.pid))
-  const say = (message) => {
-    const payload = Buffer.from(JSON.stringify(message))
-    const header = Buffer.alloc(4)
-    header.writeUInt32LE(payload.length)
-    process.stdout.write(Buffer.concat([header, payload]))
-  }
-  const answers = {
-    "connection/hello": { type: "connection/ready", selectedVersion: 1, capabilities: [] },
-    "session/open": { type: "operation/response", id: 1, result: { status: "ok", value: { type: "session/ready", sessionId: "session-1" } } }
-  }
-  let heard = ""
-  process.stdin.on("data", (bytes) => {
-    heard += bytes
-    for (const word of Object.keys(answers)) {
-      if (heard.includes(word)) {
-        say(answers[word])
-        delete answers[word]
-      }
-    }
-  })
-  process.on("SIGTERM", () => {})
-  setInterval(() => {}, 1000)
-`
-
 describe("a session at a host process", () => {
-  it.live("is this package's own, without anything in its environment", () =>
-    Effect.gen(function*() {
-      const session = yield* Runtime.SessionRuntime
-      const { initial } = yield* session.execute({
-        toolCallId: "call-1",
-        source: "text(await tools.add({ a: 1, b: 2 }))"
-      })
-      assert.deepStrictEqual((yield* initial).items, [item("3")])
-      assert.deepStrictEqual(yield* session.storedValues, { kept: [1] })
-    }).pipe(
-      Effect.provide(
-        Runtime.layerRemote({ storedValues: { kept: [1] } }).pipe(Layer.provide(Delegate.layer({
-          tools: [Delegate.definition("add", { description: "", inputSchema: {} })],
-          invokeTool: ({ input }) => {
-            const { a, b } = input as { readonly a: number; readonly b: number }
-            return Effect.succeed(a + b)
-          }
-        })))
-      )
-    ))
-
-  it.live.each([2_000, 100_000_000])(
-    "takes frames as long as its host does: %i bytes",
-    (maxFrameBytes) =>
-      Effect.gen(function*() {
-        const { path } = yield* HostProcess.startUnix(
-          "--max-frame-bytes",
-          String(maxFrameBytes),
-          "--max-undelivered-output-bytes",
-          "100000000"
-        )
-        const session = yield* Remote.make({ host: { socket: path }, maxFrameBytes }).pipe(
-          Effect.provide(Delegate.layerNoop)
-        )
-        const output = (characters: number) =>
-          Effect.gen(function*() {
-            const { initial } = yield* session.execute(request(`text("x".repeat(${characters}))`))
-            return (yield* initial).items.map((item) => item.type === "input_text" ? item.text.length : item.type)
-          })
-        const most = Math.trunc(maxFrameBytes * 0.8)
-        assert.deepStrictEqual(yield* output(most), [most])
-        const refused = yield* Effect.flip(session.create(request(" ".repeat(maxFrameBytes))))
-        assert.deepInclude(refused, { _tag: "CapacityExceeded", limit: "frame" })
-        // Nothing is lost with that.
-        assert.deepStrictEqual(yield* session.storedValues, {})
-        assert.deepStrictEqual(yield* output(1), [1])
-      })
-  )
-
-  it.live("is killed when it does not go", () =>
-    Effect.gen(function*() {
-      const pidFile = join(yield* HostProcess.folder, "pid")
-      const scope = yield* Scope.make()
-      yield* Remote.make({ host: { command: process.execPath, args: ["-e", deafHost(pidFile)] } }).pipe(
-        Scope.provide(scope),
-        Effect.provide(Delegate.layerNoop)
-      )
-      const pid = Number(readFileSync(pidFile, "utf8"))
-      assert.isTrue(isRunning(pid))
-      yield* Scope.close(scope, Exit.void)
-      assert.isFalse(isRunning(pid))
-    }))
-
-  it.live("says why there is none", () =>
-    Effect.gen(function*() {
-      const reach = (host: Remote.Host) =>
-        Remote.make({ host }).pipe(Effect.scoped, Effect.flip, Effect.provide(Delegate.layerNoop))
-      const missing = yield* reach({ command: "/no/such/host" })
-      assert.strictEqual(missing.message, "failed to spawn code-mode host /no/such/host: spawn /no/such/host ENOENT")
-      const failing = yield* reach({
-        command: process.execPath,
-        args: ["-e", "console.error('out of order'); process.exit(3)"]
-      })
-      assert.strictEqual(
-        failing.message,
-        "code-mode host exited during handshake: code-mode host ended with status 3: out of order"
-      )
-      const socket = yield* reach({ socket: "/no/such/socket" })
-      assert.match(socket.message, /^cannot connect to the code-mode host: connect ENOENT/)
-    }))
-
   for (const offer of [RemoteRuntime.capabilities, []]) {
     it.live(`is followed by another when it is lost, ${offer.includes(capability) ? "with" : "without"} the capability`, () =>
       Effect.gen(function*() {

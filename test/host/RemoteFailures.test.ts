@@ -4,7 +4,6 @@ import * as Delegate from "effect-code-mode/Delegate"
 import { capability } from "effect-code-mode/host/Extension"
 import * as Frame from "effect-code-mode/host/Frame"
 import * as Protocol from "effect-code-mode/Protocol"
-import * as Remote from "effect-code-mode/Remote"
 import type * as Runtime from "effect-code-mode/Runtime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -12,11 +11,7 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
-import * as Net from "node:net"
-import { join } from "node:path"
-import { isRunning } from "../cli/Process.ts"
 import { anyValue, damage, type Dice, makeDice, randomBytes } from "./Dice.ts"
-import * as HostProcess from "./HostProcess.ts"
 import * as RemoteFake from "./RemoteFake.ts"
 
 type Session = Runtime.SessionRuntime["Service"]
@@ -404,93 +399,4 @@ describe("a host that says anything at all", () => {
         }))
     }
   }
-})
-
-describe("a host process", () => {
-  const say = `
-    const say = (message) => {
-      const payload = Buffer.from(JSON.stringify(message))
-      const header = Buffer.alloc(4)
-      header.writeUInt32LE(payload.length)
-      require("node:fs").writeSync(1, Buffer.concat([header, payload]))
-    }
-    say({ type: "connection/ready", selectedVersion: 1, capabilities: [] })
-    let heard = ""
-    process.stdin.on("data", (bytes) => {
-      heard += bytes
-      if (heard.includes("session/open")) {
-        say({ type: "operation/response", id: 1, result: { status: "ok", value: { type: "session/ready", sessionId: "session-1" } } })
-        heard = ""
-      }
-      if (heard.includes("session/execute")) {
-        process.stdin.removeAllListeners("data")
-        end()
-      }
-    })
-  `
-
-  const ends: Record<string, readonly [source: string, text: string]> = {
-    "that closes its output and stays": [
-      "const end = () => { require('node:fs').closeSync(1); setInterval(() => {}, 1000) }",
-      "code-mode host closed its streams"
-    ],
-    "that closes its input and stays": [
-      "const end = () => { process.stdin.destroy(); require('node:fs').closeSync(0); setInterval(() => {}, 1000) }",
-      "code-mode host closed its streams"
-    ],
-    "that ends, and leaves a child that holds its streams": [
-      `const end = () => {
-        const { pid } = require("node:child_process").spawn("sleep", ["1000"], { stdio: "inherit" })
-        process.stderr.write("left " + pid)
-        process.exit(3)
-      }`,
-      "code-mode host ended with status 3: left "
-    ]
-  }
-
-  for (const [name, [source, text]] of Object.entries(ends)) {
-    it.live(`${name} is lost`, () =>
-      Effect.gen(function*() {
-        const session = yield* Remote.make({
-          host: { command: process.execPath, args: ["-e", source + say] }
-        }).pipe(Effect.provide(Delegate.layerNoop))
-        const creation = yield* background(Effect.flip(session.create(request)))
-        // That nobody listens any more shows when something is said.
-        yield* Effect.repeat(
-          Effect.andThen(background(Effect.exit(session.create(request))), Effect.sleep("20 millis")),
-          { while: () => creation.pollUnsafe() === undefined }
-        )
-        const failure = yield* Fiber.join(creation)
-        assert.strictEqual(failure._tag, "IsolateFailure")
-        assert.isTrue(failure.message.startsWith(text), failure.message)
-        const child = /left (\d+)/.exec(failure.message)?.[1]
-        if (child !== undefined) {
-          yield* Effect.repeat(Effect.sleep("5 millis"), { while: () => isRunning(Number(child)) })
-        }
-      }).pipe(Effect.timeout("10 seconds")))
-  }
-
-  it.live("that hangs up as soon as it has picked up is lost", () =>
-    Effect.gen(function*() {
-      const path = join(yield* HostProcess.folder, "host.sock")
-      const server = yield* Effect.acquireRelease(
-        Effect.callback<Net.Server>((resume) => {
-          const server = Net.createServer((socket) => socket.destroy())
-          server.listen(path, () => resume(Effect.succeed(server)))
-        }),
-        (server) => Effect.sync(() => server.close())
-      )
-      assert.isTrue(server.listening)
-      for (let turn = 0; turn < 20; turn++) {
-        const failure = yield* Remote.make({ host: { socket: path } }).pipe(
-          Effect.scoped,
-          Effect.provide(Delegate.layerNoop),
-          Effect.flip
-        )
-        assert.strictEqual(
-          failure.message,
-          "code-mode host exited during handshake: the code-mode host closed the connection"
-        )
-      }
-    }).pipe(Effect.timeout("10 seconds")))
 })

@@ -1,0 +1,101 @@
+/**
+ * What the cells of a session at a host ask of this process. Each is a callback with the same bounded cancellation as
+ * one of a cell of this process.
+ *
+ * @internal
+ */
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Schema from "effect/Schema"
+import * as Callbacks from "../Callbacks.ts"
+import type { Delegate } from "../Delegate.ts"
+import * as Slots from "../internal/Slots.ts"
+import type { Limits, NestedToolCall, Notification, NotifyError, ToolError } from "../Protocol.ts"
+
+interface Running {
+  readonly callbacks: Callbacks.Callbacks
+  readonly abandon: () => void
+}
+
+export class RemoteCallbacks {
+  private readonly context: Context.Context<never>
+  private readonly delegate: Delegate["Service"]
+  private readonly limits: Limits
+  private readonly running = new Map<number, Running>()
+
+  constructor(options: {
+    readonly context: Context.Context<never>
+    readonly delegate: Delegate["Service"]
+    readonly limits: Limits
+  }) {
+    this.context = options.context
+    this.delegate = options.delegate
+    this.limits = options.limits
+  }
+
+  readonly invokeTool = (id: number, call: NestedToolCall): Effect.Effect<Schema.Json, ToolError> => {
+    const { name } = call.toolName
+    const invoke = Effect.map(Effect.suspend(() => this.delegate.invokeTool(call)), (result) => result ?? null)
+    return this.run<Schema.Json, ToolError>(id, (callbacks, onExit) => callbacks.tool(name, invoke, onExit)).pipe(
+      Effect.tapDefect((defect) => Effect.logError(`code mode tool ${name} died`, Cause.die(defect)))
+    )
+  }
+
+  readonly notify = (id: number, notification: Notification): Effect.Effect<void, NotifyError> => {
+    const deliver = Effect.suspend(() => this.delegate.notify(notification))
+    return this.run<void, NotifyError>(id, (callbacks, onExit) => callbacks.notification(deliver, onExit)).pipe(
+      Effect.tapCause((cause) =>
+        Cause.hasInterrupts(cause) ? Effect.void : Effect.logWarning("failed to deliver code mode notification", cause)
+      )
+    )
+  }
+
+  /** Interrupts a callback, and waits until it has ended, or is given up. */
+  readonly cancel = (
+    id: number,
+    grace: Effect.Effect<void> = Effect.sleep(this.limits.cancellationGrace)
+  ): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const running = this.running.get(id)
+      return running === undefined
+        ? Effect.void
+        : Effect.andThen(running.callbacks.cancel(grace), Effect.sync(running.abandon))
+    })
+
+  /** Ends all callbacks within one grace. */
+  readonly close: Effect.Effect<void> = Effect.suspend(() => {
+    const grace = Effect.sleep(this.limits.cancellationGrace)
+    return Effect.forEach(Array.from(this.running.keys()), (id) => this.cancel(id, grace), {
+      concurrency: "unbounded",
+      discard: true
+    })
+  })
+
+  private run<A, E>(
+    id: number,
+    start: (callbacks: Callbacks.Callbacks, onExit: (exit: Exit.Exit<A, E>) => void) => void
+  ): Effect.Effect<A, E> {
+    return Effect.callback((resume) => {
+      if (this.running.size >= this.limits.maxPendingCallbacks) {
+        return resume(Effect.die(new Error("the code-mode host has too many callbacks under way")))
+      }
+      const callbacks = Callbacks.make({
+        context: this.context,
+        // The host keeps the bounds of the session.
+        toolSlots: Slots.make(Number.POSITIVE_INFINITY),
+        notificationSlots: Slots.make(Number.POSITIVE_INFINITY),
+        cancellationGrace: this.limits.cancellationGrace,
+        notificationDelivery: this.limits.notificationDelivery,
+        onIdle: () => {}
+      })
+      const onExit = (exit: Exit.Exit<A, E>) => {
+        this.running.delete(id)
+        resume(exit)
+      }
+      this.running.set(id, { callbacks, abandon: () => onExit(Exit.interrupt()) })
+      start(callbacks, onExit)
+    })
+  }
+}

@@ -1,0 +1,298 @@
+/**
+ * The host's side of a connection: the sessions of one client, and what it asks of them.
+ *
+ * @internal
+ */
+import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Queue from "effect/Queue"
+import * as RpcClient from "effect/rpc/RpcClient"
+import * as RpcServer from "effect/rpc/RpcServer"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { Delegate } from "../Delegate.ts"
+import { Remembered } from "../host/Remembered.ts"
+import { Delivery } from "../internal/Delivery.ts"
+import type { Isolate } from "../Isolate.ts"
+import * as Protocol from "../Protocol.ts"
+import * as Runtime from "../Runtime.ts"
+import type { ConnectionError, Transport } from "../wire/Transport.ts"
+import * as Link from "./Link.ts"
+import * as Rpcs from "./Rpcs.ts"
+
+/** What the connections of a host share. */
+export interface Host {
+  readonly limits: Protocol.Limits
+  readonly maxFrameBytes: number
+  /** The sessions of all of them, and how many cells start there. */
+  readonly sessions: Set<Runtime.SessionRuntime["Service"]>
+  starting: number
+}
+
+/** Requests of one client that may be under way, and sessions that it may have. */
+const maxRequests = 4096
+const maxSessions = 1024
+
+/** Somebody who was told something, or waits for it. */
+interface Ticket {
+  readonly fiber: Fiber.Fiber<unknown, unknown>
+  readonly received: Deferred.Deferred<void>
+}
+
+interface Session {
+  readonly runtime: Runtime.SessionRuntime["Service"]
+  /** Under which cells were made. */
+  readonly keys: Remembered<string>
+  readonly tickets: Map<number, Ticket>
+  closing: boolean
+}
+
+const refuse = (text: string) => Effect.fail(new Rpcs.Refused({ text }))
+
+const continuing = (id: Protocol.CellId): Runtime.Cell => ({ "~effect-code-mode/Runtime/Cell": "continuing", id })
+const pausable = (id: Protocol.CellId): Runtime.PausableCell => ({ "~effect-code-mode/Runtime/Cell": "pausable", id })
+
+/** Serves a client until it leaves. Nothing of it is left then. */
+export const serve = Effect.fnUntraced(function*(
+  host: Host,
+  transport: Transport
+): Effect.fn.Return<void, ConnectionError, Isolate | Scope.Scope> {
+  const runFork = Effect.runForkWith(
+    Context.omit(Scope.Scope)(yield* Effect.context<Isolate>()) as Context.Context<Isolate>
+  )
+  const link = yield* Link.make(transport, {
+    peer: "client",
+    maxFrameBytes: host.maxFrameBytes,
+    tooLong: (text) => ({ _tag: "Refused", text: `the answer is too long: ${text}` }),
+    hearsReadersOnly: true,
+    gone: Effect.never,
+    whyEnded: Effect.void,
+    onEnd: () => {}
+  })
+  const client = yield* RpcClient.make(Rpcs.DelegateRpcs, { disableTracing: true }).pipe(
+    Effect.provideService(RpcClient.Protocol, link.client)
+  )
+  const sessions = new Map<number, Session>()
+  const ids = new Set<number>()
+  let underWay = 0
+  let lastCallback = 0
+
+  // ---------------------------------------------------------------------------
+  // The client as a delegate
+  // ---------------------------------------------------------------------------
+
+  /** A callback at the client. Interrupted, it is over once the client says that it has ended. */
+  const call = <A, E>(session: number, ask: (callback: number) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.andThen(
+      link.room,
+      Effect.uninterruptibleMask((restore) =>
+        Effect.suspend(() => {
+          const callback = ++lastCallback
+          const fiber = runFork(ask(callback))
+          return Effect.onInterrupt(
+            restore(Fiber.join(fiber)),
+            () => Effect.andThen(Effect.ignore(client.Cancel({ session, callback })), Fiber.await(fiber))
+          )
+        })
+      )
+    )
+
+  const delegateOf = (session: number, tools: ReadonlyArray<Protocol.ToolDefinition>) =>
+    Delegate.of({
+      tools,
+      invokeTool: (invocation) =>
+        call(session, (callback) => client.InvokeTool({ session, callback, call: invocation })).pipe(
+          Effect.catchTag(
+            "RpcClientError",
+            ({ reason }) => Effect.fail(new Protocol.ToolError({ text: reason.message }))
+          )
+        ),
+      notify: (notification) =>
+        call(session, (callback) => client.Notify({ session, callback, notification })).pipe(
+          Effect.catchTag(
+            "RpcClientError",
+            ({ reason }) => Effect.fail(new Protocol.NotifyError({ text: reason.message }))
+          )
+        )
+    })
+
+  // ---------------------------------------------------------------------------
+  // Sessions
+  // ---------------------------------------------------------------------------
+
+  const open = Effect.fnUntraced(function*(
+    { limits = host.limits, session: id, storedValues, tools, version }: Rpcs.Payload<"Open">
+  ) {
+    if (version !== Rpcs.version) {
+      return yield* refuse(`this host speaks version ${Rpcs.version} of remote sessions, and not ${version}`)
+    }
+    if (ids.has(id) || ids.size >= maxSessions) {
+      return yield* refuse(ids.has(id) ? `session ${id} is open already` : "the host has too many sessions")
+    }
+    ids.add(id)
+    yield* Effect.addFinalizer(() => Effect.sync(() => ids.delete(id)))
+    const runtime = yield* Runtime.make({ limits, storedValues }).pipe(
+      Effect.provideService(Delegate, delegateOf(id, tools))
+    )
+    const session: Session = {
+      runtime,
+      keys: new Remembered(limits.maxRememberedCells),
+      tickets: new Map(),
+      closing: false
+    }
+    const events = yield* Queue.bounded<Protocol.LifecycleEvent, Protocol.Lagged | Cause.Done>(1)
+    yield* Effect.forkScoped(Stream.runIntoQueue(runtime.events, events), { startImmediately: true })
+    sessions.set(id, session)
+    host.sessions.add(runtime)
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        sessions.delete(id)
+        host.sessions.delete(runtime)
+        session.tickets.forEach(({ fiber }) => fiber.interruptUnsafe())
+      })
+    )
+    return Stream.concat(Stream.succeed({ _tag: "Opened" } as const), Stream.fromQueue(events))
+  })
+
+  /** Holds what every request has to. */
+  const inSession: Rpcs.InSession["Service"] = (request, { payload, rpc }) =>
+    Effect.suspend(() => {
+      const { session: id, ticket } = payload as { readonly session: number; readonly ticket?: number }
+      const session = sessions.get(id)
+      if (session === undefined) {
+        return refuse(`unknown session ${id}`)
+      }
+      // What was received is never too much: it makes room.
+      if (rpc._tag === "Received") {
+        return request
+      }
+      if (ticket !== undefined && session.tickets.has(ticket)) {
+        return refuse(`ticket ${ticket} is used already`)
+      }
+      if (underWay >= maxRequests || session.tickets.size >= maxRequests) {
+        return refuse("the host has too many requests under way")
+      }
+      underWay++
+      return Effect.ensuring(request, Effect.sync(() => underWay--))
+    })
+
+  const inIt = <P extends { readonly session: number }, A, E>(
+    run: (session: Session, payload: P) => Effect.Effect<A, E>
+  ) =>
+  (payload: P): Effect.Effect<A, E> => Effect.suspend(() => run(sessions.get(payload.session)!, payload))
+
+  /** Asks a session once the client has read enough of what it was told before. */
+  const inRoom = <A, E>(effect: Effect.Effect<A, E>) => Effect.andThen(link.room, effect)
+
+  /** Asks something that a cell tells, and that is heard once the client says so. */
+  const telling = <P extends { readonly session: number; readonly ticket: number }, A, E>(
+    ask: (runtime: Session["runtime"], payload: P) => Effect.Effect<A, E>
+  ) =>
+    inIt((session, payload: P) => {
+      const answer = Deferred.makeUnsafe<A, E>()
+      const received = Deferred.makeUnsafe<void>()
+      const deliver = (event: unknown) =>
+        Effect.suspend(() => {
+          Deferred.doneUnsafe(answer, Effect.succeed(event as A))
+          return session.closing ? Effect.void : Deferred.await(received)
+        })
+      const fiber = runFork(
+        Effect.provideService(ask(session.runtime, payload), Delivery, deliver)
+      )
+      session.tickets.set(payload.ticket, { fiber, received })
+      fiber.addObserver((exit) => {
+        session.tickets.delete(payload.ticket)
+        Deferred.doneUnsafe(answer, exit)
+      })
+      return Deferred.await(answer)
+    })
+
+  /** The live cells of all clients, and those that start. */
+  const countCells = Effect.map(
+    Effect.forEach(host.sessions, ({ cells }) => cells),
+    (cells) => cells.reduce((count, { length }) => count + length, host.starting)
+  )
+
+  const create = inIt(({ keys, runtime }, { kind, request }: Rpcs.Payload<"Create">) =>
+    Effect.flatMap(countCells, (count) => {
+      const { idempotencyKey: key } = request
+      const isKnown = key !== undefined && keys.has(key)
+      // A request that comes again may find its cell.
+      if (!isKnown && count >= host.limits.maxLiveCells) {
+        return Effect.fail(
+          new Protocol.CapacityExceeded({ limit: "maxLiveCells", text: "the host has too many live cells" })
+        )
+      }
+      host.starting++
+      if (key !== undefined) {
+        keys.add(key)
+      }
+      const made: Effect.Effect<Runtime.Cell | Runtime.PausableCell, Runtime.CreateError> = kind === "continuing"
+        ? runtime.create(request)
+        : runtime.createPausable(request)
+      return Effect.onExit(Effect.map(made, ({ id }) => id), (exit) =>
+        Effect.sync(() => {
+          host.starting--
+          if (key !== undefined && !isKnown && Exit.isFailure(exit)) {
+            keys.delete(key)
+          }
+        }))
+    })
+  )
+
+  const shutdown = inIt((session) => {
+    session.closing = true
+    // Nobody will come back for what was told.
+    session.tickets.forEach(({ received }) => Deferred.doneUnsafe(received, Effect.void))
+    return session.runtime.shutdown
+  })
+
+  yield* RpcServer.make(Rpcs.SessionRpcs, { disableTracing: true, disableFatalDefects: true }).pipe(
+    Effect.provide(Rpcs.SessionRpcs.toLayer({
+      Open: (request) => Stream.unwrap(open(request)),
+      Create: create,
+      Observe: telling((runtime, { cellId, idempotencyKey, yieldAfter }) =>
+        inRoom(runtime.observe(continuing(cellId), { yieldAfter, idempotencyKey }))
+      ),
+      AwaitFrontier: telling((runtime, { cellId }) => inRoom(runtime.awaitFrontier(pausable(cellId)))),
+      Terminate: telling((runtime, { cellId }) => runtime.terminate(continuing(cellId))),
+      Received: inIt(({ tickets }, { heard, ticket }) =>
+        Effect.sync(() => {
+          const told = tickets.get(ticket)
+          if (told !== undefined && heard) {
+            Deferred.doneUnsafe(told.received, Effect.void)
+          } else {
+            told?.fiber.interruptUnsafe()
+          }
+        })
+      ),
+      Resume: inIt(({ runtime }, { cellId, generation }) => runtime.resume(pausable(cellId), generation)),
+      YieldNow: inIt(({ runtime }, { cellId }) => runtime.yieldNow(continuing(cellId))),
+      Find: inIt(({ runtime }, { cellId, kind }) => {
+        const find: Session["runtime"]["cell" | "pausableCell"] =
+          runtime[kind === "continuing" ? "cell" : "pausableCell"]
+        return Effect.asVoid<unknown, Protocol.MissingCell | Protocol.WrongCellKind, never>(find(cellId))
+      }),
+      Cells: inIt(({ runtime }) =>
+        Effect.map(runtime.cells, (cells) =>
+          cells.map(({ cell, ...state }) => ({
+            cellId: cell.id,
+            kind: cell["~effect-code-mode/Runtime/Cell"],
+            ...state
+          })))
+      ),
+      AwaitSettled: inIt(({ runtime }, { cellId }) => runtime.awaitSettled(cellId)),
+      StoredValues: inIt(({ runtime }) => inRoom(runtime.storedValues)),
+      Output: ({ cellId, session }) => Stream.suspend(() => sessions.get(session)!.runtime.output(continuing(cellId))),
+      Shutdown: shutdown
+    })),
+    Effect.provideService(Rpcs.InSession, inSession),
+    Effect.provideService(RpcServer.Protocol, link.server),
+    Effect.forkScoped({ startImmediately: true })
+  )
+  return yield* link.ended
+})

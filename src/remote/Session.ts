@@ -1,0 +1,461 @@
+/**
+ * A `SessionRuntime` whose cells live at a host.
+ *
+ * **Details**
+ *
+ * When the host is lost, the session goes on at the next one. What it knew there, its cells and stored values, goes with
+ * the host: whoever waits for a cell then hears that its isolate was lost, and later its id is one of a host that is gone.
+ *
+ * @internal
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { RpcClientError } from "effect/rpc/RpcClientError"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { Delegate } from "../Delegate.ts"
+import { FrameError } from "../host/Frame.ts"
+import { Remembered } from "../host/Remembered.ts"
+import * as Broadcast from "../internal/Broadcast.ts"
+import * as Protocol from "../Protocol.ts"
+import { type Cell, type CreateError, type ObserveOptions, type PausableCell, SessionRuntime } from "../Runtime.ts"
+import { RemoteCallbacks } from "./Callbacks.ts"
+import { type Connection, type Connections, patience, shared } from "./Connection.ts"
+import * as Rpcs from "./Rpcs.ts"
+import { HostFailure } from "./Way.ts"
+
+export interface Options {
+  readonly limits?: Protocol.Limits | undefined
+  /** Values that the session's cells find stored. */
+  readonly storedValues?: Readonly<Record<string, Schema.Json>> | undefined
+}
+
+/** The session at one host. */
+interface Place {
+  readonly connection: Connection
+  readonly session: number
+  readonly callbacks: RemoteCallbacks
+  /** Over when the host has no more to say of the session. */
+  readonly life: Fiber.Fiber<unknown>
+  lost: HostFailure | undefined
+}
+
+/** How long a host may take to say that a session is closed, once its callbacks have ended. */
+const closeWithin = Duration.seconds(1)
+
+const toCell = (id: Protocol.CellId): Cell => ({ "~effect-code-mode/Runtime/Cell": "continuing", id })
+const toPausable = (id: Protocol.CellId): PausableCell => ({ "~effect-code-mode/Runtime/Cell": "pausable", id })
+
+const toWait = (options: ObserveOptions | undefined) =>
+  options?.yieldAfter === undefined ? Duration.infinity : Duration.fromInputUnsafe(options.yieldAfter)
+
+/** A cell that is missing for a reason of its own. */
+class Unreachable extends Protocol.MissingCell.extend<Unreachable>("effect-code-mode/remote/Unreachable")({
+  text: Schema.String
+}) {
+  override get message() {
+    return this.text
+  }
+}
+
+/** The cell belongs to a host that is gone. */
+const stale = (cellId: Protocol.CellId): Protocol.MissingCell =>
+  new Unreachable({ cellId, finished: true, text: `cell ${cellId} belongs to a code-mode host that is gone` })
+
+/** How a cell ends that loses its host. */
+const lostOutcome = (cellId: Protocol.CellId) => ({ text }: HostFailure): Effect.Effect<Protocol.Completed> =>
+  Effect.succeed({ _tag: "Completed", cellId, items: [], error: { _tag: "IsolateLost", text } })
+
+/** The request does not fit into a frame. */
+class TooLong extends Schema.TaggedError<TooLong>("effect-code-mode/remote/TooLong")("TooLong", {
+  text: Schema.String
+}) {
+  override get message() {
+    return this.text
+  }
+}
+
+type Unanswered = Rpcs.Refused | RpcClientError
+
+type Failure = HostFailure | TooLong | Rpcs.Refused
+
+const isFailure = (error: unknown): error is Failure =>
+  error instanceof HostFailure || error instanceof TooLong || error instanceof Rpcs.Refused
+
+/** Why there is no answer: the host said no, the request is too long, or the host is gone. */
+const toFailure = (error: Unanswered): Failure => {
+  if (error._tag === "Refused") {
+    return error
+  }
+  const { reason } = error
+  return "cause" in reason && reason.cause instanceof FrameError
+    ? new TooLong({ text: reason.cause.text })
+    : new HostFailure({ text: reason.message })
+}
+
+/** Makes a session that lives as long as its scope. */
+export const make = Effect.fnUntraced(function*(
+  connections: Connections,
+  options?: Options
+): Effect.fn.Return<SessionRuntime["Service"], HostFailure, Delegate | Scope.Scope> {
+  const delegate = yield* Delegate
+  const context = Context.omit(Scope.Scope)(yield* Effect.context<Scope.Scope>()) as Context.Context<never>
+  const runFork = Effect.runForkWith(context)
+  const limits = options?.limits ?? Protocol.Limits.make({})
+  const lifecycle = Broadcast.make<Protocol.LifecycleEvent>(4 * limits.maxLiveCells)
+  /** The live cells of the host, and whether they are settled. */
+  const live = new Map<Protocol.CellId, boolean>()
+  const known = new Remembered<Protocol.CellId>(limits.maxRememberedCells)
+  /** Cells of hosts that are gone. */
+  const lost = new Remembered<Protocol.CellId>(limits.maxRememberedCells)
+  const closing = Deferred.makeUnsafe<never, Protocol.ShuttingDown>()
+  const done = Deferred.makeUnsafe<void>()
+  let place: Place | undefined
+  let lastTicket = 0
+
+  const isClosing = () => Deferred.isDoneUnsafe(closing)
+  const isClosed = () => Deferred.isDoneUnsafe(done)
+
+  // ---------------------------------------------------------------------------
+  // Cells
+  // ---------------------------------------------------------------------------
+
+  /** A cell is known from what first names it: the host tells its beginning beside everything else. */
+  const admit = (cellId: Protocol.CellId) => {
+    if (!live.has(cellId) && !known.has(cellId)) {
+      known.add(cellId)
+      live.set(cellId, false)
+      lifecycle.publish([{ _tag: "Admitted", cellId }])
+    }
+  }
+
+  const publish = (event: Protocol.LifecycleEvent) => {
+    admit(event.cellId)
+    if (event._tag === "Settled") {
+      live.set(event.cellId, true)
+    } else if (event._tag === "Closed") {
+      live.delete(event.cellId)
+    }
+    if (event._tag !== "Admitted") {
+      lifecycle.publish([event])
+    }
+  }
+
+  // ---------------------------------------------------------------------------
+  // Hosts
+  // ---------------------------------------------------------------------------
+
+  /** Gives the host up if it does not answer in time. An observation may last for ever. */
+  const within = <A, E>(
+    { connection }: Place,
+    answer: Effect.Effect<A, E | Unanswered>,
+    wait = Duration.zero
+  ): Effect.Effect<A, E | Failure> => {
+    const told = Effect.catchIf(
+      answer,
+      (error): error is Unanswered => error instanceof RpcClientError || error instanceof Rpcs.Refused,
+      (error) => Effect.fail(toFailure(error))
+    ) as Effect.Effect<A, E | Failure>
+    return Duration.isFinite(wait)
+      ? Effect.timeoutOrElse(told, {
+        duration: Duration.sum(wait, patience),
+        orElse: () => Effect.fail(connection.lose("the code-mode host did not answer in time"))
+      })
+      : told
+  }
+
+  const onLost = (at: Place, failure: HostFailure) => {
+    at.lost = failure
+    place = undefined
+    places.forget()
+    runFork(at.callbacks.close)
+    for (const [cellId, settled] of Array.from(live)) {
+      if (!settled) {
+        publish({ _tag: "Settled", cellId, outcome: "Failed" })
+      }
+      publish({ _tag: "Closed", cellId })
+      lost.add(cellId)
+    }
+  }
+
+  const open = Effect.fnUntraced(function*() {
+    const connection = yield* connections
+    const failure = connection.failure()
+    if (failure !== undefined) {
+      return yield* failure
+    }
+    const callbacks = new RemoteCallbacks({
+      context,
+      limits,
+      delegate: Delegate.of({
+        ...delegate,
+        invokeTool: (call) => {
+          admit(call.cellId)
+          return delegate.invokeTool(call)
+        }
+      })
+    })
+    const session = connection.newSession()
+    const opened = Deferred.makeUnsafe<void, HostFailure | Unanswered | Protocol.IsolateFailure | Protocol.Lagged>()
+    const life = connection.rpc.Open({
+      session,
+      version: Rpcs.version,
+      tools: delegate.tools,
+      ...(options?.limits === undefined ? {} : { limits: options.limits }),
+      ...(options?.storedValues === undefined ? {} : { storedValues: options.storedValues })
+    }).pipe(
+      Stream.runForEach((event) =>
+        Effect.sync(() => event._tag === "Opened" ? Deferred.doneUnsafe(opened, Effect.void) : publish(event))
+      ),
+      Effect.onExit((exit) => {
+        Deferred.doneUnsafe(opened, exit)
+        return Effect.void
+      })
+    )
+    const at: Place = { connection, session, callbacks, lost: undefined, life: runFork(Effect.exit(life)) }
+    connection.sessions.set(session, {
+      callbacks,
+      onLost: (failure) => {
+        Deferred.doneUnsafe(opened, Effect.fail(failure))
+        onLost(at, failure)
+      }
+    })
+    yield* within(at, Deferred.await(opened)).pipe(
+      Effect.mapError((error) => error instanceof HostFailure ? error : new HostFailure({ text: error.message })),
+      Effect.andThen(Effect.suspend(() => at.lost === undefined ? Effect.void : Effect.fail(at.lost))),
+      Effect.andThen(Effect.suspend(() => isClosing() ? Effect.fail(new HostFailure({ text: "" })) : Effect.void)),
+      Effect.onError(() => leave(at))
+    )
+    place = at
+    // Without what happens to its cells a session is of no use.
+    at.life.addObserver(() => isClosing() || connection.lose("the code-mode host gave the session up"))
+    return at
+  })
+
+  const places = shared(runFork, open())
+
+  /** From here on nothing is heard of the session at a host, which ends it there, too. */
+  const leave = ({ connection, life, session }: Place) =>
+    Effect.sync(() => {
+      connection.sessions.delete(session)
+      life.interruptUnsafe()
+    })
+
+  // ---------------------------------------------------------------------------
+  // Requests
+  // ---------------------------------------------------------------------------
+
+  /** Asks something about a cell of the host that is there. */
+  const asking = <A, E, B, E2>(
+    cellId: Protocol.CellId,
+    ask: (at: Place) => Effect.Effect<A, E | Failure>,
+    onGone: (failure: HostFailure) => Effect.Effect<B, E2>
+  ): Effect.Effect<A | B, E | E2 | Protocol.MissingCell> =>
+    Effect.suspend((): Effect.Effect<A | B, E | E2 | Protocol.MissingCell> => {
+      if (isClosed()) {
+        return Effect.fail(new Protocol.MissingCell({ cellId, finished: true }))
+      }
+      if (place === undefined || lost.has(cellId)) {
+        return Effect.fail(stale(cellId))
+      }
+      return Effect.catchIf(
+        ask(place),
+        isFailure,
+        (failure): Effect.Effect<B, E2 | Protocol.MissingCell> =>
+          failure instanceof HostFailure
+            ? onGone(failure)
+            : Effect.fail(new Unreachable({ cellId, finished: true, text: failure.text }))
+      ) as Effect.Effect<A | B, E | E2 | Protocol.MissingCell>
+    })
+
+  /** The same, of what the host has to know that it was heard. */
+  const telling = <A, E>(
+    cellId: Protocol.CellId,
+    wait: Duration.Duration,
+    ask: (at: Place, ticket: number) => Effect.Effect<A, E | Unanswered>
+  ) => asking(cellId, (at) => hearing(at, wait, ask), lostOutcome(cellId))
+
+  const hearing = <A, E>(
+    at: Place,
+    wait: Duration.Duration,
+    ask: (at: Place, ticket: number) => Effect.Effect<A, E | Unanswered>
+  ) =>
+    Effect.suspend(() => {
+      const ticket = ++lastTicket
+      const { connection: { rpc }, session } = at
+      return Effect.onExit(within(at, ask(at, ticket), wait), (exit) => {
+        const heard = Exit.isSuccess(exit)
+        if (heard || Cause.hasInterrupts(exit.cause)) {
+          runFork(Effect.ignore(rpc.Received({ session, ticket, heard })))
+        }
+        return Effect.void
+      })
+    })
+
+  const terminateAt = (at: Place, cellId: Protocol.CellId) =>
+    hearing(at, Duration.zero, ({ connection: { rpc }, session }, ticket) => rpc.Terminate({ session, cellId, ticket }))
+
+  const createAt = (at: Place, kind: Rpcs.CellKind, request: Protocol.CellRequest) =>
+    Effect.suspend(() => {
+      const { connection: { rpc }, session } = at
+      const making = runFork(rpc.Create({ session, kind, request }))
+      return Effect.onInterrupt(Fiber.join(making), () =>
+        Effect.sync(() => {
+          // A cell that was made under a key is there for whoever comes with it again.
+          if (request.idempotencyKey === undefined) {
+            making.addObserver((exit) => Exit.isSuccess(exit) && runFork(Effect.ignore(terminateAt(at, exit.value))))
+          }
+        }))
+    })
+
+  const create = (kind: Rpcs.CellKind, request: Protocol.CellRequest): Effect.Effect<Protocol.CellId, CreateError> =>
+    Effect.suspend(() => {
+      if (isClosing()) {
+        return Deferred.await(closing)
+      }
+      const at: Effect.Effect<Place, HostFailure | Protocol.ShuttingDown> = place === undefined
+        ? Effect.raceFirst(places.get, Deferred.await(closing))
+        : Effect.succeed(place)
+      return at.pipe(
+        Effect.flatMap((at) => within(at, Effect.andThen(at.connection.room, createAt(at, kind, request)))),
+        Effect.catchIf(isFailure, (failure) =>
+          Effect.fail(
+            failure._tag === "TooLong"
+              ? new Protocol.CapacityExceeded({ limit: "frame", text: failure.text })
+              : new Protocol.IsolateFailure({ text: failure.text })
+          )),
+        // The host is taken from under a request that still waits for it.
+        Effect.mapError((error) => isClosing() ? new Protocol.ShuttingDown() : error),
+        Effect.tap((cellId) => Effect.sync(() => admit(cellId)))
+      )
+    })
+
+  const observe = (cellId: Protocol.CellId, wait: Duration.Duration, idempotencyKey?: string) =>
+    telling(cellId, wait, ({ connection: { rpc }, session }, ticket) =>
+      rpc.Observe({
+        session,
+        cellId,
+        ticket,
+        yieldAfter: wait,
+        ...(idempotencyKey === undefined ? {} : { idempotencyKey })
+      }))
+
+  const find = (cellId: Protocol.CellId, kind: Rpcs.CellKind) =>
+    asking(
+      cellId,
+      (at) => within(at, at.connection.rpc.Find({ session: at.session, cellId, kind })),
+      () => Effect.fail(stale(cellId))
+    )
+
+  /** Asks something of the session; what it has at no host is `otherwise`. */
+  const askingAll = <A>(ask: (at: Place) => Effect.Effect<A, Unanswered>, otherwise: A): Effect.Effect<A> =>
+    Effect.suspend(() =>
+      place === undefined || isClosed()
+        ? Effect.succeed(otherwise)
+        : Effect.catch(within(place, ask(place)), (error) =>
+          error instanceof HostFailure ? Effect.succeed(otherwise) : Effect.die(error))
+    )
+
+  // ---------------------------------------------------------------------------
+  // Shutdown
+  // ---------------------------------------------------------------------------
+
+  const endAt = (at: Place) =>
+    Effect.all([
+      Effect.andThen(at.connection.rpc.Shutdown({ session: at.session }), Fiber.await(at.life)),
+      at.callbacks.close
+    ], { concurrency: "unbounded", discard: true }).pipe(
+      Effect.timeoutOption(Duration.sum(limits.cancellationGrace, closeWithin)),
+      // A host that is gone has shut down.
+      Effect.ignore,
+      Effect.ensuring(leave(at))
+    )
+
+  const shutdown = Effect.suspend(() => {
+    if (Deferred.doneUnsafe(closing, Effect.fail(new Protocol.ShuttingDown()))) {
+      const end = place === undefined ? Effect.void : endAt(place)
+      runFork(
+        end.pipe(
+          Effect.andThen(Effect.sync(() => lifecycle.end())),
+          Deferred.into(done)
+        )
+      )
+    }
+    return Deferred.await(done)
+  })
+
+  yield* places.get
+  yield* Effect.addFinalizer(() => shutdown)
+
+  return SessionRuntime.of({
+    create: (request) => Effect.map(create("continuing", request), toCell),
+    createPausable: (request) => Effect.map(create("pausable", request), toPausable),
+    execute: (request, options) =>
+      Effect.map(create("continuing", request), (cellId) => ({
+        cell: toCell(cellId),
+        initial: observe(cellId, toWait(options)) as Effect.Effect<
+          Protocol.CellEvent,
+          Protocol.BusyObserver | Protocol.MissingCell
+        >
+      })),
+    observe: ({ id }, options) => observe(id, toWait(options), options?.idempotencyKey),
+    awaitFrontier: ({ id }) =>
+      telling(
+        id,
+        Duration.infinity,
+        ({ connection: { rpc }, session }, ticket) => rpc.AwaitFrontier({ session, cellId: id, ticket })
+      ),
+    resume: ({ id }, generation) =>
+      asking(
+        id,
+        (at) => within(at, at.connection.rpc.Resume({ session: at.session, cellId: id, generation })),
+        () => Effect.fail(stale(id))
+      ),
+    terminate: ({ id }) => asking(id, (at) => terminateAt(at, id), lostOutcome(id)),
+    yieldNow: ({ id }) =>
+      asking(
+        id,
+        (at) => within(at, at.connection.rpc.YieldNow({ session: at.session, cellId: id })),
+        () => Effect.fail(stale(id))
+      ),
+    cell: (id) => Effect.as(find(id, "continuing"), toCell(id)),
+    pausableCell: (id) => Effect.as(find(id, "pausable"), toPausable(id)),
+    cells: Effect.map(
+      askingAll(({ connection: { rpc }, session }) => rpc.Cells({ session }), []),
+      (cells) =>
+        cells.map(({ cellId, kind, ...state }) => ({
+          cell: kind === "continuing" ? toCell(cellId) : toPausable(cellId),
+          ...state
+        }))
+    ),
+    awaitSettled: (id) =>
+      asking(
+        id,
+        (at) => within(at, at.connection.rpc.AwaitSettled({ session: at.session, cellId: id }), Duration.infinity),
+        () => Effect.succeed("Failed" as const)
+      ),
+    storedValues: askingAll(({ connection: { rpc }, session }) => rpc.StoredValues({ session }), {}),
+    events: lifecycle.stream(() => []),
+    output: ({ id }) =>
+      Stream.unwrap(
+        asking(
+          id,
+          ({ connection: { rpc }, session }) => Effect.succeed(rpc.Output({ session, cellId: id })),
+          () => Effect.succeed(Stream.empty)
+        )
+      ).pipe(
+        Stream.catchTags({
+          RpcClientError: () => Stream.empty,
+          Refused: ({ text }) => Stream.fail(new Unreachable({ cellId: id, finished: true, text }))
+        })
+      ),
+    shutdown,
+    isAlive: Effect.sync(() => !isClosing())
+  })
+})
