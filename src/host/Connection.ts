@@ -19,8 +19,6 @@ import type { Readable, Writable } from "node:stream"
 import type { Isolate } from "../Isolate.ts"
 import { Limits } from "../Protocol.ts"
 import { ClientDelegate } from "./ClientDelegate.ts"
-import * as Extension from "./Extension.ts"
-import { ExtensionHost } from "./ExtensionHost.ts"
 import * as Frame from "./Frame.ts"
 import * as Handshake from "./Handshake.ts"
 import * as Message from "./Message.ts"
@@ -68,14 +66,11 @@ class Connection {
   private readonly outgoing: Outgoing
   private readonly scope: Scope.Scope
   private readonly clock: Clock.Clock
-  private readonly context: Context.Context<Isolate>
   private readonly runFork: <A, E>(effect: Effect.Effect<A, E, Isolate>) => Fiber.Fiber<A, E>
   private readonly ended: Deferred.Deferred<void, ConnectionError>
 
   private isEnded = false
   private client: Session.Client | undefined
-  /** Where the client was granted our capability. */
-  private extension: ExtensionHost | undefined
   private readonly sessions = new Map<string, Deferred.Deferred<Session.Session, Session.OperationError>>()
   private readonly endedSessions = new Remembered<string>(maxRemembered)
   private readonly operations = new Map<Message.MessageId, Running>()
@@ -93,7 +88,6 @@ class Connection {
     this.outgoing = options.outgoing
     this.scope = options.scope
     this.clock = options.clock
-    this.context = options.context
     this.runFork = Effect.runForkWith(options.context)
     this.ended = options.ended
   }
@@ -106,7 +100,6 @@ class Connection {
       for (const { fiber } of this.operations.values()) {
         fiber.interruptUnsafe()
       }
-      this.extension?.end()
       Deferred.doneUnsafe(this.ended, exit)
     }
   }
@@ -126,8 +119,7 @@ class Connection {
     if (!isUtf8(payload)) {
       return this.fail("failed to decode code-mode IPC frame: it is not UTF-8")
     }
-    const decode = this.extension === undefined ? Message.decodeClientMessage : Extension.decodeClientMessage
-    const message = decode(payload.toString())
+    const message = Message.decodeClientMessage(payload.toString())
     if (Result.isFailure(message)) {
       return this.fail(`failed to decode code-mode IPC frame: ${message.failure.text}`)
     }
@@ -137,7 +129,7 @@ class Connection {
     this.handle(message.success, this.client)
   }
 
-  private greet(message: Message.ClientMessage | Extension.ClientMessage): void {
+  private greet(message: Message.ClientMessage): void {
     const answer = Handshake.greet(message)
     this.outgoing.post(answer)
     if (answer.type === "connection/rejected") {
@@ -155,12 +147,9 @@ class Connection {
       limits: Limits.make({ ...limits, maxToolCallsInFlight: capacity }),
       liveCells
     }
-    if (granted.has(Extension.capability)) {
-      this.extension = new ExtensionHost({ client: this.client, scope: this.scope, context: this.context })
-    }
   }
 
-  private handle(message: Message.ClientMessage | Extension.ClientMessage, client: Session.Client): void {
+  private handle(message: Message.ClientMessage, client: Session.Client): void {
     switch (message.type) {
       case "connection/hello":
         return this.fail("received a second code-mode client hello")
@@ -177,13 +166,6 @@ class Connection {
       }
       case "delegate/response":
         return client.delegate.answer(message.id, message.result)
-      case "extension/request":
-      case "extension/cancel": {
-        const violation = this.extension?.receive(message)
-        if (violation !== undefined) {
-          this.fail(violation)
-        }
-      }
     }
   }
 

@@ -3,7 +3,6 @@
  *
  * @internal
  */
-import * as Extension from "./Extension.ts"
 import type { ClientMessage, HostMessage } from "./Message.ts"
 
 const version = 1
@@ -12,7 +11,6 @@ const version = 1
 export const capabilities = [
   "bounded-output-v1",
   "delegate-capacity-4096",
-  Extension.capability,
   "session-cell-execution-resource-limits",
   "yield-observation"
 ] as const
@@ -20,7 +18,7 @@ export type Capability = (typeof capabilities)[number]
 
 /** The answer to a client's first message. */
 export const greet = (
-  message: ClientMessage | Extension.ClientMessage
+  message: ClientMessage
 ): HostMessage & { readonly type: `connection/${string}` } => {
   if (message.type !== "connection/hello") {
     return {

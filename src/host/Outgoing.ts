@@ -5,7 +5,6 @@
  */
 import * as Effect from "effect/Effect"
 import type { Writable } from "node:stream"
-import type { AnyMessage } from "./Extension.ts"
 import * as Frame from "./Frame.ts"
 import * as Message from "./Message.ts"
 
@@ -44,7 +43,7 @@ export class Outgoing {
   }
 
   /** Sends a message. What is posted within one tick goes out in one write. */
-  post(message: AnyMessage): Letter | Frame.FrameError {
+  post(message: Message.HostMessage): Letter | Frame.FrameError {
     const frame = Frame.encode(Message.encode(message), this.maxPayload)
     if (frame instanceof Frame.FrameError) {
       return frame

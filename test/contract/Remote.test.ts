@@ -1,7 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe } from "@effect/vitest"
 import type * as Delegate from "effect-code-mode/Delegate"
-import * as RemoteRuntime from "effect-code-mode/host/RemoteRuntime"
-import * as RemoteTransport from "effect-code-mode/host/RemoteTransport"
 import * as Remote from "effect-code-mode/Remote"
 import { SessionRuntime } from "effect-code-mode/Runtime"
 import * as Effect from "effect/Effect"
@@ -11,9 +9,11 @@ import * as Scope from "effect/Scope"
 import { existsSync } from "node:fs"
 import { homedir } from "node:os"
 import { join } from "node:path"
+import { Client, decodeTolerantly } from "../host/Client.ts"
 import * as HostProcess from "../host/HostProcess.ts"
 import * as BuiltHost from "../remote/BuiltHost.ts"
 import { contract } from "./Contract.ts"
+import * as Version1 from "./Version1.ts"
 
 const scope = Scope.makeUnsafe()
 let socket = ""
@@ -47,24 +47,20 @@ contract({
   layer: sessions(BuiltHost.layerProcess(BuiltHost.command))
 })
 
-const remote = (transport: RemoteRuntime.Options["transport"], offer: ReadonlyArray<string>) =>
+/** A session at a host that speaks version 1 alone. */
+const version1 = (connect: Effect.Effect<Client, Error, Scope.Scope>) => (delegate: Layer.Layer<Delegate.Delegate>) =>
   Layer.effect(
     SessionRuntime,
-    RemoteRuntime.make({ transport, offer, limits: undefined, storedValues: undefined })
-  )
-
-const ourHost = Effect.suspend(() => RemoteTransport.connectHost(socket))
-
-contract({
-  name: "our host",
-  extended: true,
-  layer: (delegate) => Layer.provide(remote(ourHost, RemoteRuntime.capabilities), delegate)
-})
+    Effect.flatMap(
+      connect,
+      (client) => Effect.andThen(client.hello({ optional: ["delegate-capacity-4096"] }), Version1.make(client))
+    )
+  ).pipe(Layer.provide(delegate))
 
 contract({
   name: "our host, version 1",
   extended: false,
-  layer: (delegate) => Layer.provide(remote(ourHost, ["yield-observation"]), delegate)
+  layer: version1(Effect.suspend(() => HostProcess.connect(socket)))
 })
 
 /** Codex's host, where it is at hand. */
@@ -84,10 +80,11 @@ describe.runIf(existsSync(publishedHost))(`the host at ${publishedHost}, if ther
   contract({
     name: "Codex's host 0.169.0",
     extended: false,
-    layer: (delegate) =>
-      Layer.provide(
-        remote(RemoteTransport.spawnHost({ command: publishedHost }), RemoteRuntime.capabilities),
-        delegate
+    layer: version1(
+      Effect.map(
+        HostProcess.startAs({ command: [publishedHost] }),
+        ({ child }) => new Client(child.stdout, child.stdin, decodeTolerantly)
       )
+    )
   })
 })

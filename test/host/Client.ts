@@ -2,7 +2,6 @@
  * A client of the wire protocol for tests: it remembers all it was told, and takes nothing that is no message.
  */
 import type { Delegate } from "effect-code-mode/Delegate"
-import * as Extension from "effect-code-mode/host/Extension"
 import * as Frame from "effect-code-mode/host/Frame"
 import * as Message from "effect-code-mode/host/Message"
 import { CellId, ToolCallId } from "effect-code-mode/Protocol"
@@ -52,17 +51,15 @@ export const decode = Message.decodeText(
   Schema.decodeUnknownResult(Message.HostMessage, { onExcessProperty: "error" })
 )
 
-const decodeExtension = Message.decodeText(
-  Schema.decodeUnknownResult(Extension.HostMessage, { onExcessProperty: "error" })
-)
+/** As hosts of other versions need it: what is not known is let pass. */
+export const decodeTolerantly = Message.decodeText(Schema.decodeUnknownResult(Message.HostMessage))
 
 export class Client {
   /** Everything the host said, in order. */
   readonly told: Array<Message.HostMessage> = []
-  /** What it said under our capability; undefined where it is to say nothing of the kind. */
-  toldMore: Array<Extension.HostMessage> | undefined
   private readonly input: Readable
   private readonly output: Writable
+  private readonly decode: typeof decode
   private readonly watchers = new Set<() => void>()
   private readonly callbacks = new Map<Message.MessageId, Fiber.Fiber<void>>()
   private delegate: Delegate["Service"] | undefined
@@ -70,7 +67,8 @@ export class Client {
   private lastId = 0
 
   /** Over what comes from the host and what goes to it. */
-  constructor(input: Readable, output: Writable) {
+  constructor(input: Readable, output: Writable, decodeAs = decode) {
+    this.decode = decodeAs
     this.input = input
     this.output = output
     const decoder = new Frame.Decoder((payload) => this.read(payload.toString()))
@@ -84,15 +82,11 @@ export class Client {
   }
 
   private read(text: string): void {
-    const message = decode(text)
-    if (Result.isSuccess(message)) {
-      return this.hear(message.success)
-    }
-    const more = decodeExtension(text)
-    if (this.toldMore === undefined || Result.isFailure(more)) {
+    const message = this.decode(text)
+    if (Result.isFailure(message)) {
       return this.lose(`the host said ${text.slice(0, 200)}: ${message.failure.text}`)
     }
-    this.toldMore.push(more.success)
+    this.hear(message.success)
   }
 
   private hear(message: Message.HostMessage): void {

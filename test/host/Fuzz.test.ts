@@ -4,7 +4,6 @@
  * Every client is made of a seed, which a failure names.
  */
 import { assert, it } from "@effect/vitest"
-import * as Extension from "effect-code-mode/host/Extension"
 import * as Effect from "effect/Effect"
 import { type Client, say } from "./Client.ts"
 import { anyValue, damage, type Dice, makeDice, randomBytes } from "./Dice.ts"
@@ -82,45 +81,6 @@ const anyMessage = ({ below, chance, pick }: Dice, id: number): unknown => {
   }
 }
 
-/** A message under our capability, about sessions, cells and requests that may or may not be there. */
-const anyExtension = ({ below, chance, pick }: Dice, id: number, cells: ReadonlyArray<string>): unknown => {
-  if (chance(0.1)) {
-    return { type: "extension/cancel", id: below(id + 1) }
-  }
-  const sessionId = pick(["s", "t"])
-  const cell = { sessionId, cellId: pick(["unknown", ...cells]) }
-  const request = pick<object>([
-    { method: "open", sessionId },
-    {
-      method: "create",
-      sessionId,
-      kind: pick(["continuing", "pausable"]),
-      request: {
-        toolCallId: "c",
-        source: pick(sources),
-        tools: [],
-        ...(chance(0.5) ? { idempotencyKey: pick(["a", "b"]) } : {})
-      }
-    },
-    {
-      method: "observe",
-      ...cell,
-      yieldAfterMs: pick([0, 5, -1, 1e300]),
-      ...(chance(0.3) ? { idempotencyKey: "o" } : {})
-    },
-    { method: "awaitFrontier", ...cell },
-    { method: "resume", ...cell, generation: below(3) },
-    { method: "terminate", ...cell },
-    { method: "find", ...cell, kind: "pausable" },
-    { method: "cells", sessionId },
-    { method: "awaitSettled", ...cell },
-    { method: "storedValues", sessionId },
-    { method: "output", ...cell },
-    ...(chance(0.2) ? [{ method: "shutdown", sessionId }] : [])
-  ])
-  return { type: "extension/request", id, request }
-}
-
 const frame = (payload: Buffer): Buffer => {
   const header = Buffer.alloc(4)
   header.writeUInt32LE(payload.length)
@@ -175,21 +135,6 @@ const lives: { readonly [name: string]: (client: Client, dice: Dice) => Effect.E
   "no greeting": (client, dice) => Effect.sync(() => client.send(anyMessage(dice, 1))),
   "messages in any order": (client, dice) => chatter(client, dice, (turn) => turn),
   "messages in any order, with ids that come back": (client, dice) => chatter(client, dice, () => dice.below(200)),
-  "requests under our capability": (client, dice) =>
-    Effect.gen(function*() {
-      const told: Array<Extension.HostMessage> = client.toldMore = []
-      client.send({ ...hello, optionalCapabilities: [Extension.capability] })
-      client.send({ type: "extension/request", id: 1000, request: { method: "open", sessionId: "s" } })
-      for (let id = 0; id < 200; id++) {
-        const cells = told.flatMap((message) =>
-          message.type === "extension/event" && message.event._tag === "Admitted" ? [message.event.cellId] : []
-        )
-        client.send(dice.chance(0.1) ? anyMessage(dice, id) : anyExtension(dice, id, cells))
-        if (dice.chance(0.1)) {
-          yield* breathe(client, 2000 + id)
-        }
-      }
-    }),
   "messages, and no ear for the answers": (client, dice) =>
     Effect.sync(() => {
       client.pause()

@@ -10,7 +10,7 @@ describe("whoever waits for room", () => {
     Effect.gen(function*() {
       const stream = new PassThrough()
       const outgoing = new Outgoing(stream)
-      outgoing.post({ type: "extension/output", id: 1, items: [{ type: "input_text", text: "x".repeat(2 ** 21) }] })
+      outgoing.post({ type: "cell/closed", sessionId: "s", cellId: "x".repeat(2 ** 21) })
       const waiting = yield* Effect.forkChild(outgoing.room, { startImmediately: true })
       yield* Effect.yieldNow
       assert.isUndefined(waiting.pollUnsafe())
