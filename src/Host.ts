@@ -19,15 +19,16 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as FiberSet from "effect/FiberSet"
 import * as Logger from "effect/Logger"
-import type { Socket } from "node:net"
+import { SocketServer, type SocketServerError } from "effect/socket/SocketServer"
+import { Stdio } from "effect/Stdio"
 import type { Readable, Writable } from "node:stream"
 import * as Connection from "./host/Connection.ts"
 import * as Frame from "./host/Frame.ts"
 import * as UnixListener from "./host/UnixListener.ts"
 import type { Isolate } from "./Isolate.ts"
 import { Limits } from "./Protocol.ts"
+import * as Transport from "./wire/Transport.ts"
 
 /**
  * A client that does not speak the protocol.
@@ -35,7 +36,7 @@ import { Limits } from "./Protocol.ts"
  * @category errors
  * @since 0.1.0
  */
-export type ConnectionError = Connection.ConnectionError
+export type ConnectionError = Transport.ConnectionError
 
 /**
  * A socket that could not be made.
@@ -85,7 +86,8 @@ const makeHost = (options: Options | undefined): Connection.Host => {
 export const serve = (
   streams: { readonly input: Readable; readonly output: Writable },
   options?: Options
-): Effect.Effect<void, ConnectionError, Isolate> => Effect.suspend(() => Connection.serve(makeHost(options), streams))
+): Effect.Effect<void, ConnectionError, Isolate> =>
+  Effect.suspend(() => Connection.serve(makeHost(options), Transport.fromStreams(streams)))
 
 /**
  * Serves the one client at standard input and output. What it logs goes to standard error.
@@ -93,18 +95,24 @@ export const serve = (
  * @category running
  * @since 0.1.0
  */
-export const serveStdio = (options?: Options): Effect.Effect<void, ConnectionError, Isolate> =>
-  Effect.suspend(() => serve({ input: process.stdin, output: process.stdout }, options)).pipe(
+export const serveStdio = (options?: Options): Effect.Effect<void, ConnectionError, Isolate | Stdio> =>
+  Effect.flatMap(Stdio, (stdio) => Connection.serve(makeHost(options), Transport.fromStdio(stdio))).pipe(
     Effect.provideService(Logger.LogToStderr, true)
   )
 
-const serveSocket = Effect.fnUntraced(function*(host: Connection.Host, socket: Socket) {
-  yield* Connection.serve(host, { input: socket, output: socket }).pipe(
-    Effect.catch((error) => Effect.logWarning(`a client was disconnected: ${error.message}`)),
-    Effect.catchDefect((defect) => Effect.logError("This is a bug", defect)),
-    Effect.ensuring(Effect.sync(() => socket.destroySoon()))
-  )
-})
+/**
+ * Serves every client of a socket server.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const serveSockets = (options?: Options): Effect.Effect<never, SocketServerError, Isolate | SocketServer> =>
+  Effect.suspend(() => {
+    const host = makeHost(options)
+    return SocketServer.use(({ run }) =>
+      run((socket) => Transport.surviving(Connection.serve(host, Transport.fromSocket(socket))))
+    )
+  })
 
 /**
  * Serves every client that connects to a Unix domain socket. Only the user who runs the host can.
@@ -112,18 +120,10 @@ const serveSocket = Effect.fnUntraced(function*(host: Connection.Host, socket: S
  * @category running
  * @since 0.1.0
  */
-export const serveUnix: (
+export const serveUnix = (
   path: string,
   options?: Options & {
     /** Runs once clients can connect. */
     readonly onListening?: Effect.Effect<void> | undefined
   }
-) => Effect.Effect<never, ListenError, Isolate> = Effect.fn("Host.serveUnix")(function*(path, options) {
-  const host = makeHost(options)
-  const runFork = yield* FiberSet.makeRuntime<Isolate>()
-  yield* UnixListener.listen(path, (socket) => {
-    runFork(serveSocket(host, socket))
-  })
-  yield* options?.onListening ?? Effect.void
-  return yield* Effect.never
-}, Effect.scoped)
+): Effect.Effect<never, ListenError, Isolate> => UnixListener.serving(path, serveSockets(options), options?.onListening)

@@ -206,16 +206,11 @@ export const serveStdio = (options?: ServeOptions): Effect.Effect<void, Connecti
  * @category running
  * @since 0.1.0
  */
-export const serve = (options?: ServeOptions): Effect.Effect<never, SocketServerError, Isolate | SocketServer> =>
+export const serveSockets = (options?: ServeOptions): Effect.Effect<never, SocketServerError, Isolate | SocketServer> =>
   Effect.suspend(() => {
     const host = makeHost(options)
     return SocketServer.use(({ run }) =>
-      run((socket) =>
-        Effect.scoped(Server.serve(host, Transport.fromSocket(socket))).pipe(
-          Effect.catch((error) => Effect.logWarning(`a client was disconnected: ${error.message}`)),
-          Effect.catchDefect((defect) => Effect.logError("This is a bug", defect))
-        )
-      )
+      run((socket) => Transport.surviving(Effect.scoped(Server.serve(host, Transport.fromSocket(socket)))))
     )
   })
 
@@ -231,8 +226,4 @@ export const serveUnix = (
     /** Runs once clients can connect. */
     readonly onListening?: Effect.Effect<void> | undefined
   }
-): Effect.Effect<never, ListenError, Isolate> =>
-  Effect.andThen(options?.onListening ?? Effect.void, serve(options)).pipe(
-    Effect.provide(UnixListener.layer(path)),
-    Effect.catchTag("SocketServerError", Effect.die)
-  )
+): Effect.Effect<never, ListenError, Isolate> => UnixListener.serving(path, serveSockets(options), options?.onListening)

@@ -7,22 +7,25 @@ import * as Effect from "effect/Effect"
 import { Delegate } from "../Delegate.ts"
 import * as Slots from "../internal/Slots.ts"
 import { NotifyError, ToolError } from "../Protocol.ts"
+import type { Outgoing } from "../wire/Outgoing.ts"
 import { FrameError } from "./Frame.ts"
 import type { DelegateRequest, DelegateResult, MessageId } from "./Message.ts"
-import type { Outgoing } from "./Outgoing.ts"
+import type { Post } from "./Post.ts"
 
 const toToolError = ({ message }: { readonly message: string }) => new ToolError({ text: message })
 const toNotifyError = ({ message }: { readonly message: string }) => new NotifyError({ text: message })
 
 export class ClientDelegate {
   private readonly outgoing: Outgoing
+  private readonly post: Post
   private readonly slots: Slots.Slots
   private readonly pending = new Map<MessageId, (result: DelegateResult) => void>()
   private lastId = 0
 
   /** Past `capacity` unanswered requests, further ones wait. */
-  constructor(outgoing: Outgoing, capacity: number) {
+  constructor(outgoing: Outgoing, post: Post, capacity: number) {
     this.outgoing = outgoing
+    this.post = post
     this.slots = Slots.make(capacity)
   }
 
@@ -87,7 +90,7 @@ export class ClientDelegate {
 
       const send = () => {
         const id = ++this.lastId
-        const letter = this.outgoing.post({ type: "delegate/request", id, sessionId, request })
+        const letter = this.post({ type: "delegate/request", id, sessionId, request })
         if (letter instanceof FrameError) {
           return end(Effect.fail(letter))
         }
@@ -98,7 +101,7 @@ export class ClientDelegate {
         undo.push(() => {
           this.pending.delete(id)
           if (!this.outgoing.withdraw(letter)) {
-            this.outgoing.post({ type: "delegate/cancel", id })
+            this.post({ type: "delegate/cancel", id })
           }
         })
       }

@@ -10,20 +10,20 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import { isUtf8 } from "node:buffer"
-import type { Readable, Writable } from "node:stream"
 import type { Isolate } from "../Isolate.ts"
 import { Limits } from "../Protocol.ts"
+import { Outgoing } from "../wire/Outgoing.ts"
+import { ConnectionError, type Transport } from "../wire/Transport.ts"
 import { ClientDelegate } from "./ClientDelegate.ts"
 import * as Frame from "./Frame.ts"
 import * as Handshake from "./Handshake.ts"
 import * as Message from "./Message.ts"
-import { maxOperations, Operation, tooManyOperations } from "./Operation.ts"
-import { Outgoing } from "./Outgoing.ts"
+import { Operation, OperationError } from "./Operation.ts"
+import * as Post from "./Post.ts"
 import { Remembered } from "./Remembered.ts"
 import * as Session from "./Session.ts"
 
@@ -34,15 +34,8 @@ export interface Host {
   readonly liveCells: Session.LiveCells
 }
 
-/** The client does not speak the protocol. */
-export class ConnectionError extends Schema.TaggedError<ConnectionError>("effect-code-mode/host/ConnectionError")(
-  "ConnectionError",
-  { text: Schema.String }
-) {
-  override get message() {
-    return this.text
-  }
-}
+/** Requests of one client that may be in flight. */
+const maxOperations = 4096
 
 const maxRemembered = 4096
 
@@ -53,17 +46,10 @@ const negotiatedDelegateCapacity = 4096
 /** How long a client that has said goodbye may take to read what it was told. */
 const flushTime = "100 millis"
 
-const cancelled = "code-mode request cancelled"
-
-interface Running {
-  readonly operation: Operation
-  readonly method: Message.Request["method"]
-  readonly fiber: Fiber.Fiber<void, Session.OperationError>
-}
-
 class Connection {
   private readonly host: Host
   private readonly outgoing: Outgoing
+  private readonly post: Post.Post
   private readonly scope: Scope.Scope
   private readonly clock: Clock.Clock
   private readonly runFork: <A, E>(effect: Effect.Effect<A, E, Isolate>) => Fiber.Fiber<A, E>
@@ -71,9 +57,9 @@ class Connection {
 
   private isEnded = false
   private client: Session.Client | undefined
-  private readonly sessions = new Map<string, Deferred.Deferred<Session.Session, Session.OperationError>>()
+  private readonly sessions = new Map<string, Deferred.Deferred<Session.Session, OperationError>>()
   private readonly endedSessions = new Remembered<string>(maxRemembered)
-  private readonly operations = new Map<Message.MessageId, Running>()
+  private readonly operations = new Map<Message.MessageId, Operation>()
   private readonly endedOperations = new Remembered<Message.MessageId>(maxRemembered)
 
   constructor(options: {
@@ -86,6 +72,7 @@ class Connection {
   }) {
     this.host = options.host
     this.outgoing = options.outgoing
+    this.post = Post.make(options.outgoing, options.host.maxFrameBytes)
     this.scope = options.scope
     this.clock = options.clock
     this.runFork = Effect.runForkWith(options.context)
@@ -97,8 +84,8 @@ class Connection {
     if (!this.isEnded) {
       this.isEnded = true
       this.outgoing.seal()
-      for (const { fiber } of this.operations.values()) {
-        fiber.interruptUnsafe()
+      for (const operation of this.operations.values()) {
+        operation.interrupt()
       }
       Deferred.doneUnsafe(this.ended, exit)
     }
@@ -131,7 +118,7 @@ class Connection {
 
   private greet(message: Message.ClientMessage): void {
     const answer = Handshake.greet(message)
-    this.outgoing.post(answer)
+    this.post(answer)
     if (answer.type === "connection/rejected") {
       return this.end(Exit.void)
     }
@@ -142,8 +129,9 @@ class Connection {
       ? Math.max(negotiatedDelegateCapacity, limits.maxToolCallsInFlight)
       : limits.maxToolCallsInFlight
     this.client = {
-      outgoing: this.outgoing,
-      delegate: new ClientDelegate(this.outgoing, capacity),
+      post: this.post,
+      room: this.outgoing.room,
+      delegate: new ClientDelegate(this.outgoing, this.post, capacity),
       limits: Limits.make({ ...limits, maxToolCallsInFlight: capacity }),
       liveCells
     }
@@ -156,14 +144,10 @@ class Connection {
       case "operation/request":
         return this.begin(message.id, message.request, client)
       case "operation/cancel":
-        return this.cancel(message.id)
-      case "operation/yield": {
-        const running = this.operations.get(message.id)
-        if (running !== undefined) {
-          this.runFork(running.operation.requestYield)
-        }
+        return this.operations.get(message.id)?.cancel()
+      case "operation/yield":
+        this.runFork(this.operations.get(message.id)?.requestYield ?? Effect.void)
         return
-      }
       case "delegate/response":
         return client.delegate.answer(message.id, message.result)
     }
@@ -177,48 +161,23 @@ class Connection {
     if (this.operations.has(id) || this.endedOperations.has(id)) {
       return this.fail(`duplicate code-mode request ID ${id}`)
     }
-    const operation = new Operation(id, this.outgoing, this.clock)
+    const operation = new Operation(id, request.method, this.post, this.clock)
     if (this.operations.size >= maxOperations) {
       this.endedOperations.add(id)
-      return operation.fail(tooManyOperations)
+      return operation.fail("code-mode host has too many in-flight requests")
     }
-    const fiber = this.runFork(this.run(operation, request, client))
-    this.operations.set(id, { operation, method: request.method, fiber })
-    fiber.addObserver((exit) => this.finish(operation, exit))
-  }
-
-  private finish(operation: Operation, exit: Exit.Exit<void, Session.OperationError>): void {
-    this.operations.delete(operation.id)
-    this.endedOperations.add(operation.id)
-    if (Exit.isSuccess(exit)) {
-      return
-    }
-    const failure = Cause.findErrorOption(exit.cause)
-    if (Option.isSome(failure)) {
-      return operation.fail(failure.value.text)
-    }
-    if (Cause.hasInterruptsOnly(exit.cause)) {
-      return operation.fail(cancelled)
-    }
-    this.runFork(Effect.logError("a request of a client failed for no reason of its own", exit.cause))
-    operation.fail("code-mode request task failed")
-  }
-
-  private cancel(id: Message.MessageId): void {
-    const running = this.operations.get(id)
-    if (running?.method === "session/wait") {
-      running.fiber.interruptUnsafe()
-    } else if (running?.method === "session/execute" && !running.operation.isStarted()) {
-      // Its cell may be there the next moment. It is stopped then.
-      running.operation.fail(cancelled)
-    }
+    this.operations.set(id, operation)
+    operation.run(this.runFork, this.run(operation, request, client), () => {
+      this.operations.delete(id)
+      this.endedOperations.add(id)
+    })
   }
 
   private run(
     operation: Operation,
     request: Message.Request,
     client: Session.Client
-  ): Effect.Effect<void, Session.OperationError, Isolate> {
+  ): Effect.Effect<void, OperationError, Isolate> {
     switch (request.method) {
       case "session/open":
         return this.open(operation, request, client)
@@ -245,12 +204,12 @@ class Connection {
     if (this.endedSessions.has(sessionId)) {
       return refuse(`code-mode session ID \`${sessionId}\` was reused`)
     }
-    const opened = Deferred.makeUnsafe<Session.Session, Session.OperationError>()
+    const opened = Deferred.makeUnsafe<Session.Session, OperationError>()
     this.sessions.set(sessionId, opened)
     return Session.make(client, message).pipe(
       Scope.provide(this.scope),
       Effect.onError(() => Effect.sync(() => this.sessions.delete(sessionId))),
-      Effect.mapError(({ message }) => new Session.OperationError({ text: message })),
+      Effect.mapError(({ message }) => new OperationError({ text: message })),
       // The answer goes out before anything that happens in the session.
       Effect.tap(() => Effect.sync(() => operation.answer({ type: "session/ready", sessionId }))),
       Effect.onExit((exit) => Deferred.done(opened, exit)),
@@ -258,13 +217,13 @@ class Connection {
     )
   }
 
-  private session(sessionId: string): Effect.Effect<Session.Session, Session.OperationError> {
+  private session(sessionId: string): Effect.Effect<Session.Session, OperationError> {
     const opened = this.sessions.get(sessionId)
     return opened === undefined ? refuse(`unknown code-mode session ${sessionId}`) : Deferred.await(opened)
   }
 
   /** A session that no later request is to find. */
-  private takeSession(sessionId: string): Effect.Effect<Session.Session, Session.OperationError> {
+  private takeSession(sessionId: string): Effect.Effect<Session.Session, OperationError> {
     const session = this.session(sessionId)
     if (this.sessions.delete(sessionId)) {
       this.endedSessions.add(sessionId)
@@ -273,57 +232,64 @@ class Connection {
   }
 }
 
-const refuse = (text: string) => Effect.fail(new Session.OperationError({ text }))
+const refuse = (text: string) => Effect.fail(new OperationError({ text }))
 
 /** Serves a client until it leaves. Nothing of it is left then. */
 export const serve = Effect.fnUntraced(function*(
   host: Host,
-  { input, output }: { readonly input: Readable; readonly output: Writable }
+  transport: Transport
 ): Effect.fn.Return<void, ConnectionError, Isolate> {
   const context = Context.omit(Scope.Scope)(yield* Effect.context<Isolate>()) as Context.Context<Isolate>
   const clock = yield* Clock.Clock
   const ended = Deferred.makeUnsafe<void, ConnectionError>()
-  const outgoing = new Outgoing(output, host.maxFrameBytes)
+  const outgoing = new Outgoing(host.maxFrameBytes)
   // All sessions of a client end in one grace.
   const scope = yield* Scope.make("parallel")
   const connection = new Connection({ host, outgoing, scope, clock, context, ended })
   const decoder = new Frame.Decoder((payload) => connection.receive(payload), host.maxFrameBytes)
 
-  let leaveRoom = () => {}
-  const onData = (bytes: Buffer) => {
-    // A bug in what follows is to cost this client its connection, and not the others theirs.
-    const pushed = Result.try({ try: () => decoder.push(bytes), catch: (bug) => bug })
-    if (Result.isFailure(pushed)) {
-      connection.end(Exit.die(pushed.failure))
-    } else if (pushed.success !== undefined) {
-      connection.fail(pushed.success.text)
-    } else if (outgoing.isCrowded()) {
-      input.pause()
-      leaveRoom = outgoing.whenRoom(() => input.resume())
-    }
-  }
-  const onEnd = () => {
-    if (decoder.isComplete()) {
-      connection.end(Exit.void)
-    } else {
-      connection.fail("the code-mode client left in the middle of a frame")
-    }
-  }
-  const onLost = () => connection.end(Exit.void)
+  const hear = (bytes: Uint8Array) =>
+    Effect.suspend(() => {
+      const error = decoder.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+      if (error !== undefined) {
+        connection.fail(error.text)
+      }
+      return outgoing.uncrowded
+    })
 
-  yield* Effect.sync(() => {
-    input.on("data", onData).on("end", onEnd).on("error", onLost).on("close", onLost)
-    output.on("error", onLost).on("close", onLost)
-  })
-  yield* Deferred.await(ended).pipe(
-    Effect.ensuring(Effect.suspend(() => {
-      connection.end(Exit.void)
-      leaveRoom()
-      input.off("data", onData).pause()
-      return Effect.all([Scope.close(scope, Exit.void), Effect.timeoutOption(outgoing.flush, flushTime)], {
-        concurrency: "unbounded",
-        discard: true
+  const reading = Stream.runForEach(transport.input, hear).pipe(
+    Effect.onExit((exit) =>
+      Effect.sync(() => {
+        if (Exit.isFailure(exit)) {
+          // A bug is to cost this client its connection, and not the others theirs.
+          connection.end(Cause.hasDies(exit.cause) ? Exit.die(Cause.squash(exit.cause)) : Exit.void)
+        } else if (decoder.isComplete()) {
+          connection.end(Exit.void)
+        } else {
+          connection.fail("the code-mode client left in the middle of a frame")
+        }
       })
+    )
+  )
+  const writing = Stream.run(outgoing.stream, transport.output).pipe(
+    Effect.ensuring(Effect.sync(() => {
+      outgoing.close()
+      connection.end(Exit.void)
     }))
   )
+
+  yield* Effect.gen(function*() {
+    yield* Effect.forkScoped(writing, { startImmediately: true })
+    const hearing = yield* Effect.forkScoped(reading, { startImmediately: true })
+    yield* Deferred.await(ended).pipe(
+      Effect.ensuring(Effect.suspend(() => {
+        connection.end(Exit.void)
+        hearing.interruptUnsafe()
+        return Effect.all([Scope.close(scope, Exit.void), Effect.timeoutOption(outgoing.flush, flushTime)], {
+          concurrency: "unbounded",
+          discard: true
+        })
+      }))
+    )
+  }).pipe(Effect.scoped)
 })

@@ -3,32 +3,85 @@
  *
  * @internal
  */
+import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Frame from "./Frame.ts"
-import type { Answer, CellResponse, MessageId } from "./Message.ts"
-import type { Outgoing } from "./Outgoing.ts"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { FrameError } from "./Frame.ts"
+import type { Answer, CellResponse, MessageId, Request } from "./Message.ts"
+import type { Post } from "./Post.ts"
 
-/** Requests of one client that may be in flight. */
-export const maxOperations = 4096
+/** Why an operation did not do what it was to do. */
+export class OperationError extends Schema.TaggedError<OperationError>("effect-code-mode/host/OperationError")(
+  "OperationError",
+  { text: Schema.String }
+) {
+  override get message() {
+    return this.text
+  }
+}
 
-/** What it hears past that. */
-export const tooManyOperations = "code-mode host has too many in-flight requests"
+const cancelled = "code-mode request cancelled"
 
 export class Operation {
   readonly id: MessageId
-  private readonly outgoing: Outgoing
+  private readonly method: Request["method"]
+  private readonly post: Post
   private readonly clock: Clock.Clock
   private readonly begun: bigint
   private state: "unanswered" | "started" | "answered" = "unanswered"
+  private fiber: Fiber.Fiber<void, OperationError> | undefined
   private yieldRequested = false
   private yieldNow: Effect.Effect<void> = Effect.void
 
-  constructor(id: MessageId, outgoing: Outgoing, clock: Clock.Clock) {
+  constructor(id: MessageId, method: Request["method"], post: Post, clock: Clock.Clock) {
     this.id = id
-    this.outgoing = outgoing
+    this.method = method
+    this.post = post
     this.clock = clock
     this.begun = clock.monotonicTimeNanosUnsafe()
+  }
+
+  /** Does what was asked for. The client hears how that ended, unless it was answered on the way. */
+  run<R>(
+    runFork: <A, E>(effect: Effect.Effect<A, E, R>) => Fiber.Fiber<A, E>,
+    work: Effect.Effect<void, OperationError, R>,
+    onEnd: () => void
+  ): void {
+    this.fiber = runFork(work)
+    this.fiber.addObserver((exit) => {
+      onEnd()
+      if (Exit.isSuccess(exit)) {
+        return
+      }
+      const error = Cause.findErrorOption(exit.cause)
+      if (Option.isSome(error)) {
+        return this.fail(error.value.text)
+      }
+      if (Cause.hasInterruptsOnly(exit.cause)) {
+        return this.fail(cancelled)
+      }
+      runFork(Effect.logError("a request of a client failed for no reason of its own", exit.cause))
+      this.fail("code-mode request task failed")
+    })
+  }
+
+  /** Stops it, whatever it does. */
+  interrupt(): void {
+    this.fiber?.interruptUnsafe()
+  }
+
+  /** Takes it back, as far as that can be done. */
+  cancel(): void {
+    if (this.method === "session/wait") {
+      this.interrupt()
+    } else if (this.method === "session/execute" && this.state !== "started") {
+      // Its cell may be there the next moment. It is stopped then.
+      this.fail(cancelled)
+    }
   }
 
   /** How long it has taken so far, in nanoseconds. */
@@ -45,14 +98,9 @@ export class Operation {
     return this.state === "answered"
   }
 
-  /** Whether the client knows the cell of its `session/execute`. */
-  isStarted(): boolean {
-    return this.state === "started"
-  }
-
   answer(value: Answer): void {
-    const letter = this.outgoing.post({ type: "operation/response", id: this.id, result: { status: "ok", value } })
-    if (letter instanceof Frame.FrameError) {
+    const letter = this.post({ type: "operation/response", id: this.id, result: { status: "ok", value } })
+    if (letter instanceof FrameError) {
       return this.fail(`code-mode host response exceeds the IPC frame limit: ${letter.text}`)
     }
     this.state = "answered"
@@ -66,8 +114,8 @@ export class Operation {
 
   /** The second one. */
   respond(value: CellResponse): void {
-    const letter = this.outgoing.post({ type: "execute/initialResponse", id: this.id, result: { status: "ok", value } })
-    if (letter instanceof Frame.FrameError) {
+    const letter = this.post({ type: "execute/initialResponse", id: this.id, result: { status: "ok", value } })
+    if (letter instanceof FrameError) {
       return this.fail(`code-mode initial response exceeds the IPC frame limit: ${letter.text}`)
     }
     this.state = "answered"
@@ -76,7 +124,7 @@ export class Operation {
   /** Answers with an error, unless everything is answered. */
   fail(message: string): void {
     if (this.state !== "answered") {
-      this.outgoing.post({
+      this.post({
         type: this.state === "started" ? "execute/initialResponse" : "operation/response",
         id: this.id,
         result: { status: "error", message }

@@ -14,7 +14,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Truncation from "../codemode/Truncation.ts"
@@ -31,8 +30,8 @@ import {
 import * as Runtime from "../Runtime.ts"
 import type { ClientDelegate } from "./ClientDelegate.ts"
 import type * as Message from "./Message.ts"
-import type { Operation } from "./Operation.ts"
-import type { Outgoing } from "./Outgoing.ts"
+import { type Operation, OperationError } from "./Operation.ts"
+import type { Post } from "./Post.ts"
 
 /** Cells of all sessions of a host. */
 export interface LiveCells {
@@ -43,7 +42,9 @@ export interface LiveCells {
 
 /** What a session needs of its connection. */
 export interface Client {
-  readonly outgoing: Outgoing
+  readonly post: Post
+  /** Waits until the client has read enough of what it was told before. */
+  readonly room: Effect.Effect<void>
   readonly delegate: ClientDelegate
   readonly limits: Limits
   readonly liveCells: LiveCells
@@ -55,16 +56,6 @@ export interface Session {
   readonly terminate: (operation: Operation, message: Message.Terminate) => Effect.Effect<void, OperationError>
   /** Ends the session, and tells the client once all of its cells are closed. */
   readonly shutdown: (operation: Operation) => Effect.Effect<void>
-}
-
-/** Why an operation did not do what it was to do. */
-export class OperationError extends Schema.TaggedError<OperationError>("effect-code-mode/host/OperationError")(
-  "OperationError",
-  { text: Schema.String }
-) {
-  override get message() {
-    return this.text
-  }
 }
 
 const toOperationError = ({ message }: { readonly message: string }) => new OperationError({ text: message })
@@ -151,7 +142,7 @@ export const make = Effect.fnUntraced(function*(
     entries.delete(id)
     client.liveCells.give()
     if (entry.cell !== undefined) {
-      client.outgoing.post({ type: "cell/closed", sessionId, cellId: id })
+      client.post({ type: "cell/closed", sessionId, cellId: id })
     }
     if (entries.size === 0) {
       empty.openUnsafe()
@@ -274,7 +265,7 @@ export const make = Effect.fnUntraced(function*(
   /** The next event, once the client has read enough of what it was told before. */
   const observe = (operation: Operation, cell: Runtime.Cell, millis: number) =>
     Effect.andThen(
-      client.outgoing.room,
+      client.room,
       Effect.suspend(() => {
         const atOnce = operation.beginObserving(Effect.ignore(runtime.yieldNow(cell)))
         return runtime.observe(cell, { yieldAfter: atOnce ? Duration.zero : toYieldAfter(millis) })

@@ -3,14 +3,13 @@
  *
  * @internal
  */
-import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import { unixPathAddress } from "effect/net/NetAddress"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { SocketServer } from "effect/socket/SocketServer"
+import { SocketServer, type SocketServerError } from "effect/socket/SocketServer"
 import { linkSync, lstatSync, renameSync, unlinkSync } from "node:fs"
 import * as Net from "node:net"
 import { dirname, join } from "node:path"
@@ -109,6 +108,8 @@ export const layer = (path: string): Layer.Layer<SocketServer, ListenError> =>
   Layer.effect(
     SocketServer,
     Effect.gen(function*() {
+      // Loaded where it is needed, for it takes long: a host at standard input is to be there soon.
+      const { fromDuplex } = yield* Effect.promise(() => import("@effect/platform-node/NodeSocket"))
       const waiting: Array<Net.Socket> = []
       let onConnection = (socket: Net.Socket): unknown => waiting.push(socket)
       yield* listen(path, (socket) => {
@@ -124,11 +125,22 @@ export const layer = (path: string): Layer.Layer<SocketServer, ListenError> =>
               Effect.succeed(socket),
               (socket) => Effect.sync(() => socket.destroySoon())
             )
-            return runFork(Effect.flatMap(NodeSocket.fromDuplex(open), handler))
+            return runFork(Effect.flatMap(fromDuplex(open), handler))
           }
           waiting.splice(0).forEach(onConnection)
           return yield* Effect.never
         }, Effect.scoped)
       })
     })
+  )
+
+/** What serves the sockets of a server, at a path. */
+export const serving = <R>(
+  path: string,
+  serve: Effect.Effect<never, SocketServerError, R | SocketServer>,
+  onListening: Effect.Effect<void> = Effect.void
+): Effect.Effect<never, ListenError, Exclude<R, SocketServer>> =>
+  Effect.andThen(onListening, serve).pipe(
+    Effect.provide(layer(path)),
+    Effect.catchTag("SocketServerError", Effect.die)
   )

@@ -3,7 +3,6 @@
  *
  * @internal
  */
-import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -11,7 +10,7 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type * as Socket from "effect/socket/Socket"
+import type { SocketError } from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import { realpathSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -95,14 +94,18 @@ export const start = Effect.fnUntraced(function*(
   }
 })
 
+// Loaded where it is needed, for it takes long, and a host has this module, too.
+const makeNet = (path: string) =>
+  Effect.flatMap(Effect.promise(() => import("@effect/platform-node/NodeSocket")), ({ makeNet }) => makeNet({ path }))
+
 /** Connects to a host that listens at a path. The host stays when the scope closes. */
 export const connect = (path: string): Effect.Effect<Way> =>
-  Effect.map(NodeSocket.makeNet({ path }), (socket) => {
+  Effect.map(makeNet(path), (socket) => {
     const { input, output } = Transport.fromSocket(socket)
     let why = "the code-mode host closed the connection"
     return {
       transport: {
-        input: Stream.tapError(input as Stream.Stream<Uint8Array, Socket.SocketError>, ({ reason }) =>
+        input: Stream.tapError(input as Stream.Stream<Uint8Array, SocketError>, ({ reason }) =>
           Effect.sync(() => {
             if (reason._tag === "SocketOpenError") {
               why = `cannot connect to the code-mode host: ${(reason.cause as Error).message}`

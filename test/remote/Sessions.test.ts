@@ -815,7 +815,7 @@ describe("clients are served", () => {
           )
       )
       yield* background(
-        Remote.serve().pipe(
+        Remote.serveSockets().pipe(
           Effect.provide(Layer.succeed(SocketServer, {
             address: unixPathAddress("/nowhere"),
             run: (handler) =>

@@ -1,0 +1,16 @@
+/**
+ * The way of messages to a client.
+ *
+ * @internal
+ */
+import type { Letter, Outgoing } from "../wire/Outgoing.ts"
+import * as Frame from "./Frame.ts"
+import * as Message from "./Message.ts"
+
+/** Posts a message, unless it does not fit into a frame. */
+export type Post = (message: Message.HostMessage) => Letter | Frame.FrameError
+
+export const make = (outgoing: Outgoing, maxFrameBytes: number): Post => (message) => {
+  const frame = Frame.encode(Message.encode(message), maxFrameBytes)
+  return frame instanceof Frame.FrameError ? frame : outgoing.post(frame)
+}
