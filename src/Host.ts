@@ -28,6 +28,7 @@ import * as Frame from "./host/Frame.ts"
 import * as UnixListener from "./host/UnixListener.ts"
 import type { Isolate } from "./Isolate.ts"
 import { Limits } from "./Protocol.ts"
+import { LiveCells } from "./wire/LiveCells.ts"
 import * as Transport from "./wire/Transport.ts"
 
 /**
@@ -58,24 +59,11 @@ export interface Options {
   readonly maxFrameBytes?: number | undefined
 }
 
-const makeHost = (options: Options | undefined): Connection.Host => {
-  const limits = options?.limits ?? Limits.make({})
-  let live = 0
-  return {
-    limits,
-    maxFrameBytes: Frame.maxPayloadOf(options?.maxFrameBytes),
-    liveCells: {
-      take: () => {
-        const free = live < limits.maxLiveCells
-        live += free ? 1 : 0
-        return free
-      },
-      give: () => {
-        live--
-      }
-    }
-  }
-}
+const makeHost = ({ limits = Limits.make({}), maxFrameBytes }: Options = {}): Connection.Host => ({
+  limits,
+  maxFrameBytes: Frame.maxPayloadOf(maxFrameBytes),
+  liveCells: new LiveCells(limits.maxLiveCells)
+})
 
 /**
  * Serves one client, which is at the other end of two streams, until it leaves.

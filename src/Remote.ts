@@ -54,6 +54,7 @@ import * as Server from "./remote/Server.ts"
 import * as Session from "./remote/Session.ts"
 import * as Way from "./remote/Way.ts"
 import { SessionRuntime } from "./Runtime.ts"
+import { LiveCells } from "./wire/LiveCells.ts"
 import * as Transport from "./wire/Transport.ts"
 
 /**
@@ -182,11 +183,10 @@ export interface ServeOptions extends ConnectionOptions {
   readonly limits?: Limits | undefined
 }
 
-const makeHost = (options: ServeOptions | undefined): Server.Host => ({
-  limits: options?.limits ?? Limits.make({}),
-  maxFrameBytes: Frame.maxPayloadOf(options?.maxFrameBytes),
-  sessions: new Set(),
-  starting: 0
+const makeHost = ({ limits = Limits.make({}), maxFrameBytes }: ServeOptions = {}): Server.Host => ({
+  limits,
+  maxFrameBytes: Frame.maxPayloadOf(maxFrameBytes),
+  liveCells: new LiveCells(limits.maxLiveCells)
 })
 
 /**

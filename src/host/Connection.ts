@@ -16,6 +16,7 @@ import * as Stream from "effect/Stream"
 import { isUtf8 } from "node:buffer"
 import type { Isolate } from "../Isolate.ts"
 import { Limits } from "../Protocol.ts"
+import type { LiveCells } from "../wire/LiveCells.ts"
 import { Outgoing } from "../wire/Outgoing.ts"
 import { ConnectionError, type Transport } from "../wire/Transport.ts"
 import { ClientDelegate } from "./ClientDelegate.ts"
@@ -31,7 +32,7 @@ import * as Session from "./Session.ts"
 export interface Host {
   readonly limits: Limits
   readonly maxFrameBytes: number
-  readonly liveCells: Session.LiveCells
+  readonly liveCells: LiveCells
 }
 
 /** Requests of one client that may be in flight. */

@@ -28,17 +28,11 @@ import {
   type OutputItem
 } from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
+import type { LiveCells } from "../wire/LiveCells.ts"
 import type { ClientDelegate } from "./ClientDelegate.ts"
 import type * as Message from "./Message.ts"
 import { type Operation, OperationError } from "./Operation.ts"
 import type { Post } from "./Post.ts"
-
-/** Cells of all sessions of a host. */
-export interface LiveCells {
-  /** Whether there is a place for one more, which it then has. */
-  readonly take: () => boolean
-  readonly give: () => void
-}
 
 /** What a session needs of its connection. */
 export interface Client {
@@ -114,6 +108,9 @@ export const make = Effect.fnUntraced(function*(
     Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
   )
 
+  const leave = client.liveCells.add(runtime)
+  yield* Scope.addFinalizer(scope, Effect.sync(leave))
+
   // ---------------------------------------------------------------------------
   // Cells
   // ---------------------------------------------------------------------------
@@ -140,7 +137,6 @@ export const make = Effect.fnUntraced(function*(
       return
     }
     entries.delete(id)
-    client.liveCells.give()
     if (entry.cell !== undefined) {
       client.post({ type: "cell/closed", sessionId, cellId: id })
     }
@@ -272,22 +268,16 @@ export const make = Effect.fnUntraced(function*(
       })
     )
 
-  const create = (message: Message.Execute) =>
-    Effect.suspend(() => {
-      const budget = message.request.max_output_tokens ?? 0
-      if (budget < 0) {
-        return Effect.fail(
-          new OperationError({ text: `invalid code-mode execute request: max_output_tokens is ${budget}` })
-        )
-      }
-      if (!client.liveCells.take()) {
-        return Effect.fail(new OperationError({ text: "code-mode host has too many active cells" }))
-      }
-      return runtime.create(toCellRequest(message)).pipe(
-        Effect.onError(() => Effect.sync(client.liveCells.give)),
-        Effect.mapError(toOperationError)
-      )
-    })
+  const create = Effect.fnUntraced(function*(message: Message.Execute) {
+    const budget = message.request.max_output_tokens ?? 0
+    if (budget < 0) {
+      return yield* new OperationError({ text: `invalid code-mode execute request: max_output_tokens is ${budget}` })
+    }
+    if (yield* client.liveCells.isFull) {
+      return yield* new OperationError({ text: "code-mode host has too many active cells" })
+    }
+    return yield* Effect.mapError(client.liveCells.start(runtime.create(toCellRequest(message))), toOperationError)
+  })
 
   const execute = Effect.fnUntraced(function*(operation: Operation, message: Message.Execute) {
     const { max_output_tokens: budget, yield_time_ms: yieldTime } = message.request

@@ -7,7 +7,6 @@ import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import * as RpcClient from "effect/rpc/RpcClient"
@@ -20,6 +19,7 @@ import { Delivery } from "../internal/Delivery.ts"
 import type { Isolate } from "../Isolate.ts"
 import * as Protocol from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
+import type { LiveCells } from "../wire/LiveCells.ts"
 import type { ConnectionError, Transport } from "../wire/Transport.ts"
 import * as Link from "./Link.ts"
 import * as Rpcs from "./Rpcs.ts"
@@ -28,9 +28,7 @@ import * as Rpcs from "./Rpcs.ts"
 export interface Host {
   readonly limits: Protocol.Limits
   readonly maxFrameBytes: number
-  /** The sessions of all of them, and how many cells start there. */
-  readonly sessions: Set<Runtime.SessionRuntime["Service"]>
-  starting: number
+  readonly liveCells: LiveCells
 }
 
 /** Requests of one client that may be under way, and sessions that it may have. */
@@ -147,11 +145,11 @@ export const serve = Effect.fnUntraced(function*(
     const events = yield* Queue.bounded<Protocol.LifecycleEvent, Protocol.Lagged | Cause.Done>(1)
     yield* Effect.forkScoped(Stream.runIntoQueue(runtime.events, events), { startImmediately: true })
     sessions.set(id, session)
-    host.sessions.add(runtime)
+    const leave = host.liveCells.add(runtime)
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         sessions.delete(id)
-        host.sessions.delete(runtime)
+        leave()
         session.tickets.forEach(({ fiber }) => fiber.interruptUnsafe())
       })
     )
@@ -211,36 +209,26 @@ export const serve = Effect.fnUntraced(function*(
       return Deferred.await(answer)
     })
 
-  /** The live cells of all clients, and those that start. */
-  const countCells = Effect.map(
-    Effect.forEach(host.sessions, ({ cells }) => cells),
-    (cells) => cells.reduce((count, { length }) => count + length, host.starting)
-  )
-
   const create = inIt(({ keys, runtime }, { kind, request }: Rpcs.Payload<"Create">) =>
-    Effect.flatMap(countCells, (count) => {
+    Effect.flatMap(host.liveCells.isFull, (isFull) => {
       const { idempotencyKey: key } = request
       const isKnown = key !== undefined && keys.has(key)
       // A request that comes again may find its cell.
-      if (!isKnown && count >= host.limits.maxLiveCells) {
+      if (isFull && !isKnown) {
         return Effect.fail(
           new Protocol.CapacityExceeded({ limit: "maxLiveCells", text: "the host has too many live cells" })
         )
       }
-      host.starting++
       if (key !== undefined) {
         keys.add(key)
       }
       const made: Effect.Effect<Runtime.Cell | Runtime.PausableCell, Runtime.CreateError> = kind === "continuing"
         ? runtime.create(request)
         : runtime.createPausable(request)
-      return Effect.onExit(Effect.map(made, ({ id }) => id), (exit) =>
-        Effect.sync(() => {
-          host.starting--
-          if (key !== undefined && !isKnown && Exit.isFailure(exit)) {
-            keys.delete(key)
-          }
-        }))
+      return Effect.onError(
+        host.liveCells.start(Effect.map(made, ({ id }) => id)),
+        () => Effect.sync(() => key !== undefined && !isKnown && keys.delete(key))
+      )
     })
   )
 

@@ -10,6 +10,7 @@ import * as Rpcs from "effect-code-mode/remote/Rpcs"
 import * as Server from "effect-code-mode/remote/Server"
 import * as Session from "effect-code-mode/remote/Session"
 import type * as Runtime from "effect-code-mode/Runtime"
+import { LiveCells } from "effect-code-mode/wire/LiveCells"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -51,13 +52,13 @@ const connect = Effect.fnUntraced(function*(options?: {
 }) {
   const wire = yield* Wire.make
   const maxFrameBytes = Frame.maxPayloadOf(options?.maxFrameBytes)
+  const limits = options?.limits ?? Protocol.Limits.make({})
   const serving = yield* Effect.forkScoped(
     Effect.scoped(
       Server.serve({
-        limits: options?.limits ?? Protocol.Limits.make({}),
+        limits,
         maxFrameBytes,
-        sessions: new Set(),
-        starting: 0
+        liveCells: new LiveCells(limits.maxLiveCells)
       }, wire.host)
     ),
     { startImmediately: true }
