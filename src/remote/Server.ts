@@ -46,7 +46,6 @@ interface Session {
   /** Under which cells were made. */
   readonly keys: Remembered<string>
   readonly tickets: Map<number, Ticket>
-  closing: boolean
 }
 
 const refuse = (text: string) => Effect.fail(new Rpcs.Refused({ text }))
@@ -139,8 +138,7 @@ export const serve = Effect.fnUntraced(function*(
     const session: Session = {
       runtime,
       keys: new Remembered(limits.maxRememberedCells),
-      tickets: new Map(),
-      closing: false
+      tickets: new Map()
     }
     const events = yield* Queue.bounded<Protocol.LifecycleEvent, Protocol.Lagged | Cause.Done>(1)
     yield* Effect.forkScoped(Stream.runIntoQueue(runtime.events, events), { startImmediately: true })
@@ -196,7 +194,7 @@ export const serve = Effect.fnUntraced(function*(
       const deliver = (event: unknown) =>
         Effect.suspend(() => {
           Deferred.doneUnsafe(answer, Effect.succeed(event as A))
-          return session.closing ? Effect.void : Deferred.await(received)
+          return Deferred.await(received)
         })
       const fiber = runFork(
         Effect.provideService(ask(session.runtime, payload), Delivery, deliver)
@@ -233,7 +231,6 @@ export const serve = Effect.fnUntraced(function*(
   )
 
   const shutdown = inIt((session) => {
-    session.closing = true
     // Nobody will come back for what was told.
     session.tickets.forEach(({ received }) => Deferred.doneUnsafe(received, Effect.void))
     return session.runtime.shutdown

@@ -194,10 +194,14 @@ export const make = Effect.fnUntraced(function*(
       context,
       limits,
       delegate: Delegate.of({
-        ...delegate,
+        tools: delegate.tools,
         invokeTool: (call) => {
           admit(call.cellId)
           return delegate.invokeTool(call)
+        },
+        notify: (notification) => {
+          admit(notification.cellId)
+          return delegate.notify(notification)
         }
       })
     })

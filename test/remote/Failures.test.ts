@@ -282,6 +282,35 @@ describe("a host", () => {
       assert.deepStrictEqual(log, ["called block", "called deaf", "cancelled block"])
     }))
 
+  it.effect("that calls before it says anything else of a cell makes the cell known first", () =>
+    Effect.gen(function*() {
+      const log: Array<string> = []
+      const host = yield* FakeHost.make()
+      const session = yield* FakeHost.open([host], {
+        delegate: Delegate.Delegate.of({
+          tools: [],
+          invokeTool: () => Effect.sync(() => log.push("called")),
+          notify: () => Effect.sync(() => log.push("notified"))
+        })
+      })
+      yield* background(
+        Stream.runForEach(session.events, (event) => Effect.sync(() => log.push(`${event._tag} ${event.cellId}`)))
+      )
+      const toolName = { name: "tool", namespace: null }
+      const toolCallId = Protocol.ToolCallId.make("tool-1")
+      const one = Protocol.CellId.make("1")
+      const two = Protocol.CellId.make("2")
+      yield* host.client.InvokeTool({
+        session: 1,
+        callback: 1,
+        call: { cellId: one, toolCallId, toolName, kind: "function" }
+      })
+      yield* host.client.Notify({ session: 1, callback: 2, notification: { callId: "c", cellId: two, text: "n" } })
+      yield* Effect.repeat(Effect.yieldNow, { until: () => log.length === 4 })
+      assert.sameMembers(log.slice(0, 2), ["Admitted 1", "called"])
+      assert.sameMembers(log.slice(2), ["Admitted 2", "notified"])
+    }))
+
   it.effect("that calls more than a session takes hears that it does", () =>
     Effect.gen(function*() {
       const host = yield* FakeHost.make()

@@ -12,6 +12,7 @@ import * as Session from "effect-code-mode/remote/Session"
 import type * as Runtime from "effect-code-mode/Runtime"
 import { LiveCells } from "effect-code-mode/wire/LiveCells"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -645,6 +646,24 @@ describe("a host", () => {
       assert.strictEqual((yield* Effect.flip(rpc.Terminate(ticketed))).message, "ticket 77 is used already")
       yield* rpc.Received({ session: 1, ticket: 77, heard: true })
       assert.strictEqual((yield* Effect.flip(rpc.Terminate(ticketed)))._tag, "MissingCell")
+    })
+  )
+})
+
+describe("a client that never says what it has received", () => {
+  test(
+    "does not hold up the end of its session",
+    Effect.gen(function*() {
+      const { connections, session } = yield* open()
+      const { rpc } = yield* connections
+      const [told, observed] = [yield* create(session), yield* create(session)]
+      yield* rpc.Terminate({ session: 1, cellId: told.cell.id, ticket: 101 })
+      const observing = yield* background(
+        rpc.Observe({ session: 1, cellId: observed.cell.id, ticket: 102, yieldAfter: Duration.infinity })
+      )
+      yield* settle
+      yield* rpc.Shutdown({ session: 1 })
+      assert.deepStrictEqual(say(yield* Fiber.join(observing)), ["Terminated"])
     })
   )
 })
