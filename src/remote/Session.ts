@@ -39,6 +39,7 @@ export interface Options {
 /** The session at one host. */
 interface Place {
   readonly connection: Connection
+  readonly rpc: Connection["rpc"]
   readonly session: number
   readonly callbacks: RemoteCallbacks
   /** Over when the host has no more to say of the session. */
@@ -222,7 +223,14 @@ export const make = Effect.fnUntraced(function*(
         return Effect.void
       })
     )
-    const at: Place = { connection, session, callbacks, lost: undefined, life: runFork(Effect.exit(life)) }
+    const at: Place = {
+      connection,
+      rpc: connection.rpc,
+      session,
+      callbacks,
+      life: runFork(Effect.exit(life)),
+      lost: undefined
+    }
     connection.sessions.set(session, {
       callbacks,
       onLost: (failure) => {
@@ -292,7 +300,7 @@ export const make = Effect.fnUntraced(function*(
   ) =>
     Effect.suspend(() => {
       const ticket = ++lastTicket
-      const { connection: { rpc }, session } = at
+      const { rpc, session } = at
       return Effect.onExit(within(at, ask(at, ticket), wait), (exit) => {
         const heard = Exit.isSuccess(exit)
         if (heard || Cause.hasInterrupts(exit.cause)) {
@@ -303,11 +311,11 @@ export const make = Effect.fnUntraced(function*(
     })
 
   const terminateAt = (at: Place, cellId: Protocol.CellId) =>
-    hearing(at, Duration.zero, ({ connection: { rpc }, session }, ticket) => rpc.Terminate({ session, cellId, ticket }))
+    hearing(at, Duration.zero, ({ rpc, session }, ticket) => rpc.Terminate({ session, cellId, ticket }))
 
   const createAt = (at: Place, kind: Rpcs.CellKind, request: Protocol.CellRequest) =>
     Effect.suspend(() => {
-      const { connection: { rpc }, session } = at
+      const { rpc, session } = at
       const making = runFork(rpc.Create({ session, kind, request }))
       return Effect.onInterrupt(Fiber.join(making), () =>
         Effect.sync(() => {
@@ -341,7 +349,7 @@ export const make = Effect.fnUntraced(function*(
     })
 
   const observe = (cellId: Protocol.CellId, wait: Duration.Duration, idempotencyKey?: string) =>
-    telling(cellId, wait, ({ connection: { rpc }, session }, ticket) =>
+    telling(cellId, wait, ({ rpc, session }, ticket) =>
       rpc.Observe({
         session,
         cellId,
@@ -353,7 +361,7 @@ export const make = Effect.fnUntraced(function*(
   const find = (cellId: Protocol.CellId, kind: Rpcs.CellKind) =>
     asking(
       cellId,
-      (at) => within(at, at.connection.rpc.Find({ session: at.session, cellId, kind })),
+      (at) => within(at, at.rpc.Find({ session: at.session, cellId, kind })),
       () => Effect.fail(stale(cellId))
     )
 
@@ -372,7 +380,7 @@ export const make = Effect.fnUntraced(function*(
 
   const endAt = (at: Place) =>
     Effect.all([
-      Effect.andThen(at.connection.rpc.Shutdown({ session: at.session }), Fiber.await(at.life)),
+      Effect.andThen(at.rpc.Shutdown({ session: at.session }), Fiber.await(at.life)),
       at.callbacks.close
     ], { concurrency: "unbounded", discard: true }).pipe(
       Effect.timeoutOption(Duration.sum(limits.cancellationGrace, closeWithin)),
@@ -413,25 +421,25 @@ export const make = Effect.fnUntraced(function*(
       telling(
         id,
         Duration.infinity,
-        ({ connection: { rpc }, session }, ticket) => rpc.AwaitFrontier({ session, cellId: id, ticket })
+        ({ rpc, session }, ticket) => rpc.AwaitFrontier({ session, cellId: id, ticket })
       ),
     resume: ({ id }, generation) =>
       asking(
         id,
-        (at) => within(at, at.connection.rpc.Resume({ session: at.session, cellId: id, generation })),
+        (at) => within(at, at.rpc.Resume({ session: at.session, cellId: id, generation })),
         () => Effect.fail(stale(id))
       ),
     terminate: ({ id }) => asking(id, (at) => terminateAt(at, id), lostOutcome(id)),
     yieldNow: ({ id }) =>
       asking(
         id,
-        (at) => within(at, at.connection.rpc.YieldNow({ session: at.session, cellId: id })),
+        (at) => within(at, at.rpc.YieldNow({ session: at.session, cellId: id })),
         () => Effect.fail(stale(id))
       ),
     cell: (id) => Effect.as(find(id, "continuing"), toCell(id)),
     pausableCell: (id) => Effect.as(find(id, "pausable"), toPausable(id)),
     cells: Effect.map(
-      askingAll(({ connection: { rpc }, session }) => rpc.Cells({ session }), []),
+      askingAll(({ rpc, session }) => rpc.Cells({ session }), []),
       (cells) =>
         cells.map(({ cellId, kind, ...state }) => ({
           cell: kind === "continuing" ? toCell(cellId) : toPausable(cellId),
@@ -441,16 +449,16 @@ export const make = Effect.fnUntraced(function*(
     awaitSettled: (id) =>
       asking(
         id,
-        (at) => within(at, at.connection.rpc.AwaitSettled({ session: at.session, cellId: id }), Duration.infinity),
+        (at) => within(at, at.rpc.AwaitSettled({ session: at.session, cellId: id }), Duration.infinity),
         () => Effect.succeed("Failed" as const)
       ),
-    storedValues: askingAll(({ connection: { rpc }, session }) => rpc.StoredValues({ session }), {}),
+    storedValues: askingAll(({ rpc, session }) => rpc.StoredValues({ session }), {}),
     events: lifecycle.stream(() => []),
     output: ({ id }) =>
       Stream.unwrap(
         asking(
           id,
-          ({ connection: { rpc }, session }) => Effect.succeed(rpc.Output({ session, cellId: id })),
+          ({ rpc, session }) => Effect.succeed(rpc.Output({ session, cellId: id })),
           () => Effect.succeed(Stream.empty)
         )
       ).pipe(
