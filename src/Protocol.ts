@@ -533,8 +533,8 @@ const time = (value: Duration.Duration) =>
  * - `maxToolCallsInFlight` (1,024): tool calls of the session that run at a time. Others wait for their turn.
  * - `maxPendingCallbacks` (65,536): tool calls and notifications of one cell that run or wait. A call past it is
  *   rejected in the script; past both together, the cell ends.
- * - `maxPendingInputBytes` (64 MiB): inputs of one cell's unanswered calls, as JSON. A single call may have more. Past
- *   it, a call is rejected in the script, or the cell ends.
+ * - `maxPendingInputBytes` (64 MiB): inputs of one cell's unanswered calls, as JSON. A single call may have more; others
+ *   past it are rejected in the script.
  * - `maxUndeliveredOutputBytes` (64 MiB): output of one cell that was not read, and as much again of its notifications.
  *   Each item counts 64 more. A reader of `output` may be behind by twice as much.
  * - `maxStoredBytes` (64 MiB): stored values of the session as JSON, with their keys. There may be 262,144 of them.

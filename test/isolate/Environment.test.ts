@@ -375,6 +375,22 @@ layer(session, { excludeTestServices: true, timeout: 30_000 })("the cell's envir
       (seen) => assert.match(seen.texts[0]!, /tools\.hold was not called: 2 tool calls/)
     ))
 
+  it.effect.each([
+    ["ascii", "'x'.repeat(600)"],
+    ["three bytes a character", "'\u20ac'.repeat(200)"],
+    ["four bytes a character", "'\u{1f600}'.repeat(150)"]
+  ])("counts what tool calls carry in bytes: %s", ([, text]) =>
+    Effect.map(
+      cell(
+        `const big = ${text}; tools.hold(big); try { tools.hold(big) } catch (e) { text(e) } tools.hold(1); text("on")`,
+        { maxPendingInputBytes: 1000 }
+      ),
+      (seen) => {
+        assert.match(seen.texts.join(), /^tools\.hold was not called: .* carry too much input already,on$/)
+        assert.isUndefined(seen.error)
+      }
+    ))
+
   it.effect("refuses tool calls that carry too much together", () =>
     Effect.map(
       cell(

@@ -275,7 +275,8 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
       detachedFailure = loaded.failure
     }
     say(`{"_tag":"Started"}`)
-    take(controls.start.apply(undefined, [program.tools, program.stored, program.maxPendingToolCalls], copy))
+    const { maxPendingInputBytes, maxPendingToolCalls, stored, tools } = program
+    take(controls.start.apply(undefined, [tools, stored, maxPendingToolCalls, maxPendingInputBytes], copy))
   }
 
   const cpuTime = () => isolate.isDisposed ? 0n : isolate.cpuTime

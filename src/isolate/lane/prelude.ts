@@ -47,7 +47,7 @@ export type Out = Array<string>
 /** What the lane does to a cell. */
 export interface Controls {
   /** Lets the program go on from its first `await`. */
-  readonly start: (tools: string, stored: string, maxPendingToolCalls: number) => Out
+  readonly start: (tools: string, stored: string, maxPendingToolCalls: number, maxPendingInputBytes: number) => Out
   /** Takes settled tool calls: `[[id, true, result], [id, false, text], …]`. */
   readonly settle: (answers: string) => Out
   readonly fire: (timer: number) => Out
@@ -65,7 +65,7 @@ export interface Controls {
 }
 
 interface PendingCall {
-  readonly characters: number
+  readonly bytes: number
   readonly resolve: (value: unknown) => void
   readonly reject: (reason: unknown) => void
 }
@@ -473,9 +473,25 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
   const pending: Map<string, PendingCall> = own.makeMap()
   let lastCall = 0
   let maxPending = 0
-  // The host holds the inputs of the calls that it has not answered.
-  const maxPendingCharacters = 64 * 1024 * 1024
-  let pendingCharacters = 0
+  // The host holds the inputs of the calls that it has not answered, and counts them as this does.
+  let maxPendingBytes = 0
+  let pendingBytes = 0
+
+  // oxlint-disable-next-line no-control-regex -- they are one byte each, too
+  const beyondAscii = /[^\x00-\x7f]/
+
+  const bytesOf = (text: string) => {
+    if (match(beyondAscii, text) === null) {
+      return text.length
+    }
+    let bytes = 0
+    for (let index = 0; index < text.length; index++) {
+      const code = own.charCodeAt(text, index)
+      // Of a pair of surrogates each stands for two bytes.
+      bytes += code < 0x80 ? 1 : code < 0x800 || (code >= 0xd800 && code < 0xe000) ? 2 : 3
+    }
+    return bytes
+  }
 
   const makeTool = (tool: number, name: string) =>
     expose((argument: unknown) => {
@@ -486,14 +502,14 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
       if (own.mapSize(pending) >= maxPending) {
         throw `tools.${name} was not called: ${maxPending} tool calls are waiting for an answer already`
       }
-      const characters = input === undefined ? 0 : input.length
-      if (pendingCharacters > 0 && pendingCharacters + characters > maxPendingCharacters) {
+      const bytes = input === undefined ? 0 : bytesOf(input)
+      if (pendingBytes > 0 && pendingBytes + bytes > maxPendingBytes) {
         throw `tools.${name} was not called: the tool calls that wait for an answer carry too much input already`
       }
-      pendingCharacters += characters
+      pendingBytes += bytes
       const id = `tool-${++lastCall}`
       const { promise, reject, resolve } = cell.withResolvers()
-      mapSet(pending, id, { characters, resolve, reject })
+      mapSet(pending, id, { bytes, resolve, reject })
       emit(`c${own.stringify({ id, tool, input })}`)
       return promise
     })
@@ -612,7 +628,7 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
   })
 
   return {
-    start: (toolsJson, storedJson, maxPendingToolCalls) =>
+    start: (toolsJson, storedJson, maxPendingToolCalls, maxPendingInputBytes) =>
       turn(() => {
         const all = cell.parse(toolsJson)
         for (let index = 0; index < all.length; index++) {
@@ -625,6 +641,7 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
           mapSet(stored, entries[index]![0], entries[index]![1])
         }
         maxPending = maxPendingToolCalls
+        maxPendingBytes = maxPendingInputBytes
         begin.resolve(undefined)
       }),
 
@@ -636,7 +653,7 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
           const call = mapGet(pending, answer[0])
           mapDelete(pending, answer[0])
           if (call !== undefined) {
-            pendingCharacters -= call.characters
+            pendingBytes -= call.bytes
             // By itself, so that it is not told what it belongs to.
             const settle = answer[1] ? call.resolve : call.reject
             settle(answer[2])
