@@ -144,15 +144,15 @@ const refuse = (reason: (Decision & { readonly _tag: "Refuse" })["reason"]): Rea
   { _tag: "Refuse", reason }
 ]
 
-const paused = ({ pause }: State): Outbox.Outbox => pause === undefined || pause.heard ? Outbox.empty : pause.items
-
 /** All output that no event gave. */
-export const remaining = (state: State): Outbox.Outbox =>
-  Outbox.concat(Outbox.concat(state.boundary?.items, paused(state)), state.items)
+export const remaining = (state: State): Outbox.Outbox => {
+  const paused = state.pause === undefined || state.pause.heard ? Outbox.empty : state.pause.items
+  return Outbox.concat(Outbox.concat(state.boundary?.items, paused), state.items)
+}
 
 /** What that weighs. */
-export const remainingSize = (state: State): number =>
-  Outbox.size(state.boundary?.items) + Outbox.size(paused(state)) + Outbox.size(state.items)
+export const remainingSize = ({ boundary, items, pause }: State): number =>
+  Outbox.size(boundary?.items) + (pause?.heard === false ? Outbox.size(pause.items) : 0) + Outbox.size(items)
 
 const tellEnding = (state: State, ending: Ending): Told =>
   ending._tag === "Completed"
