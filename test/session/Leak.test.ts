@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Runtime from "effect-code-mode/Runtime"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import { queryObjects } from "node:v8"
@@ -64,13 +65,13 @@ describe("after many cells", () => {
       // A cell that stayed would be a kilobyte at the least.
       assert.isBelow(process.memoryUsage().heapUsed - heapUsed, cells * 200, "bytes of heap")
     }).pipe(
-      Effect.provide([
+      Effect.provide(
         layer({
           invokeTool: ({ toolCallId }) =>
             toolCallId.startsWith("deaf") ? Effect.uninterruptible(Effect.never) : Effect.never,
           notify: () => Effect.void
-        }),
-        Logger.layer([])
-      ])
+          // What it logs would be written while handles are counted.
+        }).pipe(Layer.provideMerge(Logger.layer([])))
+      )
     ), 120_000)
 })
