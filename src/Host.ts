@@ -24,12 +24,12 @@ import { SocketServer, type SocketServerError } from "effect/socket/SocketServer
 import { Stdio } from "effect/Stdio"
 import type { Readable, Writable } from "node:stream"
 import * as Connection from "./host/Connection.ts"
-import * as Frame from "./host/Frame.ts"
-import * as UnixListener from "./host/UnixListener.ts"
 import type { Isolate } from "./Isolate.ts"
 import { Limits } from "./Protocol.ts"
+import * as Frame from "./wire/Frame.ts"
 import { LiveCells } from "./wire/LiveCells.ts"
 import * as Transport from "./wire/Transport.ts"
+import * as UnixListener from "./wire/UnixListener.ts"
 
 /**
  * A client that does not speak the protocol.

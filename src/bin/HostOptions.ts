@@ -9,9 +9,9 @@ import type { LogLevel } from "effect/LogLevel"
 import * as Schema from "effect/Schema"
 import { parseArgs } from "node:util"
 import type * as Host from "../Host.ts"
-import * as Frame from "../host/Frame.ts"
 import * as V8 from "../isolate/V8.ts"
 import { Limits } from "../Protocol.ts"
+import * as Frame from "../wire/Frame.ts"
 
 /** What the command line asks for. */
 export type Command = Help | Serve

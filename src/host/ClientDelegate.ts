@@ -7,9 +7,9 @@ import * as Effect from "effect/Effect"
 import { Delegate } from "../Delegate.ts"
 import * as Slots from "../internal/Slots.ts"
 import { NotifyError, ToolError } from "../Protocol.ts"
+import { FrameError } from "../wire/Frame.ts"
+import type { DelegateRequest, DelegateResult, MessageId } from "../wire/Message.ts"
 import type { Outgoing } from "../wire/Outgoing.ts"
-import { FrameError } from "./Frame.ts"
-import type { DelegateRequest, DelegateResult, MessageId } from "./Message.ts"
 import type { Post } from "./Post.ts"
 
 const toToolError = ({ message }: { readonly message: string }) => new ToolError({ text: message })

@@ -10,8 +10,8 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { FrameError } from "./Frame.ts"
-import type { Answer, CellResponse, MessageId, Request } from "./Message.ts"
+import { FrameError } from "../wire/Frame.ts"
+import type { Answer, CellResponse, MessageId, Request } from "../wire/Message.ts"
 import type { Post } from "./Post.ts"
 
 /** Why an operation did not do what it was to do. */

@@ -3,9 +3,9 @@
  *
  * @internal
  */
+import * as Frame from "../wire/Frame.ts"
+import * as Message from "../wire/Message.ts"
 import type { Letter, Outgoing } from "../wire/Outgoing.ts"
-import * as Frame from "./Frame.ts"
-import * as Message from "./Message.ts"
 
 /** Posts a message, unless it does not fit into a frame. */
 export type Post = (message: Message.HostMessage) => Letter | Frame.FrameError

@@ -29,8 +29,8 @@ import {
 } from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
 import type { LiveCells } from "../wire/LiveCells.ts"
+import type * as Message from "../wire/Message.ts"
 import type { ClientDelegate } from "./ClientDelegate.ts"
-import type * as Message from "./Message.ts"
 import { type Operation, OperationError } from "./Operation.ts"
 import type { Post } from "./Post.ts"
 

@@ -25,7 +25,7 @@ import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as RpcServer from "effect/rpc/RpcServer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Frame from "../host/Frame.ts"
+import * as Frame from "../wire/Frame.ts"
 import { Outgoing } from "../wire/Outgoing.ts"
 import { ConnectionError, type Transport } from "../wire/Transport.ts"
 

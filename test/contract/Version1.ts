@@ -1,8 +1,8 @@
 /** A session at a host that speaks version 1 of the wire protocol, as far as the contract needs it. */
 import { Delegate } from "effect-code-mode/Delegate"
-import type * as Message from "effect-code-mode/host/Message"
 import * as Protocol from "effect-code-mode/Protocol"
 import { type Cell, SessionRuntime } from "effect-code-mode/Runtime"
+import type * as Message from "effect-code-mode/wire/Message"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

@@ -2,9 +2,9 @@
  * A client of the wire protocol for tests: it remembers all it was told, and takes nothing that is no message.
  */
 import type { Delegate } from "effect-code-mode/Delegate"
-import * as Frame from "effect-code-mode/host/Frame"
-import * as Message from "effect-code-mode/host/Message"
 import { CellId, ToolCallId } from "effect-code-mode/Protocol"
+import * as Frame from "effect-code-mode/wire/Frame"
+import * as Message from "effect-code-mode/wire/Message"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

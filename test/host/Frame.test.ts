@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Frame from "effect-code-mode/host/Frame"
+import * as Frame from "effect-code-mode/wire/Frame"
 
 const frame = (payload: string): Buffer => {
   const encoded = Frame.encode(payload)

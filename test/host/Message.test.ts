@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Message from "effect-code-mode/host/Message"
+import * as Message from "effect-code-mode/wire/Message"
 import * as Result from "effect/Result"
 import { decode } from "./Client.ts"
 

@@ -1,9 +1,9 @@
 /** Hosts that are lost, late, or out of their mind, and what a session at them says. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Delegate from "effect-code-mode/Delegate"
-import * as Frame from "effect-code-mode/host/Frame"
 import * as Protocol from "effect-code-mode/Protocol"
 import type * as Runtime from "effect-code-mode/Runtime"
+import * as Frame from "effect-code-mode/wire/Frame"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

@@ -1,10 +1,10 @@
 /** Sessions at real hosts, and at programs that are none. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Delegate from "effect-code-mode/Delegate"
-import * as Frame from "effect-code-mode/host/Frame"
 import type * as Protocol from "effect-code-mode/Protocol"
 import * as Remote from "effect-code-mode/Remote"
 import * as Runtime from "effect-code-mode/Runtime"
+import * as Frame from "effect-code-mode/wire/Frame"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
