@@ -23,6 +23,7 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import type * as Slots from "./internal/Slots.ts"
+import * as Visible from "./internal/Visible.ts"
 
 /** Callbacks that ignored their cancellation, over all sessions. */
 export const abandonedCount = Metric.counter("effect_code_mode_callbacks_abandoned", {
@@ -163,7 +164,8 @@ const report = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {
     yield* Metric.update(abandonedCount, names.length)
     const counts: Record<string, number> = {}
     for (const name of names) {
-      counts[name] = (counts[name] ?? 0) + 1
+      const shown = Visible.line(name)
+      counts[shown] = (counts[shown] ?? 0) + 1
     }
     yield* Effect.logWarning("code mode callbacks ignored their cancellation and were abandoned", counts)
   }

@@ -29,6 +29,7 @@ import { Delivery } from "./internal/Delivery.ts"
 import * as Outbox from "./internal/Outbox.ts"
 import type * as Slots from "./internal/Slots.ts"
 import * as Utf8 from "./internal/Utf8.ts"
+import * as Visible from "./internal/Visible.ts"
 import type { IsolateEvent, IsolateHandle } from "./Isolate.ts"
 import {
   AlreadyTerminating,
@@ -414,7 +415,11 @@ class CellImpl implements Cell {
         return this.handle.reject(id, "code mode nested tool call cancelled")
       }
       this.runFork(
-        Effect.annotateLogs(Effect.logError(`code mode tool ${tool.name} died`, exit.cause), "toolCallId", id)
+        Effect.annotateLogs(
+          Effect.logError(`code mode tool ${Visible.line(tool.name)} died`, exit.cause),
+          "toolCallId",
+          id
+        )
       )
       this.handle.reject(id, "code mode tool task panicked")
     })

@@ -32,6 +32,7 @@ import * as Scope from "effect/Scope"
 import { matchesGlob } from "node:path"
 import { Delegate } from "./Delegate.ts"
 import type { NotStarted } from "./internal/ChildProcess.ts"
+import * as Visible from "./internal/Visible.ts"
 import type { Connection } from "./mcp/Connection.ts"
 import * as Definitions from "./mcp/Definitions.ts"
 import * as Environment from "./mcp/Environment.ts"
@@ -340,7 +341,7 @@ export const connect: (
       ...(roots === undefined ? {} : { roots: {} })
     },
     open: (handlers) => open(config, handlers),
-    warn: (text) => Effect.logWarning(`MCP server ${server}: ${hide(text)}`),
+    warn: (text) => Effect.logWarning(Visible.line(`MCP server ${server}: ${hide(text)}`)),
     onToolsChanged: (tools) => observer.onToolsChanged?.(server, tools) ?? Effect.void,
     onLog: (level, text) => observer.onLog?.(server, level, hide(text)) ?? Effect.void,
     onRequest: (method, params) =>
@@ -523,7 +524,7 @@ const connectAll = Effect.fnUntraced(function*(
       Effect.matchEffect({
         onSuccess: (server) => Effect.sync(() => connected.set(config, server)),
         onFailure: (error) =>
-          config.optional === true ? Effect.logWarning(error.message) : Effect.suspend(() => {
+          config.optional === true ? Effect.logWarning(Visible.line(error.message)) : Effect.suspend(() => {
             failures.push(error)
             return Deferred.succeed(failed, undefined)
           })

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
+import * as Visible from "../internal/Visible.ts"
 import * as Cgroup from "./Cgroup.ts"
 import * as Confinement from "./Confinement.ts"
 import * as LaneChild from "./LaneChild.ts"
@@ -125,7 +126,9 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
         warm = warm.filter((other) => other !== lane)
       },
       onBroken: (what) => {
-        runFork(Effect.logWarning(`code mode lane ${child.pid} broke its contract and was ended: ${what}`))
+        runFork(
+          Effect.logWarning(Visible.line(`code mode lane ${child.pid} broke its contract and was ended: ${what}`))
+        )
       }
     })
     alive.add(lane)

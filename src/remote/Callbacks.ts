@@ -12,6 +12,7 @@ import type * as Schema from "effect/Schema"
 import * as Callbacks from "../Callbacks.ts"
 import type { Delegate } from "../Delegate.ts"
 import * as Slots from "../internal/Slots.ts"
+import * as Visible from "../internal/Visible.ts"
 import type { Limits, NestedToolCall, Notification, NotifyError, ToolError } from "../Protocol.ts"
 
 interface Running {
@@ -39,7 +40,7 @@ export class RemoteCallbacks {
     const { name } = call.toolName
     const invoke = Effect.map(Effect.suspend(() => this.delegate.invokeTool(call)), (result) => result ?? null)
     return this.run<Schema.Json, ToolError>(id, (callbacks, onExit) => callbacks.tool(name, invoke, onExit)).pipe(
-      Effect.tapDefect((defect) => Effect.logError(`code mode tool ${name} died`, Cause.die(defect)))
+      Effect.tapDefect((defect) => Effect.logError(`code mode tool ${Visible.line(name)} died`, Cause.die(defect)))
     )
   }
 

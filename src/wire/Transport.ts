@@ -14,6 +14,7 @@ import type { Socket, SocketError } from "effect/socket/Socket"
 import type { Stdio } from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import type { Readable, Writable } from "node:stream"
+import * as Visible from "../internal/Visible.ts"
 
 /** The other side does not speak the protocol, or there is nobody any more. */
 export class ConnectionError extends Schema.TaggedError<ConnectionError>("effect-code-mode/ConnectionError")(
@@ -50,6 +51,6 @@ export const fromStreams = ({ input, output }: { readonly input: Readable; reado
 /** What serves one client of many: whatever is wrong with it, the others do not notice. */
 export const surviving = <R>(serving: Effect.Effect<void, ConnectionError, R>): Effect.Effect<void, never, R> =>
   serving.pipe(
-    Effect.catch((error) => Effect.logWarning(`a client was disconnected: ${error.message}`)),
+    Effect.catch((error) => Effect.logWarning(Visible.line(`a client was disconnected: ${error.message}`))),
     Effect.catchDefect((defect) => Effect.logError("This is a bug", defect))
   )
