@@ -19,7 +19,7 @@ const pieces =
 describe("JSON that is weighed", () => {
   it("is JSON exactly where it can be parsed", () => {
     let valid = 0
-    for (let seed = 1; seed <= 50_000; seed++) {
+    for (let seed = 1; seed <= 20_000; seed++) {
       const dice = makeDice(seed)
       const text = dice.chance(0.9)
         ? Array.from({ length: 1 + dice.below(8) }, () => dice.pick(pieces)).join("")
@@ -28,7 +28,7 @@ describe("JSON that is weighed", () => {
       assert.strictEqual(typeof weight === "number", isJson(text), `seed ${seed}: ${JSON.stringify(text)}`)
       valid += isJson(text) ? 1 : 0
     }
-    assert.isAbove(valid, 1000)
+    assert.isAbove(valid, 500)
   })
 
   it("weighs more than its value takes", () => {

@@ -110,7 +110,7 @@ describe("an error's text", () => {
 
   it("is cut past it, and no character with it", () => {
     for (const character of ["S", "é", "語", "😀", "\"", "\u0001", "\ud800", "\\u00"]) {
-      for (const length of [maxErrorTextBytes + 1, 2_000_000]) {
+      for (const length of [maxErrorTextBytes + 1, 600_000]) {
         const text = character.repeat(length)
         const cut = errorOf(text)!
         assert.isAtMost(Buffer.byteLength(cut), maxErrorTextBytes)
