@@ -6,8 +6,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import { Isolate, type IsolateEvent, type IsolateHandle, type Lease } from "../dist/Isolate.js"
-import * as V8 from "../dist/isolate/V8.js"
 import type { ToolDefinition } from "../dist/Protocol.js"
+import * as V8 from "../dist/V8.js"
 
 const rounds = Number(process.argv[2] ?? 100)
 

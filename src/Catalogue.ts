@@ -22,11 +22,11 @@ import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import MiniSearch from "minisearch"
-import * as Summary from "./codemode/Summary.ts"
-import * as TypeScript from "./codemode/TypeScript.ts"
+import * as Summary from "./declarations/Summary.ts"
+import * as TypeScript from "./declarations/TypeScript.ts"
 import { Delegate } from "./Delegate.ts"
-import * as Identifier from "./internal/Identifier.ts"
 import { type NestedToolCall, type ToolDefinition, ToolError } from "./Protocol.ts"
+import * as Identifier from "./text/Identifier.ts"
 
 const defaultLimit = 10
 const maxLimit = 100

@@ -20,7 +20,7 @@
  * @since 0.1.0
  */
 import type * as Schema from "effect/Schema"
-import * as TypeScript from "./codemode/TypeScript.ts"
+import * as TypeScript from "./declarations/TypeScript.ts"
 import type { ToolDefinition } from "./Protocol.ts"
 
 /**

@@ -37,8 +37,8 @@ import * as Formatter from "effect/Formatter"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import * as Identifier from "./internal/Identifier.ts"
 import { type NestedToolCall, type Notification, type NotifyError, type ToolDefinition, ToolError } from "./Protocol.ts"
+import * as Identifier from "./text/Identifier.ts"
 
 /**
  * The host's side of a session.

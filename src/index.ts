@@ -31,4 +31,4 @@ export * as Runtime from "./Runtime.ts"
 /**
  * @since 0.1.0
  */
-export * as V8 from "./isolate/V8.ts"
+export * as V8 from "./V8.ts"

@@ -8,5 +8,5 @@ if (process.argv[2] === "host") {
   process.argv.splice(2, 1)
   import("./code-mode-host.ts")
 } else {
-  import("./Commands.ts")
+  import("./commands/Commands.ts")
 }

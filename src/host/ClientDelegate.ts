@@ -5,8 +5,8 @@
  */
 import * as Effect from "effect/Effect"
 import { Delegate } from "../Delegate.ts"
-import * as Slots from "../internal/Slots.ts"
 import { NotifyError, ToolError } from "../Protocol.ts"
+import * as Slots from "../session/Slots.ts"
 import { FrameError } from "../wire/Frame.ts"
 import type { DelegateRequest, DelegateResult, MessageId } from "../wire/Message.ts"
 import type { Outgoing } from "../wire/Outgoing.ts"

@@ -16,7 +16,6 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Truncation from "../codemode/Truncation.ts"
 import { Delegate } from "../Delegate.ts"
 import type { Isolate } from "../Isolate.ts"
 import {
@@ -28,6 +27,7 @@ import {
   type OutputItem
 } from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
+import * as Truncation from "../Truncation.ts"
 import type { LiveCells } from "../wire/LiveCells.ts"
 import type * as Message from "../wire/Message.ts"
 import type { ClientDelegate } from "./ClientDelegate.ts"

@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import * as Utf8 from "../internal/Utf8.ts"
+import * as Utf8 from "../text/Utf8.ts"
 
 /** The bytes say something that they may not say. It is thrown, and no `Error`, since nobody needs to know from where. */
 export class Breach {

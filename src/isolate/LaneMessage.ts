@@ -11,11 +11,11 @@
  * @since 0.1.0
  */
 import { isUtf8 } from "node:buffer"
-import * as JsonText from "../internal/JsonText.ts"
-import * as StoredValues from "../internal/StoredValues.ts"
-import * as Utf8 from "../internal/Utf8.ts"
 import type { IsolateEvent, Program } from "../Isolate.ts"
 import type { CellError, Location, OutputItem, ToolCallId } from "../Protocol.ts"
+import * as StoredValues from "../session/StoredValues.ts"
+import * as JsonText from "../text/JsonText.ts"
+import * as Utf8 from "../text/Utf8.ts"
 import { Breach, breach, EventReader } from "./EventReader.ts"
 import { maxErrorTextBytes, maxPayload } from "./Frames.ts"
 

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
-import * as Package from "../internal/Package.ts"
+import * as Package from "../system/Package.ts"
 import type { Connection } from "./Connection.ts"
 import { type Failure, unanswered } from "./Failure.ts"
 import * as JsonRpc from "./JsonRpc.ts"

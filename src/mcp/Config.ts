@@ -18,8 +18,8 @@ import * as Jsonc from "jsonc-parser"
 import { homedir } from "node:os"
 import { basename, dirname, resolve } from "node:path"
 import { parseEnv } from "node:util"
-import { HttpServer, type ServerConfig, StdioServer } from "../Mcp.ts"
 import * as Environment from "./Environment.ts"
+import { HttpServer, type ServerConfig, StdioServer } from "./ServerConfig.ts"
 
 /** A file cannot be used. `server` is the name of the entry in it that is the reason, if it is one. */
 export class ConfigError extends Schema.TaggedError<ConfigError>("effect-code-mode/mcp/ConfigError")("ConfigError", {

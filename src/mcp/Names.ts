@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import * as Identifier from "../internal/Identifier.ts"
+import * as Identifier from "../text/Identifier.ts"
 
 /** What is left of a name where only the characters of an identifier may stand. */
 export const identifier = (name: string): string => name.replace(/[^A-Za-z0-9_$]/gu, "_")

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { stripVTControlCharacters } from "node:util"
-import * as ChildProcess from "../internal/ChildProcess.ts"
+import * as ChildProcess from "../system/ChildProcess.ts"
 import type { Connection } from "./Connection.ts"
 import { Unanswered, unanswered } from "./Failure.ts"
 import * as JsonRpc from "./JsonRpc.ts"

@@ -9,11 +9,11 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
-import * as Callbacks from "../Callbacks.ts"
 import type { Delegate } from "../Delegate.ts"
-import * as Slots from "../internal/Slots.ts"
-import * as Visible from "../internal/Visible.ts"
 import type { Limits, NestedToolCall, Notification, NotifyError, ToolError } from "../Protocol.ts"
+import * as Callbacks from "../session/Callbacks.ts"
+import * as Slots from "../session/Slots.ts"
+import * as Visible from "../text/Visible.ts"
 
 interface Running {
   readonly callbacks: Callbacks.Callbacks

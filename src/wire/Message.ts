@@ -11,9 +11,9 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as JsonText from "../internal/JsonText.ts"
-import * as Utf8 from "../internal/Utf8.ts"
 import { OutputItem, ToolKind } from "../Protocol.ts"
+import * as JsonText from "../text/JsonText.ts"
+import * as Utf8 from "../text/Utf8.ts"
 
 // =============================================================================
 // Parts

@@ -14,7 +14,7 @@ import type { Socket, SocketError } from "effect/socket/Socket"
 import type { Stdio } from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import type { Readable, Writable } from "node:stream"
-import * as Visible from "../internal/Visible.ts"
+import * as Visible from "../text/Visible.ts"
 
 /** The other side does not speak the protocol, or there is nobody any more. */
 export class ConnectionError extends Schema.TaggedError<ConnectionError>("effect-code-mode/ConnectionError")(

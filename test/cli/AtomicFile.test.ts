@@ -1,6 +1,6 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import * as AtomicFile from "effect-code-mode/bin/AtomicFile"
+import * as AtomicFile from "effect-code-mode/bin/commands/AtomicFile"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Event from "effect-code-mode/bin/Event"
+import * as Event from "effect-code-mode/bin/report/Event"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs"

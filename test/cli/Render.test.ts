@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Render from "effect-code-mode/bin/Render"
+import * as Render from "effect-code-mode/bin/report/Render"
 import { text } from "effect-code-mode/bin/terminal/Printable"
 import { type CellError, ToolError } from "effect-code-mode/Protocol"
 import * as Cause from "effect/Cause"

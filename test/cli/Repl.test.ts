@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Input from "effect-code-mode/bin/Input"
+import * as Input from "effect-code-mode/bin/commands/Input"
 import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Screen from "effect-code-mode/bin/Screen"
 import { foreign, text } from "effect-code-mode/bin/terminal/Printable"
+import * as Screen from "effect-code-mode/bin/terminal/Screen"
 import * as Effect from "effect/Effect"
 import { folder, server } from "./Process.ts"
 import * as Terminal from "./Terminal.ts"

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Delegate from "effect-code-mode/Delegate"
-import * as V8 from "effect-code-mode/isolate/V8"
 import * as Runtime from "effect-code-mode/Runtime"
+import * as V8 from "effect-code-mode/V8"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { writeFileSync } from "node:fs"

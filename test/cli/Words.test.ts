@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as ServerFlag from "effect-code-mode/bin/ServerFlag"
-import * as Words from "effect-code-mode/bin/Words"
+import * as ServerFlag from "effect-code-mode/bin/commands/ServerFlag"
+import * as Words from "effect-code-mode/bin/commands/Words"
 import * as Result from "effect/Result"
 
 describe("Words", () => {

@@ -1,5 +1,5 @@
-import * as V8 from "effect-code-mode/isolate/V8"
 import * as Runtime from "effect-code-mode/Runtime"
+import * as V8 from "effect-code-mode/V8"
 import * as Layer from "effect/Layer"
 import { contract } from "./Contract.ts"
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { truncate } from "effect-code-mode/codemode/Truncation"
 import type { OutputItem } from "effect-code-mode/Protocol"
+import { truncate } from "effect-code-mode/Truncation"
 
 const text = (text: string): OutputItem => ({ type: "input_text", text })
 const image: OutputItem = { type: "input_image", image_url: "data:image/png;base64,AAAA", detail: "high" }

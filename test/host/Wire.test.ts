@@ -1,5 +1,5 @@
 import { describe, layer } from "@effect/vitest"
-import * as V8 from "effect-code-mode/isolate/V8"
+import * as V8 from "effect-code-mode/V8"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { globSync, readFileSync } from "node:fs"

@@ -20,7 +20,7 @@ export const measures: Readonly<Record<string, Measure>> = {
     scripts: /^loops\/array-fill/
   },
   kill: {
-    file: "isolate/V8.ts",
+    file: "V8.ts",
     from: "laneKillAfter ?? \"2 seconds\"",
     to: "laneKillAfter ?? \"2000 seconds\"",
     scripts: /^builtins\/(copy-within|includes|index-of|reduce)$/
@@ -80,5 +80,5 @@ export const without = (name: string): string => {
     throw new Error(`${measure.file} has to contain this once: ${measure.from}`)
   }
   writeFileSync(file, text.replace(measure.from, () => measure.to))
-  return join(copy, "isolate", "V8.ts")
+  return join(copy, "V8.ts")
 }

@@ -1,6 +1,6 @@
 /** What a trial takes place in: an engine, a session that has nothing to do with it, and secrets all around. */
 import type { Isolate } from "effect-code-mode/Isolate"
-import * as V8 from "effect-code-mode/isolate/V8"
+import * as V8 from "effect-code-mode/V8"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

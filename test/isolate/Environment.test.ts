@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Isolate, type Lease, type Program } from "effect-code-mode/Isolate"
-import * as V8 from "effect-code-mode/isolate/V8"
+import * as V8 from "effect-code-mode/V8"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

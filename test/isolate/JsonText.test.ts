@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as JsonText from "effect-code-mode/internal/JsonText"
+import * as JsonText from "effect-code-mode/text/JsonText"
 import { anyValue, damage, makeDice } from "../host/Dice.ts"
 
 const isJson = (text: string) => {

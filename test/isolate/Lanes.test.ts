@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Isolate, type IsolateEvent, type IsolateHandle } from "effect-code-mode/Isolate"
-import * as V8 from "effect-code-mode/isolate/V8"
 import type { ToolCallId } from "effect-code-mode/Protocol"
+import * as V8 from "effect-code-mode/V8"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"

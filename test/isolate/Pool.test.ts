@@ -1,7 +1,7 @@
 /** How many lanes an engine has, who gets which, and what they may take together. */
 import { assert, describe, it } from "@effect/vitest"
 import { Isolate, type IsolateEvent, type IsolateHandle, type Lease } from "effect-code-mode/Isolate"
-import * as V8 from "effect-code-mode/isolate/V8"
+import * as V8 from "effect-code-mode/V8"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

@@ -1,6 +1,6 @@
 /** A program that has all of its file descriptors taken, asks for cells, and gets one when they are free again. */
 import { Isolate } from "effect-code-mode/Isolate"
-import * as V8 from "effect-code-mode/isolate/V8"
+import * as V8 from "effect-code-mode/V8"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import { closeSync, openSync } from "node:fs"

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as TypeScript from "effect-code-mode/codemode/TypeScript"
+import * as TypeScript from "effect-code-mode/declarations/TypeScript"
 import type { ToolDefinition } from "effect-code-mode/Protocol"
 import type * as Schema from "effect/Schema"
 

@@ -2,8 +2,8 @@
  * That no declaration is wrong: TypeScript takes what a schema accepts.
  */
 import { assert, describe, it } from "@effect/vitest"
-import * as JsonSchema from "effect-code-mode/codemode/JsonSchema"
-import * as TypeScript from "effect-code-mode/codemode/TypeScript"
+import * as JsonSchema from "effect-code-mode/declarations/JsonSchema"
+import * as TypeScript from "effect-code-mode/declarations/TypeScript"
 import * as Mcp from "effect-code-mode/Mcp"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"

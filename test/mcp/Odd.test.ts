@@ -2,7 +2,7 @@
  * Servers as they are: what they write that no specification knows.
  */
 import { assert, describe, it } from "@effect/vitest"
-import * as TypeScript from "effect-code-mode/codemode/TypeScript"
+import * as TypeScript from "effect-code-mode/declarations/TypeScript"
 import type { Delegate } from "effect-code-mode/Delegate"
 import * as Mcp from "effect-code-mode/Mcp"
 import * as Limits from "effect-code-mode/mcp/Limits"

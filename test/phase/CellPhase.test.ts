@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as CellPhase from "effect-code-mode/CellPhase"
+import * as CellPhase from "effect-code-mode/session/CellPhase"
 import { continuing, explore, pausable } from "./Laws.ts"
 
 describe("CellPhase", () => {

@@ -3,8 +3,8 @@
  *
  * Takes the machine as an argument, so that the same laws can be held against a mutant.
  */
-import type * as CellPhase from "effect-code-mode/CellPhase"
-import * as Outbox from "effect-code-mode/internal/Outbox"
+import type * as CellPhase from "effect-code-mode/session/CellPhase"
+import * as Outbox from "effect-code-mode/session/Outbox"
 
 export type Machine = Pick<typeof CellPhase, "initial" | "step" | "remaining">
 

@@ -10,7 +10,7 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 import { afterAll } from "vitest"
 import { continuing, explore, type Machine, pausable } from "./Laws.ts"
 
-const source = new URL("../../src/CellPhase.ts", import.meta.url)
+const source = new URL("../../src/session/CellPhase.ts", import.meta.url)
 const original = readFileSync(source, "utf8")
 const folder = mkdtempSync(join(tmpdir(), "effect-code-mode-mutants-"))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -143,9 +143,9 @@ const mutants: ReadonlyArray<readonly [name: string, from: string, to: string]> 
 ]
 
 const build = async (index: number, text: string): Promise<Machine> => {
-  const outbox = fileURLToPath(new URL("./internal/Outbox.ts", source))
+  const outbox = fileURLToPath(new URL("./Outbox.ts", source))
   const file = join(folder, `mutant-${index}.mjs`)
-  writeFileSync(file, stripTypeScriptTypes(text.replace("./internal/Outbox.ts", pathToFileURL(outbox).href)))
+  writeFileSync(file, stripTypeScriptTypes(text.replace("./Outbox.ts", pathToFileURL(outbox).href)))
   return import(/* @vite-ignore */ pathToFileURL(file).href)
 }
 

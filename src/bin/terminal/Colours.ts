@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import * as Visible from "../../internal/Visible.ts"
+import * as Visible from "../../text/Visible.ts"
 
 // oxlint-disable-next-line no-control-regex -- it is what this is about
 const sequence = /\x1b\[([\d;:]*)m/g

@@ -5,7 +5,7 @@
  */
 import { Transform } from "node:stream"
 import { StringDecoder } from "node:string_decoder"
-import * as Visible from "../../internal/Visible.ts"
+import * as Visible from "../../text/Visible.ts"
 
 /**
  * Keys stay what they are. Characters that nobody sees become their escapes: as what was typed, too, so that what is run

@@ -10,8 +10,8 @@
  * @internal
  */
 import * as Duration from "effect/Duration"
-import * as Visible from "../../internal/Visible.ts"
 import type { CellId } from "../../Protocol.ts"
+import * as Visible from "../../text/Visible.ts"
 import * as Colours from "./Colours.ts"
 
 /** What it is printed on. */

@@ -4,8 +4,8 @@
  */
 import * as Delegate from "effect-code-mode/Delegate"
 import * as LaneChild from "effect-code-mode/isolate/LaneChild"
-import * as V8 from "effect-code-mode/isolate/V8"
 import * as Runtime from "effect-code-mode/Runtime"
+import * as V8 from "effect-code-mode/V8"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"

@@ -1,0 +1,252 @@
+/**
+ * `effect-code-mode doctor`: what is in force here, and what to do where something is missing.
+ *
+ * @internal
+ */
+import * as Command from "effect/cli/Command"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import { createRequire } from "node:module"
+import * as Delegate from "../../Delegate.ts"
+import * as Confinement from "../../isolate/Confinement.ts"
+import * as LaneChild from "../../isolate/LaneChild.ts"
+import { Limits } from "../../Protocol.ts"
+import * as Runtime from "../../Runtime.ts"
+import * as Memory from "../../system/Memory.ts"
+import * as Package from "../../system/Package.ts"
+import * as V8 from "../../V8.ts"
+import * as Render from "../report/Render.ts"
+import { empty, foreign, join, padEnd, type Printable, text } from "../terminal/Printable.ts"
+import * as Printer from "../terminal/Printer.ts"
+import * as Failure from "./Failure.ts"
+
+/** A finding. Where there is something to do, it is not all well. */
+interface Finding {
+  readonly what: "node" | "engine" | "lane" | "user" | "lanes" | "typescript" | Limit
+  readonly text: Printable
+  readonly todo?: Printable | undefined
+  /** Whether nothing works as long as it is not done. */
+  readonly fatal?: boolean | undefined
+}
+
+type Limit = "memory" | "cells" | "tool calls" | "output" | "stored" | "patience"
+
+const bytes = (size: number) => text`${Render.count(Math.round(size / 2 ** 20))} MiB`
+
+// =============================================================================
+// Findings
+// =============================================================================
+
+const node = (): Finding => ({
+  what: "node",
+  text: text`${foreign("version of node", process.version, "word")} at ${
+    foreign("path of node", process.execPath, "word")
+  }`,
+  ...(Number.parseInt(process.versions.node, 10) < 26
+    ? { todo: text`works; Node 26 survives some cells that run out of memory, where this one loses their session` }
+    : {})
+})
+
+const isolatedVm: { readonly version: string } = createRequire(import.meta.url)("isolated-vm/package.json")
+
+const runCell = (source: string, language: "javascript" | "typescript") =>
+  Effect.gen(function*() {
+    const session = yield* Runtime.SessionRuntime
+    const { initial } = yield* session.execute({ toolCallId: "doctor", source, language })
+    const event = yield* initial
+    const [item] = event.items
+    if (item?.type !== "input_text" || item.text !== "42") {
+      return yield* Effect.fail({
+        message: event._tag === "Completed" && event.error !== undefined ? event.error.text : "a cell gave no answer"
+      })
+    }
+  })
+
+const timedCell = Effect.timed(runCell("text(6 * 7)", "javascript"))
+
+const engine = Effect.all([timedCell, timedCell]).pipe(
+  Effect.match({
+    onSuccess: ([[first], [next]]): Finding => ({
+      what: "engine",
+      text: text`V8 ${foreign("version of V8", process.versions.v8, "word")}, isolated-vm ${
+        foreign("version of isolated-vm", isolatedVm.version, "word")
+      }; the first cell took ${Render.duration(Duration.toMillis(first))}, the next ${
+        Render.duration(Duration.toMillis(next))
+      }`
+    }),
+    onFailure: ({ message }): Finding => ({
+      what: "engine",
+      text: foreign("engine that does not work", message.replaceAll("\n", " "), "quote"),
+      todo: text`npm rebuild isolated-vm, with this node; it needs a binary for this platform, or a compiler`,
+      fatal: true
+    })
+  })
+)
+
+const typescript = runCell("const answer: number = 42; text(answer)", "typescript").pipe(
+  Effect.match({
+    onSuccess: (): Finding => ({ what: "typescript", text: text`types are taken out in a thread of their own` }),
+    onFailure: ({ message }): Finding => ({
+      what: "typescript",
+      text: foreign("types that are not taken out", message.replaceAll("\n", " "), "quote"),
+      todo: text`write cells in JavaScript`
+    })
+  })
+)
+
+// =============================================================================
+// Lanes
+// =============================================================================
+
+interface Lane {
+  readonly command: string
+  readonly environment: string
+  readonly status: string
+  readonly outOfMemoryScore: string
+  readonly groups: string
+}
+
+/** The lanes among our children, as far as the system tells. */
+const lanes = Effect.gen(function*() {
+  const fs = yield* FileSystem.FileSystem
+  const read = (pid: string, file: string) => fs.readFileString(`/proc/${pid}/${file}`)
+  const children = (yield* read("self", `task/${process.pid}/children`)).split(" ").filter((pid) => pid !== "")
+  const found = yield* Effect.forEach(children, (pid) =>
+    Effect.all({
+      command: read(pid, "cmdline"),
+      environment: read(pid, "environ"),
+      status: read(pid, "status"),
+      outOfMemoryScore: read(pid, "oom_score_adj"),
+      groups: read(pid, "cgroup")
+    }))
+  return found.filter(({ command }) => command.includes("/lane/main."))
+})
+
+const field = (status: string, name: string) => new RegExp(`^${name}:\\s*(\\S+)`, "m").exec(status)?.[1]
+
+const { maxLanes, maxMemoryBytes } = V8.resolve({})
+
+const unknown: ReadonlyArray<Finding> = [{
+  what: "lane",
+  text: text`a process of its own, without environment, under Node's permission model`,
+  todo: text`nothing; whether the system protects it further shows only on Linux`
+}]
+const laneFindings = ({ command, environment, groups, outOfMemoryScore, status }: Lane): ReadonlyArray<Finding> => {
+  const has = (isSo: boolean, what: Printable) => isSo ? [what] : []
+  const { isKilledWithHost } = Confinement.make(LaneChild.findProgram(V8.resolve({})).files, undefined)
+  const uid = field(status, "Uid")
+  const user = foreign("user of a lane", uid ?? "unknown", "word")
+  const isGrouped = groups.includes("/effect-code-mode-")
+  return [
+    {
+      what: "lane",
+      text: join([
+        text`a process of its own`,
+        ...has(environment === "", text`no environment`),
+        ...has(command.split("\0").includes("--permission"), text`Node's permission model`),
+        ...has(field(status, "NoNewPrivs") === "1", text`no new privileges`),
+        ...has(field(status, "Seccomp") === "2", text`a system call filter`),
+        ...has(isKilledWithHost, text`killed when its host ends`),
+        ...has(Number(outOfMemoryScore) > 0, text`first to go when the machine's memory runs out`)
+      ], text`, `),
+      ...(isKilledWithHost ? {} : {
+        todo: process.getuid?.() === 0
+          ? text`install this package where other users can read it: its folder, and the node that runs it`
+          : text`install util-linux, for setpriv`
+      })
+    },
+    {
+      what: "user",
+      text: uid === String(process.getuid?.()) ? text`${user}, as its host` : text`${user}, a user of its own`,
+      ...(uid === "0" ? { todo: text`run as an ordinary user: an escape from V8 would be root` } : {})
+    },
+    {
+      what: "lanes",
+      text: text`${maxLanes} with a session of their own; ${bytes(maxMemoryBytes)} together with their host, ${
+        isGrouped ? "kept by a cgroup" : "counted four times a second"
+      }`,
+      ...(isGrouped
+        ? {}
+        : { todo: text`works; run as root or in a cgroup that is yours for a bound that the kernel keeps` })
+    }
+  ]
+}
+
+const lane = lanes.pipe(
+  Effect.map(([lane]): ReadonlyArray<Finding> =>
+    lane === undefined
+      ? [{
+        what: "lane",
+        text: text`no lane process was found`,
+        todo: text`nothing; this system does not show its processes`
+      }]
+      : laneFindings(lane)
+  ),
+  Effect.orElseSucceed(() => unknown)
+)
+
+// =============================================================================
+// Limits
+// =============================================================================
+
+const limits = ({
+  cancellationGrace,
+  maxHeapSizeBytes,
+  maxLiveCells,
+  maxSourceBytes,
+  maxStoredBytes,
+  maxToolCallsInFlight,
+  maxUndeliveredOutputBytes,
+  notificationDelivery
+}: Limits): ReadonlyArray<Finding> => [
+  {
+    what: "memory",
+    text: text`${bytes(maxHeapSizeBytes)} of V8 heap a cell; there are ${bytes(Memory.available())}`,
+    ...(Memory.available() < 4 * maxHeapSizeBytes ? { todo: text`run few cells at a time` } : {})
+  },
+  {
+    what: "cells",
+    text: text`${Render.count(maxLiveCells)} at a time, each with ${bytes(maxSourceBytes)} of source`
+  },
+  { what: "tool calls", text: text`${Render.count(maxToolCallsInFlight)} at a time, more of them wait` },
+  { what: "output", text: text`${bytes(maxUndeliveredOutputBytes)} that nobody has read` },
+  { what: "stored", text: text`${bytes(maxStoredBytes)} a session` },
+  {
+    what: "patience",
+    text:
+      text`${cancellationGrace} for what is cancelled, ${notificationDelivery} for a notification; a cell may run for ever`
+  }
+]
+
+// =============================================================================
+// The command
+// =============================================================================
+
+const render = ({ fatal = false, text: found, todo, what }: Finding) => {
+  const mark = fatal ? "✗" : todo === undefined ? "✓" : "!"
+  return text`${mark} ${padEnd(text`${what}`, 11)} ${found}${todo === undefined ? empty : text` → ${todo}`}\n`
+}
+
+const examine = Effect.gen(function*() {
+  // In this order: the engine starts the lane that is looked at.
+  const found = [yield* engine, ...(yield* lane), yield* typescript]
+  return [node(), ...found, ...limits(Limits.make({}))]
+}).pipe(
+  Effect.provide(Runtime.layer().pipe(Layer.provide([Delegate.layerNoop, V8.layer()]))),
+  Effect.catchTag("IsolateFailure", Failure.ofStart)
+)
+
+export const command = Command.make(
+  "doctor",
+  {},
+  Effect.fnUntraced(function*() {
+    yield* Printer.print(text`effect-code-mode ${foreign("our version", Package.version, "word")}\n`)
+    const findings = yield* examine
+    yield* Printer.print(join(findings.map(render)))
+    if (findings.some(({ fatal }) => fatal === true)) {
+      return yield* Failure.toCell(text`effect-code-mode cannot run cells here`)
+    }
+  })
+).pipe(Command.withDescription("See what is in force here, and what to do where something is missing"))

@@ -1,0 +1,201 @@
+/**
+ * The command line of `code-mode-host`. Its own few lines, because a host is started often and has to be there soon.
+ *
+ * @internal
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { LogLevel } from "effect/LogLevel"
+import * as Schema from "effect/Schema"
+import { parseArgs } from "node:util"
+import type * as Host from "../../Host.ts"
+import { Limits } from "../../Protocol.ts"
+import * as V8 from "../../V8.ts"
+import * as Frame from "../../wire/Frame.ts"
+
+/** What the command line asks for. */
+export type Command = Help | Serve
+
+export interface Help {
+  readonly _tag: "Help"
+}
+
+export interface Serve {
+  readonly _tag: "Serve"
+  /** Whether the clients are sessions of this package. */
+  readonly remote: boolean
+  /** Of the socket; without it, the client is at standard input and output. */
+  readonly path: string | undefined
+  readonly host: Host.Options
+  readonly engine: V8.Options
+  readonly logLevel: LogLevel
+}
+
+/** The command line is wrong. */
+export class UsageError extends Schema.TaggedError<UsageError>("effect-code-mode/bin/UsageError")("UsageError", {
+  text: Schema.String,
+  status: Schema.Literals([1, 2])
+}) {
+  override get message() {
+    return this.text
+  }
+}
+
+// =============================================================================
+// Bounds
+// =============================================================================
+
+/** The bounds of each session, of the host, and of its engine. */
+const engine = V8.resolve({})
+const defaults = {
+  ...Limits.make({}),
+  maxFrameBytes: Frame.maxPayload,
+  maxLanes: engine.maxLanes,
+  maxMemoryBytes: engine.maxMemoryBytes,
+  laneKillAfter: Duration.millis(engine.killAfterMillis)
+}
+type BoundName = keyof typeof defaults
+
+const descriptions: { readonly [Name in BoundName]: string } = {
+  cancellationGrace: "time for all callbacks of a cell, or of a session, to end once they are cancelled",
+  notificationDelivery: "time for one notification to be delivered",
+  maxHeapSizeBytes: "JavaScript heap of a cell, unless its session asks for another",
+  maxCpuTime: "processor time of a cell",
+  maxWallTime: "time from the start of a cell to the end of its script",
+  maxLiveCells: "cells of the host at a time",
+  maxToolCallsInFlight: "tool calls of a client at a time; further ones wait",
+  maxPendingCallbacks: "tool calls and notifications of a cell, running or waiting",
+  maxPendingInputBytes: "inputs of a cell's tool calls that have no answer",
+  maxUndeliveredOutputBytes: "output of a cell that nobody has read",
+  maxStoredBytes: "stored values of a session",
+  maxSourceBytes: "source of a cell",
+  maxRememberedCells: "ended cells of a session that are told apart from unknown ones",
+  maxFrameBytes: "payload of one message, either way",
+  maxLanes: "lanes, processes that run cells, at a time; past it sessions share them",
+  maxMemoryBytes: "memory of the host and its lanes together",
+  laneKillAfter: "time that a lane may go on with a cell that has ended before it takes no more cells"
+}
+
+const names = Object.keys(descriptions) as ReadonlyArray<BoundName>
+
+/** A bound's flag. Durations are given in milliseconds. */
+const flagOf = (name: BoundName): string =>
+  name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`) + (Duration.isDuration(defaults[name]) ? "-ms" : "")
+
+const numberOf = (value: (typeof defaults)[BoundName]): number =>
+  Duration.isDuration(value) ? Duration.toMillis(value) : value
+
+const boundHelp = (name: BoundName) => {
+  const number = numberOf(defaults[name])
+  return `  --${flagOf(name)} N\n      ${descriptions[name]} (${Number.isFinite(number) ? number : "no bound"})`
+}
+
+// =============================================================================
+// The command line
+// =============================================================================
+
+const logLevels: Readonly<Record<string, LogLevel>> = {
+  debug: "Debug",
+  info: "Info",
+  warn: "Warn",
+  error: "Error",
+  none: "None"
+}
+
+export const help = `Usage: code-mode-host [OPTIONS]
+
+Runs code-mode sessions for other programs, over the framed JSON of Codex's code-mode host.
+
+Options:
+  --listen URL
+      stdio, stdio:// or unix:///PATH (stdio); with rpc+ before it, serves this package's own Remote sessions
+${names.map(boundHelp).join("\n")}
+  --strict-isolation
+      refuse a cell that would have to share a lane
+  --no-code-generation
+      take eval and Function from cells
+  --log-level ${Object.keys(logLevels).join("|")}
+      what is written to standard error (warn)
+  -h, --help
+      print this`
+
+const flags = {
+  help: { type: "boolean", short: "h", default: false },
+  listen: { type: "string", default: "stdio" },
+  "strict-isolation": { type: "boolean", default: false },
+  "no-code-generation": { type: "boolean", default: false },
+  "log-level": { type: "string", default: "warn" },
+  ...Object.fromEntries(names.map((name) => [flagOf(name), { type: "string" } as const]))
+} as const
+
+const unixPrefix = "unix://"
+
+const remotePrefix = "rpc+"
+
+const toPath = (url: string): Effect.Effect<string | undefined, UsageError> => {
+  if (url === "stdio" || url === "stdio://") {
+    return Effect.succeed(undefined)
+  }
+  return url.startsWith(`${unixPrefix}/`)
+    ? Effect.succeed(url.slice(unixPrefix.length))
+    : Effect.fail(
+      new UsageError({
+        text: `unsupported --listen URL \`${url}\`; expected \`stdio\`, \`stdio://\` or \`unix:///PATH\``,
+        status: 1
+      })
+    )
+}
+
+const toBound = (name: BoundName, text: string): Effect.Effect<number | Duration.Duration, UsageError> => {
+  const value = Number(text)
+  return /^\d+$/.test(text) && Number.isSafeInteger(value)
+    ? Effect.succeed(Duration.isDuration(defaults[name]) ? Duration.millis(value) : value)
+    : Effect.fail(new UsageError({ text: `--${flagOf(name)} takes a number, and got \`${text}\``, status: 2 }))
+}
+
+const toLogLevel = (text: string): Effect.Effect<LogLevel, UsageError> =>
+  Object.hasOwn(logLevels, text)
+    ? Effect.succeed(logLevels[text]!)
+    : Effect.fail(
+      new UsageError({
+        text: `--log-level is one of ${Object.keys(logLevels).join(", ")}, and not \`${text}\``,
+        status: 2
+      })
+    )
+
+/** Reads a command line. */
+export const parse = Effect.fnUntraced(function*(args: ReadonlyArray<string>): Effect.fn.Return<Command, UsageError> {
+  const { values } = yield* Effect.try({
+    try: () => parseArgs({ args: [...args], options: flags }),
+    catch: (error) => new UsageError({ text: (error as Error).message, status: 2 })
+  })
+  if (values.help) {
+    return { _tag: "Help" }
+  }
+  const remote = values.listen.startsWith(remotePrefix)
+  const path = yield* toPath(remote ? values.listen.slice(remotePrefix.length) : values.listen)
+  const logLevel = yield* toLogLevel(values["log-level"])
+  const texts = new Map<string, unknown>(Object.entries(values))
+  const given: { -readonly [Name in BoundName]?: (typeof defaults)[Name] } = {}
+  for (const name of names) {
+    const text = texts.get(flagOf(name))
+    if (text !== undefined) {
+      Object.assign(given, { [name]: yield* toBound(name, String(text)) })
+    }
+  }
+  const { laneKillAfter, maxFrameBytes, maxLanes, maxMemoryBytes, ...limits } = given
+  return {
+    _tag: "Serve",
+    remote,
+    path,
+    logLevel,
+    host: { limits: Limits.make(limits), maxFrameBytes },
+    engine: {
+      laneKillAfter,
+      maxLanes,
+      maxMemoryBytes,
+      strictIsolation: values["strict-isolation"],
+      codeGeneration: !values["no-code-generation"]
+    }
+  }
+})

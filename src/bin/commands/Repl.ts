@@ -1,0 +1,254 @@
+/**
+ * `effect-code-mode repl`: a session at a prompt.
+ *
+ * @internal
+ */
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Option from "effect/Option"
+import * as Semaphore from "effect/Semaphore"
+import { Delegate } from "../../Delegate.ts"
+import type { Outcome } from "../../Protocol.ts"
+import * as Runtime from "../../Runtime.ts"
+import * as Identifier from "../../text/Identifier.ts"
+import * as Media from "../report/Media.ts"
+import * as Render from "../report/Render.ts"
+import * as Reporter from "../report/Reporter.ts"
+import { empty, foreign, join, text } from "../terminal/Printable.ts"
+import * as Printer from "../terminal/Printer.ts"
+import * as Prompt from "../terminal/Prompt.ts"
+import * as Screen from "../terminal/Screen.ts"
+import * as DurationFlag from "./DurationFlag.ts"
+import * as Execute from "./Execute.ts"
+import * as Failure from "./Failure.ts"
+import * as Input from "./Input.ts"
+import * as ListTools from "./ListTools.ts"
+import * as SessionFile from "./SessionFile.ts"
+import * as SessionLayer from "./SessionLayer.ts"
+import * as ToolFlags from "./ToolFlags.ts"
+
+interface Flags extends ToolFlags.Flags {
+  readonly saveMedia: Option.Option<string>
+  readonly session: Option.Option<string>
+  readonly yieldAfter: Duration.Duration
+}
+
+const help = text`Every input is a cell of its own; what it keeps with store(key, value), later ones load(key).
+  .tools             the tools, as TypeScript declarations
+  .cells             the cells that are still running
+  .wait ID           wait for a cell again
+  .terminate ID      end a cell
+  .break             forget what was typed so far
+  .exit              leave (as does Ctrl-D)
+Ctrl-C ends the cell that is running, and nothing else.
+`
+
+/** What a cell does, in words. */
+const words = {
+  Running: "running",
+  Paused: "paused",
+  Stalled: "stalled",
+  Terminating: "terminating",
+  Settled: "settled"
+} as const
+
+const commands = [".tools", ".cells", ".wait", ".terminate", ".break", ".exit", ".help"]
+
+/** Whether a line is a command, or meant as one. In the middle of an input it may be the rest of an expression. */
+const isCommand = (line: string, isFirst: boolean) => {
+  const name = /^\.[a-z]+(?=\s|$)/.exec(line)?.[0]
+  return name !== undefined && (isFirst || commands.includes(name))
+}
+
+/** A cell that is not over yet. */
+interface Job {
+  readonly cell: Runtime.Cell
+  /** Whether the prompt waits for it. */
+  awaited: boolean
+  readonly end: Fiber.Fiber<void, Printer.OutputClosed>
+}
+
+const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) {
+  const { tools } = yield* Delegate
+  const session = yield* Runtime.SessionRuntime
+  const prompt = yield* Prompt.make((word) =>
+    [...commands, ...tools.map(({ name }) => `tools.${Identifier.fromName(name)}`)].filter((each) =>
+      each.startsWith(word)
+    )
+  )
+
+  const jobs = new Map<string, Job>()
+  const scope = yield* Effect.scope
+  const write = Semaphore.withPermit(yield* Semaphore.make(1))
+
+  /** Follows a cell to its end, whether anybody waits for it or not. */
+  const begin = Effect.fnUntraced(function*(cell: Runtime.Cell, explain: (text: string) => string) {
+    const report = Effect.fnUntraced(function*(event: Outcome) {
+      const error = event._tag === "Completed" ? event.error : undefined
+      if (error !== undefined) {
+        yield* Printer.tell(foreign("error of a cell at the prompt", explain(error.text), "lines"))
+      }
+      if (!job.awaited) {
+        const end = event._tag === "Terminated" ? "is terminated" : "has ended"
+        yield* Printer.tell(text`cell ${cell.id} ${end}`)
+      } else if (event._tag === "Terminated") {
+        yield* Printer.tell(text`terminated`)
+      }
+      if (event._tag === "Completed") {
+        yield* write(Effect.flatMap(session.storedValues, (values) => SessionFile.write(flags.session, values)))
+      }
+    })
+    const job: Job = {
+      cell,
+      awaited: true,
+      end: yield* Execute.watch(session, cell).pipe(
+        Effect.flatMap(report),
+        Effect.catchTag("Failure", (failure) => Printer.tell(failure.text)),
+        Effect.ensuring(Effect.sync(() => jobs.delete(cell.id))),
+        Effect.forkIn(scope)
+      )
+    }
+    jobs.set(cell.id, job)
+    return job
+  })
+
+  const terminate = (job: Job) => {
+    job.awaited = true
+    return Effect.andThen(Effect.ignore(session.terminate(job.cell)), Fiber.join(job.end))
+  }
+
+  /** Waits for a cell until it ends, until it has taken long, or until a Ctrl-C ends it. */
+  const wait = Effect.fnUntraced(function*(job: Job) {
+    job.awaited = true
+    const { id } = job.cell
+    const outcome = yield* Effect.raceFirst(
+      Effect.raceFirst(Effect.as(Fiber.join(job.end), "ended"), Effect.as(prompt.interrupt, "interrupted")),
+      Printer.closed
+    ).pipe(Effect.timeoutOrElse({ duration: flags.yieldAfter, orElse: () => Effect.succeed("yielded") }))
+    if (outcome === "interrupted") {
+      yield* terminate(job)
+    } else if (outcome === "yielded") {
+      job.awaited = false
+      yield* Printer.tell(text`${Render.yielded(id)}\n.wait ${id} waits for it again, .terminate ${id} ends it`)
+    }
+  })
+
+  /** Does what a line with a dot says; false ends the prompt. */
+  const obey = Effect.fnUntraced(function*(line: string) {
+    const [name, argument = ""] = line.trim().split(/\s+/)
+    switch (name) {
+      case ".exit":
+        return false
+      case ".break":
+        return true
+      case ".help": {
+        yield* Printer.print(help)
+        return true
+      }
+      case ".tools": {
+        yield* Printer.print(
+          tools.length === 0 ? text`no tools; --mcp and --config bring some\n` : ListTools.render(tools)
+        )
+        return true
+      }
+      case ".cells": {
+        const cells = yield* session.cells
+        yield* Printer.print(
+          cells.length === 0
+            ? text`no cells\n`
+            : join(cells.map(({ cell, status }) => text`${cell.id}  ${words[status]}\n`))
+        )
+        return true
+      }
+      case ".wait":
+      case ".terminate": {
+        const job = jobs.get(argument)
+        yield* job !== undefined
+          ? (name === ".wait" ? wait(job) : terminate(job))
+          : Printer.tell(
+            argument === ""
+              ? text`${name} takes the id of a cell; .cells shows them`
+              : text`there is no such cell; .cells shows those that there are`
+          )
+        return true
+      }
+      default: {
+        const unknown = foreign("unknown command", name ?? "", "word")
+        yield* Printer.tell(text`there is no command ${unknown}; .help shows those that there are`)
+        return true
+      }
+    }
+  })
+
+  const run = Effect.fnUntraced(function*(source: string) {
+    const typed = Input.toCell(source)
+    const cell = yield* Effect.result(session.create({ toolCallId: "repl", source: typed.source }))
+    yield* cell._tag === "Failure"
+      ? Printer.tell(foreign("cell that is refused", cell.failure.message, "quote"))
+      : Effect.flatMap(begin(cell.success, typed.explain), wait)
+  })
+
+  let typed = ""
+  let leaving = false
+  while (true) {
+    const next = yield* leaveTo(prompt.above, prompt.next(typed === "" ? text`> ` : text`… `))
+    if (next._tag === "Interrupt") {
+      const isEmpty = typed === "" && next.line === ""
+      if (isEmpty && leaving) {
+        return
+      }
+      yield* Printer.tell(isEmpty ? text`\nCtrl-C again, Ctrl-D or .exit leaves` : empty)
+      leaving = isEmpty
+      typed = ""
+      continue
+    }
+    leaving = false
+    if (isCommand(next.line, typed === "")) {
+      typed = ""
+      if (!(yield* obey(next.line))) {
+        return
+      }
+      continue
+    }
+    typed += typed === "" ? next.line : `\n${next.line}`
+    if (!Input.isIncomplete(typed)) {
+      const source = typed
+      typed = ""
+      if (source.trim() !== "") {
+        yield* run(source)
+      }
+    }
+  }
+}, Effect.catchTag("Done", () => Effect.void))
+
+export const command = Command.make(
+  "repl",
+  {
+    ...ToolFlags.flags,
+    saveMedia: Media.flag,
+    session: SessionFile.flag,
+    yieldAfter: DurationFlag.make("yield-after").pipe(
+      Flag.withDescription("How long the prompt waits for a cell before it comes back (10s)"),
+      Flag.withDefault(Duration.seconds(10))
+    )
+  },
+  Effect.fnUntraced(function*(flags) {
+    const stored = yield* SessionFile.read(flags.session)
+    const save = yield* Media.fromFlag(flags.saveMedia)
+    if (process.stdin.isTTY) {
+      yield* Printer.tell(text`Starting. Each input is a cell of its own; .help says more`)
+    }
+    yield* Screen.use(
+      Reporter.lines(save),
+      (leaveTo) => Effect.provide(Effect.scoped(repl(flags, leaveTo)), SessionLayer.layer(flags, stored))
+    )
+  }, Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.ofStart))
+).pipe(
+  Command.withDescription("Run one cell after the other, at a prompt"),
+  Command.withExamples([
+    { command: "effect-code-mode repl --config ~/.cursor/mcp.json", description: "Try the tools of a config file" }
+  ])
+)

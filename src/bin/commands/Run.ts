@@ -1,0 +1,177 @@
+/**
+ * `effect-code-mode run FILE`: runs a cell to its end.
+ *
+ * @internal
+ */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { Delegate } from "../../Delegate.ts"
+import * as Runtime from "../../Runtime.ts"
+import * as Identifier from "../../text/Identifier.ts"
+import * as Media from "../report/Media.ts"
+import * as Render from "../report/Render.ts"
+import * as Reporter from "../report/Reporter.ts"
+import { foreign, type Printable, text } from "../terminal/Printable.ts"
+import * as Printer from "../terminal/Printer.ts"
+import * as Screen from "../terminal/Screen.ts"
+import * as DurationFlag from "./DurationFlag.ts"
+import * as Execute from "./Execute.ts"
+import * as Failure from "./Failure.ts"
+import * as ListTools from "./ListTools.ts"
+import * as PathFlag from "./PathFlag.ts"
+import * as SessionFile from "./SessionFile.ts"
+import * as SessionLayer from "./SessionLayer.ts"
+import * as Source from "./Source.ts"
+import * as ToolFlags from "./ToolFlags.ts"
+
+interface Flags extends ToolFlags.Flags {
+  readonly listTools: Option.Option<string>
+  readonly json: boolean
+  readonly saveMedia: Option.Option<string>
+  readonly session: Option.Option<string>
+  readonly yieldAfter: Option.Option<Duration.Duration>
+  readonly once: boolean
+}
+
+/** What `--list-tools` prints, unless it says something else. */
+const everything = "all"
+
+const listTools = Effect.fn("Run.listTools")(function*(wanted: string, flags: Flags) {
+  const { instructions, tools: listed } = yield* Delegate
+  const isOne = wanted !== everything && wanted !== "names"
+  const tools = isOne ? listed.filter(({ name }) => Identifier.fromName(name) === wanted) : listed
+  if (isOne && tools.length === 0) {
+    return yield* Failure.toStart(
+      text`there is no tool ${foreign("tool that is asked for", wanted, "word")}; --list-tools=names shows their names`
+    )
+  }
+  if (tools.length === 0) {
+    return yield* Failure.toStart(
+      flags.allow.length + flags.deny.length > 0
+        ? text`--allow and --deny leave no tools`
+        : text`there are no tools; --mcp and --config bring some`
+    )
+  }
+  yield* Printer.print(
+    flags.json
+      ? ListTools.json(tools)
+      : wanted === "names"
+      ? ListTools.names(tools)
+      : isOne
+      ? ListTools.render(tools, instructions)
+      : ListTools.file(tools, instructions)
+  )
+}, (effect, _, flags) => Effect.provide(effect, ToolFlags.layer(flags)))
+
+const execute = Effect.fn("Run.execute")(function*(source: Source.Source, flags: Flags) {
+  const session = yield* Runtime.SessionRuntime
+  const event = yield* Execute.execute({ toolCallId: "run", source: source.text, language: source.language }, {
+    yieldAfter: Option.getOrUndefined(flags.yieldAfter),
+    once: flags.once
+  })
+  if (event._tag !== "Yielded") {
+    yield* SessionFile.write(flags.session, yield* session.storedValues)
+  }
+  return event
+})
+
+/** Somebody to tell what the cell does. */
+const withReporter = <A, E, R>(flags: Flags, self: Effect.Effect<A, E, R | Reporter.Reporter>) =>
+  Effect.gen(function*() {
+    const save = yield* Media.fromFlag(flags.saveMedia)
+    return flags.json
+      ? yield* Effect.provideService(self, Reporter.Reporter, Reporter.json(save))
+      : yield* Screen.use(Reporter.lines(save), () => self)
+  })
+
+const run = Effect.fn("Run.run")(function*(file: string, flags: Flags) {
+  const source = yield* Source.read(file)
+  const stored = yield* SessionFile.read(flags.session)
+  const event = yield* withReporter(
+    flags,
+    Effect.provide(execute(source, flags), SessionLayer.layer(flags, stored))
+  )
+  switch (event._tag) {
+    case "Yielded":
+      return yield* new Failure.Failure({
+        text: text`the cell is ended at its first yield, as --once asks`,
+        status: Failure.status.yielded
+      })
+    case "Terminated":
+      return yield* Failure.toCell(text`the cell waits for something that can never come`)
+    case "Completed":
+      if (event.error !== undefined) {
+        return yield* Failure.toCell(Render.failure(source, event.error))
+      }
+  }
+})
+
+const badUsage = (problem: Printable) => Failure.toStart(text`${problem}\nTry effect-code-mode run --help`)
+
+export const command = Command.make(
+  "run",
+  {
+    file: PathFlag.argument("file").pipe(
+      Argument.withDescription(
+        "The cell: an ES module with top-level await, in TypeScript if it ends in .ts. - is standard input"
+      ),
+      Argument.optional
+    ),
+    ...ToolFlags.flags,
+    listTools: Flag.String("list-tools").pipe(
+      Flag.withMetavar("names|NAME"),
+      Flag.withOptionalValue(everything),
+      Flag.withDescription(
+        "Run nothing; print the tools that a cell would see, as TypeScript declarations, or a line for each, or one of them"
+      ),
+      Flag.optional
+    ),
+    json: Flag.Boolean("json").pipe(
+      Flag.withDescription("Print one JSON object per event, for programs"),
+      Flag.withDefault(false)
+    ),
+    saveMedia: Media.flag,
+    session: SessionFile.flag,
+    yieldAfter: DurationFlag.make("yield-after").pipe(
+      Flag.withDescription("Print output in the pieces that a host would hear, each after this time at the latest"),
+      Flag.optional
+    ),
+    once: Flag.Boolean("once").pipe(
+      Flag.withDescription("With --yield-after: end the cell at its first yield, with status 3"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fnUntraced(function*({ file, ...flags }) {
+    if (Option.isSome(flags.listTools)) {
+      return yield* listTools(flags.listTools.value, flags)
+    }
+    if (flags.once && Option.isNone(flags.yieldAfter)) {
+      return yield* badUsage(text`--once goes with --yield-after DURATION`)
+    }
+    if (Option.isNone(file)) {
+      return yield* badUsage(text`Missing required argument: file`)
+    }
+    return yield* run(file.value, flags)
+  }, Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.ofStart))
+).pipe(
+  Command.withDescription("Run JavaScript that calls the tools of MCP servers"),
+  Command.withExamples([
+    { command: "echo 'text(6 * 7)' | effect-code-mode run -", description: "Run a cell from standard input" },
+    {
+      command: "effect-code-mode run cell.js --mcp 'fs=npx -y @modelcontextprotocol/server-filesystem .'",
+      description: "Run a cell with the tools of a server, named fs"
+    },
+    {
+      command: "effect-code-mode run --list-tools --config ~/.cursor/mcp.json",
+      description: "See which tools the servers of a config file have"
+    },
+    {
+      command: "effect-code-mode run cell.ts --config mcp.json --deny '*write*' --session notes.json",
+      description: "Run TypeScript with some of those tools, and keep what it stores"
+    }
+  ])
+)

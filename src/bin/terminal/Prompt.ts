@@ -1,0 +1,156 @@
+/**
+ * A prompt with lines, a history and completion: `node:readline` as Effect.
+ *
+ * @internal
+ */
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Path from "effect/Path"
+import * as Queue from "effect/Queue"
+import { homedir } from "node:os"
+import { createInterface } from "node:readline"
+import * as Visible from "../../text/Visible.ts"
+import * as AtomicFile from "../commands/AtomicFile.ts"
+import * as InputFile from "../commands/InputFile.ts"
+import * as Keyboard from "./Keyboard.ts"
+import { foreign, type Printable, text } from "./Printable.ts"
+import * as Printer from "./Printer.ts"
+
+const maxHistory = 1000
+const maxHistoryBytes = 2 ** 24
+
+/** A line; or a Ctrl-C, and the part of a line that it took back. */
+export type Typed =
+  | { readonly _tag: "Line"; readonly line: string }
+  | { readonly _tag: "Interrupt"; readonly line: string }
+
+export interface Prompt {
+  /** What is typed next. Ends with the input. */
+  readonly next: (prompt: Printable) => Effect.Effect<Typed, Cause.Done>
+  /** Waits for a Ctrl-C. */
+  readonly interrupt: Effect.Effect<void>
+  /** What the effect writes to the terminal stands above the prompt. */
+  readonly above: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+const historyFile = Effect.map(
+  Path.Path,
+  (path) =>
+    path.join(process.env.XDG_STATE_HOME ?? path.join(homedir(), ".local", "state"), "effect-code-mode", "history")
+)
+
+/** The terminal while the prompt has it. What is typed before that is shown when its turn comes. */
+const pageOf = (isOurs: () => boolean) =>
+  Effect.gen(function*() {
+    const page = Printer.pageOfReadline(isOurs)
+    const resize = () => page.emit("resize")
+    yield* Effect.acquireRelease(
+      Effect.sync(() => Printer.page.onResize(resize)),
+      () => Effect.sync(() => Printer.page.offResize(resize))
+    )
+    return page
+  })
+
+const readHistory = (file: string) =>
+  InputFile.read(file, { maxBytes: maxHistoryBytes, pipes: false }).pipe(
+    Effect.map((text) => text.split("\n").filter((line) => line !== "").map(Visible.lines)),
+    Effect.orElseSucceed((): Array<string> => [])
+  )
+
+/** Opens the prompt on the standard streams. Where they are no terminal, there is nothing but the lines. */
+export const make = Effect.fnUntraced(function*(complete: (word: string) => ReadonlyArray<string>) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const terminal = Printer.isConversation()
+  const file = yield* historyFile
+  const history = terminal ? yield* readHistory(file) : []
+  const lines = yield* Queue.unbounded<Typed, Cause.Done>()
+  const interrupts = yield* Queue.sliding<void>(1)
+
+  let reading = false
+  const output = terminal ? yield* pageOf(() => reading) : undefined
+
+  const readline = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      createInterface({
+        input: terminal ? Keyboard.make() : process.stdin,
+        output,
+        terminal,
+        history,
+        historySize: maxHistory,
+        removeHistoryDuplicates: true,
+        completer: (line: string) => {
+          const word = /[\w$.]*$/.exec(line)?.[0] ?? ""
+          return [complete(word), word]
+        }
+      })
+    ),
+    (readline) => Effect.sync(() => readline.close())
+  )
+  let kept = history
+  readline.on("line", (line) => {
+    // At once: what was pasted behind it belongs to the next prompt.
+    reading = false
+    Queue.offerUnsafe(lines, { _tag: "Line", line })
+  })
+  readline.on("SIGINT", () => {
+    if (reading) {
+      Queue.offerUnsafe(lines, { _tag: "Interrupt", line: readline.line })
+      readline.write(null, { ctrl: true, name: "e" })
+      readline.write(null, { ctrl: true, name: "u" })
+    } else {
+      Queue.offerUnsafe(interrupts, undefined)
+    }
+  })
+  readline.on("close", () => {
+    if (reading && terminal) {
+      Printer.page.write(text`\n`)
+    }
+    reading = false
+    Queue.endUnsafe(lines)
+  })
+  readline.on("history", (history: Array<string>) => {
+    kept = [...history]
+  })
+
+  if (terminal) {
+    yield* Effect.addFinalizer(() =>
+      Effect.ignore(Effect.andThen(
+        fs.makeDirectory(path.dirname(file), { recursive: true }),
+        AtomicFile.replace(file, `${kept.join("\n")}\n`)
+      ))
+    )
+  }
+
+  const prompt: Prompt = {
+    next: (shown) =>
+      Effect.suspend(() => {
+        const typed = terminal ? Queue.takeUnsafe(lines) : undefined
+        if (typed !== undefined) {
+          return Effect.tap(typed, ({ line }) =>
+            Effect.sync(() => Printer.page.write(text`${shown}${foreign("typed ahead", line, "code")}\n`)))
+        }
+        reading = true
+        if (terminal) {
+          readline.setPrompt(shown.toString())
+          readline.prompt(true)
+        }
+        return Queue.take(lines)
+      }).pipe(Effect.ensuring(Effect.sync(() => {
+        reading = false
+      }))),
+    interrupt: Effect.andThen(Queue.clear(interrupts), Queue.take(interrupts)),
+    above: (self) =>
+      Effect.suspend(() => {
+        if (!reading || !terminal) {
+          return self
+        }
+        const { rows } = readline.getCursorPos()
+        Printer.page.write(rows === 0 ? text`\r\x1b[J` : text`\x1b[${rows}A\r\x1b[J`)
+        // Meanwhile it may have been closed.
+        return Effect.ensuring(self, Effect.sync(() => reading && readline.prompt(true)))
+      })
+  }
+  return prompt
+})

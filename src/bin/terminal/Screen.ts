@@ -1,0 +1,176 @@
+/**
+ * The tool calls that are under way, at the bottom of a terminal.
+ *
+ * **Details**
+ *
+ * They are drawn below everything else, again and again. Whatever else goes to the terminal has to go above them: what
+ * goes to standard error does, and so does what is written inside `above`.
+ *
+ * @internal
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Render from "../report/Render.ts"
+import { Reporter } from "../report/Reporter.ts"
+import { empty, fit, join, type Printable, text, width } from "./Printable.ts"
+import * as Printer from "./Printer.ts"
+
+/** How often the times are drawn anew. A call that takes less is never seen. */
+const interval = "100 millis"
+
+const maxLines = 12
+
+/** The lines that fit twice. What a terminal wraps when it gets narrower still has room then. */
+const linesOf = (rows: number) => Math.max(1, Math.min(maxLines, Math.floor((rows - 1) / 2)))
+
+const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"] as const
+
+/** Runs an effect that writes to the terminal, above what is at its bottom. */
+export type Above = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+interface Running {
+  readonly name: Printable
+  readonly start: number
+}
+
+export interface Row {
+  readonly name: Printable
+  readonly millis: number
+}
+
+/** The lines for the calls that are under way, the longest first, within a size. */
+export const draw = (
+  rows: ReadonlyArray<Row>,
+  size: { readonly columns: number; readonly rows: number },
+  tick: number
+): ReadonlyArray<Printable> => {
+  const room = linesOf(size.rows)
+  const shown = rows.length > room ? rows.slice(0, room - 1) : rows
+  const hidden = rows.length - shown.length
+  const columns = size.columns - 1
+  const lines = shown.map(({ millis, name }) => {
+    const time = Render.duration(millis)
+    const frame = frames[tick % frames.length]!
+    return text`${fit(text`${frame} ${name}`, Math.max(1, columns - width(time) - 2))}  ${time}`
+  })
+  return [...lines, ...(hidden === 0 ? [] : [text`… and ${hidden} more`])].map((line) => fit(line, columns, ""))
+}
+
+/**
+ * Text that a terminal does not wrap. It may have become narrower, and we have not heard of it yet. Then we draw as many
+ * lines as we erase, and once we hear of it, we erase what was wrapped before.
+ */
+const clipped = (lines: Printable) => text`\x1b[?7l${lines}\x1b[?7h`
+
+const colours = (env: NodeJS.ProcessEnv) => (env.NO_COLOR ?? "") === ""
+
+/** Opens a screen on a terminal; the end of the scope takes it away. */
+const make = Effect.fnUntraced(function*(terminal: Printer.Terminal) {
+  const clock = yield* Clock.Clock
+  const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+  const running = new Map<object, Running>()
+  const paint = colours(process.env) ? (line: Printable) => text`\x1b[2m${line}\x1b[22m` : (line: Printable) => line
+  let drawn: ReadonlyArray<Printable> = []
+  let tick = 0
+  let owner: Above | undefined
+
+  const begin = <Key extends object>(key: Key, name: Printable): Key => {
+    running.set(key, { name, start: now() })
+    return key
+  }
+
+  const erase = () => {
+    const { columns } = terminal.size()
+    // A terminal that got narrower has wrapped what was drawn.
+    const rows = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(width(line) / columns)), 0)
+    drawn = []
+    return rows === 0 ? empty : text`\x1b[${rows}A\r\x1b[J`
+  }
+
+  const redraw = () => {
+    const rows = Array.from(running.values(), ({ name, start }) => ({ name, millis: now() - start }))
+    const erased = erase()
+    drawn = owner === undefined ? draw(rows, terminal.size(), tick) : []
+    const anew = drawn.length === 0 ? empty : clipped(join(drawn.map((line) => text`${paint(line)}\n`)))
+    terminal.write(text`${erased}${anew}`)
+  }
+
+  const refresh = Effect.sync(() => {
+    if (running.size > 0 || drawn.length > 0) {
+      tick++
+      redraw()
+    }
+  })
+
+  const clear = Effect.sync(() => {
+    terminal.write(erase())
+  })
+
+  /** Draws around what the effect writes. */
+  const above: Above = (effect) =>
+    Effect.suspend(() =>
+      owner !== undefined
+        ? owner(effect)
+        : drawn.length === 0
+        ? effect
+        : Effect.andThen(clear, Effect.ensuring(effect, Effect.sync(redraw)))
+    )
+
+  yield* Effect.acquireRelease(
+    Effect.sync(() => terminal.onResize(redraw)),
+    () => Effect.andThen(Effect.sync(() => terminal.offResize(redraw)), clear)
+  )
+  yield* Effect.sleep(interval).pipe(Effect.andThen(refresh), Effect.forever, Effect.forkScoped)
+
+  return {
+    leaveTo: <A, E, R>(above: Above, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+      Effect.acquireUseRelease(
+        Effect.andThen(
+          clear,
+          Effect.sync(() => {
+            owner = above
+          })
+        ),
+        () => self,
+        () =>
+          Effect.sync(() => {
+            owner = undefined
+          })
+      ),
+    /** A reporter that shows what is under way here, and says the rest to the given one. */
+    reporter: (reporter: Reporter["Service"]): Reporter["Service"] => ({
+      ...reporter,
+      output: (items) => above(reporter.output(items)),
+      during: (what, self) =>
+        Effect.acquireUseRelease(
+          Effect.sync(() => begin({}, what)),
+          () => reporter.during(what, self),
+          (key) => Effect.sync(() => running.delete(key))
+        ),
+      toolStarted: (call) =>
+        Effect.andThen(Effect.sync(() => begin(call, Render.tool(call.tool))), reporter.toolStarted(call)),
+      toolEnded: (call, millis, exit) =>
+        Effect.andThen(Effect.sync(() => running.delete(call)), reporter.toolEnded(call, millis, exit))
+    }),
+    above
+  }
+})
+
+/** Draws nothing while the effect has the bottom of the terminal; others write above that. */
+export type LeaveTo = <A, E, R>(above: Above, self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** Gives the effect somebody to report to. Where standard error is a terminal, that is its screen too. */
+export const use = <A, E, R>(
+  reporter: Reporter["Service"],
+  self: (leaveTo: LeaveTo) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, Exclude<R, Reporter>> =>
+  Effect.suspend(() => {
+    const terminal = Printer.screen()
+    return terminal === undefined
+      ? Effect.provideService(self((_, effect) => effect), Reporter, reporter)
+      : Effect.flatMap(make(terminal), (screen) =>
+        self(screen.leaveTo).pipe(
+          Effect.provideService(Reporter, screen.reporter(reporter)),
+          Printer.above(screen.above)
+        ))
+  }).pipe(Effect.scoped)

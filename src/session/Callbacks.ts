@@ -1,0 +1,257 @@
+/**
+ * The callbacks of one cell, tool calls and notifications: fibers whose cancellation is bounded.
+ *
+ * **Details**
+ *
+ * A callback is foreign code. Its fiber has no parent and no scope, so nothing of ours ever waits for it but the
+ * two operations below, and both are bounded:
+ *
+ * | | notifications | tool calls |
+ * | --- | --- | --- |
+ * | `cancel` | interrupted | interrupted, and both share one grace |
+ * | `finish` | delivered; each has its own delivery bound | interrupted at once, with the grace running meanwhile |
+ *
+ * A callback that is still running when its time is over is abandoned: what it does later reaches nobody, its slot is
+ * free again, and it is counted and logged.
+ *
+ * @internal
+ */
+import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Metric from "effect/Metric"
+import * as Visible from "../text/Visible.ts"
+import type * as Slots from "./Slots.ts"
+
+/** Callbacks that ignored their cancellation, over all sessions. */
+export const abandonedCount = Metric.counter("effect_code_mode_callbacks_abandoned", {
+  description: "Tool calls and notifications that were still running after their cancellation grace",
+  incremental: true
+})
+
+export interface Callbacks {
+  /** Starts a tool call. `onExit` hears how it ended, unless it was cancelled first. */
+  readonly tool: <A, E>(
+    name: string,
+    effect: Effect.Effect<A, E>,
+    onExit: (exit: Exit.Exit<A, E>) => void
+  ) => void
+  /** Starts the delivery of a notification. */
+  readonly notification: <A, E>(
+    effect: Effect.Effect<A, E>,
+    onExit: (exit: Exit.Exit<A, E>) => void
+  ) => void
+  /** Callbacks that wait for a slot or run. */
+  readonly size: () => number
+  /** Interrupts everything and waits until all has ended, or `grace` has. Nothing starts afterwards. */
+  readonly cancel: (grace: Effect.Effect<void>) => Effect.Effect<void>
+  /** Interrupts the tool calls, delivers the notifications, and waits for both. */
+  readonly finish: Effect.Effect<void>
+}
+
+interface Running {
+  readonly name: string
+  /** Whether the callback still waits for a slot. */
+  waiting: boolean
+  withdraw: () => void
+  /** Undefined until the fiber has run to its first suspension, which may come back to us. */
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  interrupted: boolean
+}
+
+/** The callbacks of one kind. */
+class Group {
+  readonly running = new Set<Running>()
+  private waiters: Array<() => void> = []
+  private readonly slots: Slots.Slots
+  private readonly onEmpty: () => void
+
+  constructor(slots: Slots.Slots, onEmpty: () => void) {
+    this.slots = slots
+    this.onEmpty = onEmpty
+  }
+
+  start<A, E>(
+    name: string,
+    fork: () => Fiber.Fiber<A, E>,
+    onExit: (exit: Exit.Exit<A, E>) => void,
+    onStart?: (callback: Running) => void
+  ): void {
+    const callback: Running = { name, waiting: true, withdraw: () => {}, fiber: undefined, interrupted: false }
+    this.running.add(callback)
+    callback.withdraw = this.slots.take(() => {
+      callback.waiting = false
+      const fiber = fork()
+      callback.fiber = fiber
+      if (callback.interrupted) {
+        fiber.interruptUnsafe()
+      }
+      const exit = fiber.pollUnsafe()
+      if (exit === undefined) {
+        fiber.addObserver((exit) => this.ended(callback, () => onExit(exit)))
+        onStart?.(callback)
+      } else {
+        this.ended(callback, () => onExit(exit))
+      }
+    })
+  }
+
+  private ended(callback: Running, tell: () => void): void {
+    // An abandoned callback is in the set no more.
+    if (this.running.delete(callback)) {
+      this.slots.give()
+      tell()
+      this.empty()
+    }
+  }
+
+  private empty(): void {
+    if (this.running.size === 0) {
+      const waiters = this.waiters
+      this.waiters = []
+      for (const waiter of waiters) {
+        waiter()
+      }
+      this.onEmpty()
+    }
+  }
+
+  /** Interrupts every fiber, and forgets what has not started. */
+  interrupt(): void {
+    // Those that wait go first: one that ends makes room for the next, which would only be started to be interrupted.
+    for (const callback of Array.from(this.running)) {
+      if (callback.waiting) {
+        callback.withdraw()
+        this.running.delete(callback)
+      }
+    }
+    for (const callback of Array.from(this.running)) {
+      callback.interrupted = true
+      callback.fiber?.interruptUnsafe()
+    }
+    this.empty()
+  }
+
+  /** Lets go of what still runs; gives its names. */
+  abandon(callbacks: Iterable<Running> = Array.from(this.running)): ReadonlyArray<string> {
+    const names: Array<string> = []
+    for (const callback of callbacks) {
+      if (this.running.delete(callback)) {
+        this.slots.give()
+        names.push(callback.name)
+      }
+    }
+    this.empty()
+    return names
+  }
+
+  readonly awaitEmpty: Effect.Effect<void> = Effect.callback((resume) => {
+    if (this.running.size === 0) {
+      return resume(Effect.void)
+    }
+    const waiter = () => resume(Effect.void)
+    this.waiters.push(waiter)
+    return Effect.sync(() => {
+      this.waiters = this.waiters.filter((other) => other !== waiter)
+    })
+  })
+}
+
+const report = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {
+  if (names.length > 0) {
+    yield* Metric.update(abandonedCount, names.length)
+    const counts: Record<string, number> = {}
+    for (const name of names) {
+      const shown = Visible.line(name)
+      counts[shown] = (counts[shown] ?? 0) + 1
+    }
+    yield* Effect.logWarning("code mode callbacks ignored their cancellation and were abandoned", counts)
+  }
+})
+
+const notificationName = "notify"
+
+const awaitEmpty = (groups: ReadonlyArray<Group>) =>
+  Effect.forEach(groups, (group) => group.awaitEmpty, { concurrency: "unbounded", discard: true })
+
+/** The callbacks of a new cell. `onIdle` hears each time that none is left. */
+export const make = (options: {
+  readonly context: Context.Context<never>
+  readonly toolSlots: Slots.Slots
+  readonly notificationSlots: Slots.Slots
+  readonly cancellationGrace: Duration.Duration
+  readonly notificationDelivery: Duration.Duration
+  readonly onIdle: () => void
+}): Callbacks => {
+  const runFork = Effect.runForkWith(options.context)
+  let closed = false
+  const size = () => tools.running.size + notifications.running.size
+  const onEmpty = () => {
+    if (!closed && size() === 0) {
+      options.onIdle()
+    }
+  }
+  const tools = new Group(options.toolSlots, onEmpty)
+  const notifications = new Group(options.notificationSlots, onEmpty)
+
+  /** Interrupts some groups, and abandons what is left of them when the grace is over. */
+  const end = (groups: ReadonlyArray<Group>, grace: Effect.Effect<void>) =>
+    Effect.suspend(() => {
+      if (groups.every((group) => group.running.size === 0)) {
+        return Effect.void
+      }
+      return Effect.raceFirst(
+        // The grace first: an interruption runs the callback's own clean-up on our stack.
+        grace,
+        Effect.suspend(() => {
+          for (const group of groups) {
+            group.interrupt()
+          }
+          return awaitEmpty(groups)
+        })
+      ).pipe(
+        Effect.andThen(Effect.suspend(() => report(groups.flatMap((group) => group.abandon()))))
+      )
+    })
+
+  const deliverWithin = (callback: Running) => {
+    const timer = runFork(
+      Effect.andThen(
+        Effect.sleep(options.notificationDelivery),
+        Effect.suspend(() => {
+          callback.fiber?.interruptUnsafe()
+          return report(notifications.abandon([callback]))
+        })
+      )
+    )
+    callback.fiber?.addObserver(() => timer.interruptUnsafe())
+  }
+
+  return {
+    tool: (name, effect, onExit) => {
+      if (!closed) {
+        tools.start(name, () => runFork(Effect.scoped(effect)), onExit)
+      }
+    },
+    notification: (effect, onExit) => {
+      if (!closed) {
+        notifications.start(notificationName, () => runFork(Effect.scoped(effect)), onExit, deliverWithin)
+      }
+    },
+    size,
+    cancel: (grace) =>
+      Effect.suspend(() => {
+        closed = true
+        return end([tools, notifications], grace)
+      }),
+    finish: Effect.suspend(() => {
+      closed = true
+      return size() === 0 ? Effect.void : Effect.all(
+        [end([tools], Effect.sleep(options.cancellationGrace)), notifications.awaitEmpty],
+        { concurrency: "unbounded", discard: true }
+      )
+    })
+  }
+}

@@ -1,0 +1,642 @@
+/**
+ * One cell: what its isolate does goes in, what its observers hear comes out.
+ *
+ * **Details**
+ *
+ * The cell carries out the decisions of `CellPhase` and decides nothing about outcomes itself. All of its state changes
+ * happen synchronously; only waiting is an effect. Its own fibers (the reader of the isolate's events, the yield timer,
+ * the finishing of callbacks) are cooperative and end with it.
+ *
+ * @internal
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import * as References from "effect/References"
+import type * as Schema from "effect/Schema"
+import type * as Stream from "effect/Stream"
+import type { Delegate } from "../Delegate.ts"
+import type { IsolateEvent, IsolateHandle } from "../Isolate.ts"
+import {
+  AlreadyTerminating,
+  BusyObserver,
+  type CellError,
+  type CellEvent,
+  type CellId,
+  type CellKind,
+  type CellStatus,
+  type Completed,
+  type Frontier,
+  InvalidGeneration,
+  type Lagged,
+  type Limits,
+  MissingCell,
+  type Outcome,
+  type OutputItem,
+  type Settled,
+  type Terminated,
+  type ToolCallId,
+  type ToolDefinition,
+  ToolError,
+  type Yielded
+} from "../Protocol.ts"
+import * as Utf8 from "../text/Utf8.ts"
+import * as Visible from "../text/Visible.ts"
+import * as Broadcast from "./Broadcast.ts"
+import * as Callbacks from "./Callbacks.ts"
+import * as CellPhase from "./CellPhase.ts"
+import { Delivery } from "./Delivery.ts"
+import * as Outbox from "./Outbox.ts"
+import type * as Slots from "./Slots.ts"
+
+/** Stored values as JSON text, by key. */
+export type StoredWrites = ReadonlyArray<readonly [key: string, json: string]>
+
+/** What a cell needs of its session. */
+export interface Session {
+  /** Names the session in logs. */
+  readonly id: string
+  readonly context: Context.Context<never>
+  readonly delegate: Delegate["Service"]
+  readonly limits: Limits
+  readonly toolSlots: Slots.Slots
+  readonly notificationSlots: Slots.Slots
+  /** Why no session could take a cell's stored values, if none could. */
+  readonly refuseAlways: (writes: StoredWrites) => CellError | undefined
+  /** Why the session cannot take a cell's stored values now, if it cannot. */
+  readonly refuse: (writes: StoredWrites) => CellError | undefined
+  /** Merges a cell's stored values into the session's. */
+  readonly commit: (writes: StoredWrites) => void
+  readonly onStalled: (cell: Cell) => void
+  readonly onSettled: (cell: Cell, outcome: Settled) => void
+  readonly onClosed: (cell: Cell, outcome: Settled) => void
+}
+
+export interface Cell {
+  readonly id: CellId
+  readonly kind: CellKind
+  readonly status: () => CellStatus
+  /** Whether its script has been computing for a while, without a pause. */
+  readonly isBusy: () => boolean
+  /** Whether it shares its process with other sessions. */
+  readonly isDegraded: () => boolean
+  /** The next event; one caller at a time. Without a bound on its wait, it hears when the cell can never go on. */
+  readonly observe: (yieldAfter: Duration.Duration) => Effect.Effect<CellEvent, BusyObserver | MissingCell>
+  /** The frontier a pausable cell stands at or comes to next, or its outcome. */
+  readonly awaitFrontier: Effect.Effect<Frontier | Outcome, BusyObserver | MissingCell>
+  readonly resume: (
+    generation: number
+  ) => Effect.Effect<"Resumed" | "AlreadyRunning", InvalidGeneration | MissingCell>
+  readonly terminate: Effect.Effect<Outcome, AlreadyTerminating | MissingCell>
+  /** Answers the observer now, as if its time were over. */
+  readonly yieldNow: () => void
+  /** Stops the cell now, for good; its callbacks have until `grace` ends. */
+  readonly shutdown: (grace: Effect.Effect<void>) => void
+  /** Waits until no request can reach the cell. */
+  readonly awaitClosed: Effect.Effect<void>
+  /** Waits until the outcome is final. */
+  readonly awaitSettled: Effect.Effect<Settled>
+  /** Output that no event gave, then output as it is made. */
+  readonly output: Stream.Stream<OutputItem, Lagged>
+}
+
+type Told = Yielded | Completed | Terminated | Frontier
+
+type Refusal = (CellPhase.Decision & { readonly _tag: "Refuse" })["reason"]
+
+/** Somebody who waits for the cell. */
+class Listener {
+  private readonly resume: (effect: Effect.Effect<Told>) => void
+  private told: CellPhase.Told | undefined
+  private heard = false
+
+  constructor(resume: (effect: Effect.Effect<Told>) => void) {
+    this.resume = resume
+  }
+
+  /** `onHeard` runs on the listener's own fiber, in the step in which it has the event. */
+  tell(what: CellPhase.Told, event: Told, onHeard: () => void): void {
+    this.told = what
+    this.resume(Effect.withFiber((fiber) =>
+      Effect.map(fiber.getRef(Delivery)(event), () => {
+        this.heard = true
+        onHeard()
+        return event
+      })
+    ))
+  }
+
+  /** What it was told and does not have. */
+  missed(): CellPhase.Told | undefined {
+    return this.heard ? undefined : this.told
+  }
+}
+
+/** Items a reader of `output` may be behind, and how many times as much as there may be of unread output. */
+const outputCapacity = 1_000_000
+const outputShare = 2
+
+class CellImpl implements Cell {
+  readonly id: CellId
+  readonly kind: CellKind
+
+  private state = CellPhase.initial
+  private readonly session: Session
+  private readonly callId: string
+  private readonly tools: ReadonlyArray<ToolDefinition>
+  private readonly handle: IsolateHandle
+  private readonly callbacks: Callbacks.Callbacks
+  private readonly runFork: ReturnType<typeof Effect.runForkWith<never>>
+
+  /** Whether the script runs; before that no yield deadline counts. */
+  private started = false
+  /** Whether the isolate said that only an answer of ours can wake it, and none is due. */
+  private idle = false
+  private stalled = false
+  private writes: StoredWrites = []
+  /** Why the writes were dropped at once, if they were. */
+  private refusal: CellError | undefined
+  /** Bytes of the notifications that are being delivered or wait for it. */
+  private undelivered = 0
+  private observer: Listener | undefined
+  private terminator: Listener | undefined
+  private yieldAfter = Duration.infinity
+  private yieldTimer: Fiber.Fiber<unknown> | undefined
+  private wallTimer: Fiber.Fiber<unknown> | undefined
+  private draining: Fiber.Fiber<unknown> | undefined
+  private grace: Effect.Effect<void>
+  private outcome: Settled = "Terminated"
+  private readonly settled = Latch.makeUnsafe()
+  private readonly closed = Latch.makeUnsafe()
+  private readonly watchers: Broadcast.Broadcast<OutputItem>
+
+  constructor(session: Session, options: Options) {
+    this.session = session
+    this.id = options.id
+    this.kind = options.kind
+    this.callId = options.callId
+    this.tools = options.tools
+    this.handle = options.handle
+    const annotations = { sessionId: session.id, cellId: options.id, callId: options.callId }
+    this.runFork = Effect.runForkWith(annotate(session.context, annotations))
+    this.grace = Effect.sleep(session.limits.cancellationGrace)
+    this.watchers = Broadcast.make(outputCapacity, {
+      weigh: Outbox.weigh,
+      max: outputShare * session.limits.maxUndeliveredOutputBytes
+    })
+    this.callbacks = Callbacks.make({
+      context: annotate(Context.merge(session.context, options.context), annotations),
+      toolSlots: session.toolSlots,
+      notificationSlots: session.notificationSlots,
+      cancellationGrace: session.limits.cancellationGrace,
+      notificationDelivery: session.limits.notificationDelivery,
+      onIdle: () => this.checkStalled()
+    })
+    // First, for the script may have ended by now.
+    this.startWallTimer()
+    this.runFork(this.readEvents)
+  }
+
+  // ---------------------------------------------------------------------------
+  // What may be asked of the cell
+  // ---------------------------------------------------------------------------
+
+  observe(yieldAfter: Duration.Duration): Effect.Effect<CellEvent, BusyObserver | MissingCell> {
+    return this.listen("event", yieldAfter) as Effect.Effect<CellEvent, BusyObserver | MissingCell>
+  }
+
+  get awaitFrontier(): Effect.Effect<Frontier | Outcome, BusyObserver | MissingCell> {
+    return this.listen("frontier", Duration.infinity) as Effect.Effect<Frontier | Outcome, BusyObserver | MissingCell>
+  }
+
+  private listen(
+    wants: "event" | "frontier",
+    yieldAfter: Duration.Duration
+  ): Effect.Effect<Told, BusyObserver | MissingCell> {
+    return this.wait(
+      { _tag: "Observe", wants },
+      (refused) => refused === "Busy" ? new BusyObserver({ cellId: this.id }) : this.missing(),
+      (listener) => {
+        this.observer = listener
+        this.yieldAfter = yieldAfter
+      }
+    )
+  }
+
+  /** Feeds an input whose answer may come later. Whoever stops waiting for it takes nothing away. */
+  private wait<E>(
+    input: CellPhase.Input,
+    onRefusal: (reason: Refusal) => E,
+    attach: (listener: Listener) => void
+  ): Effect.Effect<Told, E> {
+    return Effect.suspend(() => {
+      let listener: Listener | undefined
+      return Effect.callback<Told, E>((resume) => {
+        const step = CellPhase.step(this.state, input)
+        const refused = refusalOf(step)
+        if (refused !== undefined) {
+          return resume(Effect.fail(onRefusal(refused)))
+        }
+        listener = new Listener(resume)
+        attach(listener)
+        this.take(step)
+        if (this.observer === listener) {
+          this.startYieldTimer()
+          this.tellStalled()
+        }
+      }).pipe(
+        Effect.onInterrupt(() => Effect.sync(() => listener === undefined ? undefined : this.leave(listener)))
+      )
+    })
+  }
+
+  private leave(listener: Listener): void {
+    const missed = listener.missed()
+    if (missed !== undefined) {
+      this.apply({ _tag: "Unheard", what: missed })
+    } else if (this.observer === listener) {
+      this.dropObserver()
+      this.apply({ _tag: "ObserverLost" })
+    } else if (this.terminator === listener) {
+      this.terminator = undefined
+      this.apply({ _tag: "TerminatorLost" })
+    }
+  }
+
+  resume(generation: number): Effect.Effect<"Resumed" | "AlreadyRunning", InvalidGeneration | MissingCell> {
+    return Effect.suspend(() => {
+      const step = CellPhase.step(this.state, { _tag: "Resume", generation })
+      const refused = refusalOf(step)
+      if (refused === undefined) {
+        this.take(step)
+        return Effect.succeed(step[1].length === 0 ? "AlreadyRunning" as const : "Resumed" as const)
+      }
+      const latest = this.state.lastGeneration
+      return Effect.fail(
+        refused === "InvalidGeneration"
+          ? new InvalidGeneration({ cellId: this.id, requested: generation, latest: latest === 0 ? null : latest })
+          : this.missing()
+      )
+    })
+  }
+
+  get terminate(): Effect.Effect<Outcome, AlreadyTerminating | MissingCell> {
+    return this.wait(
+      { _tag: "Terminate" },
+      (refused) => refused === "AlreadyTerminating" ? new AlreadyTerminating({ cellId: this.id }) : this.missing(),
+      (listener) => {
+        this.terminator = listener
+      }
+    ) as Effect.Effect<Outcome, AlreadyTerminating | MissingCell>
+  }
+
+  yieldNow(): void {
+    this.apply({ _tag: "Yield", by: "deadline" })
+  }
+
+  shutdown(grace: Effect.Effect<void>): void {
+    this.grace = grace
+    this.apply({ _tag: "Shutdown" })
+  }
+
+  readonly awaitClosed: Effect.Effect<void> = Effect.suspend(() => this.closed.await)
+
+  readonly awaitSettled: Effect.Effect<Settled> = Effect.andThen(
+    Effect.suspend(() => this.settled.await),
+    Effect.sync(() => this.outcome)
+  )
+
+  get output(): Stream.Stream<OutputItem, Lagged> {
+    return this.watchers.stream(() => Outbox.toArray(CellPhase.remaining(this.state)))
+  }
+
+  status(): CellStatus {
+    switch (this.state.phase) {
+      case "Running":
+        return this.stalled ? "Stalled" : this.state.pause === undefined ? "Running" : "Paused"
+      case "Terminating":
+        return "Terminating"
+      case "Buffered":
+      case "Claimed":
+      case "Gone":
+        return "Settled"
+    }
+  }
+
+  isBusy(): boolean {
+    return this.handle.isBusy()
+  }
+
+  isDegraded(): boolean {
+    return this.handle.isDegraded()
+  }
+
+  // ---------------------------------------------------------------------------
+  // What the isolate does
+  // ---------------------------------------------------------------------------
+
+  private readonly readEvents: Effect.Effect<void> = Effect.suspend(() => Queue.takeAll(this.handle.events)).pipe(
+    Effect.tap((events) => Effect.sync(() => events.forEach((event) => this.onEvent(event)))),
+    Effect.forever({ disableYield: true }),
+    Effect.catchCause(() => Effect.sync(() => this.onEventsEnd()))
+  )
+
+  private onEvent(event: IsolateEvent): void {
+    if (this.state.phase !== "Running" || this.state.ending !== undefined) {
+      return
+    }
+    switch (event._tag) {
+      case "Started": {
+        this.started = true
+        return this.startYieldTimer()
+      }
+      case "Output": {
+        this.apply({ _tag: "Output", items: event.items })
+        this.watchers.publish(event.items)
+        return this.checkOutput()
+      }
+      case "ToolCalls":
+        return event.calls.forEach((call) => this.onToolCall(call.id, call.tool, call.input))
+      case "Notify":
+        return this.onNotify(event.text)
+      case "YieldRequested":
+        return this.apply({ _tag: "Yield", by: "script" })
+      case "Frontier": {
+        this.idle = event.pendingToolCalls.length === 0 && event.timers === 0
+        if (this.kind === "pausable") {
+          this.apply({ _tag: "Frontier", pending: event.pendingToolCalls })
+        }
+        return this.checkStalled()
+      }
+      case "Finished": {
+        this.refusal = this.session.refuseAlways(event.stored)
+        this.writes = this.refusal === undefined ? event.stored : []
+        return this.apply({ _tag: "Finished", error: event.error })
+      }
+    }
+  }
+
+  private onEventsEnd(): void {
+    this.apply({ _tag: "Finished", error: { _tag: "IsolateLost", text: "exec runtime ended unexpectedly" } })
+  }
+
+  private onToolCall(id: ToolCallId, index: number, input: string | undefined): void {
+    const tool = this.tools[index]
+    if (tool === undefined) {
+      return this.handle.reject(id, `unknown tool call \`${id}\``)
+    }
+    if (!this.admitCallback()) {
+      return
+    }
+    const invoke = Effect.flatMap(parseInput(input), (parsed) =>
+      this.session.delegate.invokeTool({
+        cellId: this.id,
+        toolCallId: id,
+        toolName: tool.toolName,
+        kind: tool.kind,
+        ...parsed
+      }))
+    const answer = Effect.annotateLogs(Effect.map(invoke, toJsonText), "toolCallId", id)
+    this.callbacks.tool(tool.name, answer, (exit) => {
+      if (Exit.isSuccess(exit)) {
+        return this.handle.resolve(id, exit.value)
+      }
+      const failure = Cause.findErrorOption(exit.cause)
+      if (Option.isSome(failure)) {
+        return this.handle.reject(id, failure.value.text)
+      }
+      if (Cause.hasInterruptsOnly(exit.cause)) {
+        return this.handle.reject(id, "code mode nested tool call cancelled")
+      }
+      this.runFork(
+        Effect.annotateLogs(
+          Effect.logError(`code mode tool ${Visible.line(tool.name)} died`, exit.cause),
+          "toolCallId",
+          id
+        )
+      )
+      this.handle.reject(id, "code mode tool task panicked")
+    })
+  }
+
+  private onNotify(text: string): void {
+    if (!this.admitCallback()) {
+      return
+    }
+    const bound = this.session.limits.maxUndeliveredOutputBytes
+    const bytes = Utf8.byteLength(text)
+    this.undelivered += bytes
+    if (this.undelivered > bound) {
+      return this.exceed(`the cell has notified more than ${bound} bytes that were not delivered`)
+    }
+    const deliver = Effect.suspend(() => this.session.delegate.notify({ callId: this.callId, cellId: this.id, text }))
+    this.callbacks.notification(deliver, (exit) => {
+      this.undelivered -= bytes
+      if (Exit.isFailure(exit) && this.state.phase === "Running") {
+        this.runFork(Effect.logWarning("failed to deliver code mode notification", exit.cause))
+      }
+    })
+  }
+
+  private admitCallback(): boolean {
+    const bound = this.session.limits.maxPendingCallbacks
+    if (this.callbacks.size() >= bound) {
+      this.exceed(`the cell has more than ${bound} tool calls and notifications outstanding`)
+    }
+    return this.state.ending === undefined
+  }
+
+  private checkOutput(): void {
+    const bound = this.session.limits.maxUndeliveredOutputBytes
+    if (CellPhase.remainingSize(this.state) > bound) {
+      this.exceed(`the cell has put out more than ${bound} bytes that nobody has read`)
+    }
+  }
+
+  /** Ends the cell as failed because of a bound. */
+  private exceed(text: string): void {
+    this.apply({ _tag: "Finished", error: { _tag: "LimitExceeded", text } })
+    // After that, so that the end of its events says nothing.
+    this.handle.stop()
+  }
+
+  private checkStalled(): void {
+    if (this.idle && !this.stalled && this.state.phase === "Running" && this.callbacks.size() === 0) {
+      this.stalled = true
+      this.session.onStalled(this)
+      this.tellStalled()
+    }
+  }
+
+  /** An observer that would wait for ever hears of it. One that waits for some time was told how long it may take. */
+  private tellStalled(): void {
+    if (this.stalled && this.observer !== undefined && !Duration.isFinite(this.yieldAfter)) {
+      this.yieldNow()
+    }
+  }
+
+  // ---------------------------------------------------------------------------
+  // Decisions
+  // ---------------------------------------------------------------------------
+
+  private apply(input: CellPhase.Input): void {
+    this.take(CellPhase.step(this.state, input))
+  }
+
+  private take([next, decisions]: CellPhase.Step): void {
+    this.state = next
+    for (const decision of decisions) {
+      this.carryOut(decision)
+    }
+  }
+
+  private carryOut(decision: CellPhase.Decision): void {
+    switch (decision._tag) {
+      case "Cancel": {
+        this.handle.stop()
+        this.wallTimer?.interruptUnsafe()
+        this.draining?.interruptUnsafe()
+        this.runFork(
+          Effect.andThen(this.callbacks.cancel(this.grace), Effect.sync(() => this.apply({ _tag: "Cancelled" })))
+        )
+        return
+      }
+      case "Drain": {
+        this.wallTimer?.interruptUnsafe()
+        this.draining = this.runFork(Effect.andThen(
+          this.callbacks.finish,
+          Effect.sync(() => this.apply({ _tag: "Drained", refusal: this.refusal ?? this.session.refuse(this.writes) }))
+        ))
+        return
+      }
+      case "Commit":
+        return this.session.commit(this.writes)
+      case "Settle": {
+        this.outcome = decision.ending._tag === "Terminated"
+          ? "Terminated"
+          : decision.ending.error === undefined
+          ? "Completed"
+          : "Failed"
+        this.watchers.end()
+        this.session.onSettled(this, this.outcome)
+        this.settled.openUnsafe()
+        return
+      }
+      case "Continue":
+        return this.handle.resume()
+      case "Tell":
+        return this.tell(decision.who, decision.what)
+      case "Close": {
+        this.session.onClosed(this, this.outcome)
+        this.closed.openUnsafe()
+        return
+      }
+      case "Refuse":
+    }
+  }
+
+  private tell(who: "observer" | "terminator" | "both", what: CellPhase.Told): void {
+    const observer = who === "terminator" ? undefined : this.observer
+    const terminator = who === "observer" ? undefined : this.terminator
+    if (observer !== undefined) {
+      this.dropObserver()
+    }
+    if (terminator !== undefined) {
+      this.terminator = undefined
+    }
+    const event = this.toEvent(what)
+    const onHeard = () => {
+      if (what._tag === "Completed" || what._tag === "Terminated") {
+        this.apply({ _tag: "Heard" })
+      }
+    }
+    observer?.tell(what, event, onHeard)
+    terminator?.tell(what, event, onHeard)
+  }
+
+  private toEvent(what: CellPhase.Told): Told {
+    const items = Outbox.toArray(what.items)
+    const cellId = this.id
+    switch (what._tag) {
+      case "Yielded":
+        return { _tag: "Yielded", cellId, items, ...(this.stalled ? { stalled: true } : {}) }
+      case "Terminated":
+        return { _tag: "Terminated", cellId, items }
+      case "Completed":
+        return { _tag: "Completed", cellId, items, ...(what.error === undefined ? {} : { error: what.error }) }
+      case "Frontier":
+        return { _tag: "Frontier", cellId, generation: what.generation, items, pendingToolCallIds: what.pending }
+    }
+  }
+
+  private startYieldTimer(): void {
+    if (!this.started || this.observer === undefined || !Duration.isFinite(this.yieldAfter)) {
+      return
+    }
+    if (Duration.isZero(this.yieldAfter)) {
+      return this.yieldNow()
+    }
+    this.yieldTimer = this.runFork(
+      Effect.andThen(Effect.sleep(this.yieldAfter), Effect.sync(() => this.yieldNow()))
+    )
+  }
+
+  private startWallTimer(): void {
+    const { maxWallTime } = this.session.limits
+    if (Duration.isFinite(maxWallTime)) {
+      const onOver = Effect.sync(() => {
+        this.wallTimer = undefined
+        this.exceed(`the script ran for longer than its limit of ${Duration.format(maxWallTime)}`)
+      })
+      this.wallTimer = this.runFork(Effect.andThen(Effect.sleep(maxWallTime), onOver))
+    }
+  }
+
+  private dropObserver(): void {
+    this.observer = undefined
+    this.yieldTimer?.interruptUnsafe()
+    this.yieldTimer = undefined
+  }
+
+  private missing(): MissingCell {
+    return new MissingCell({ cellId: this.id, finished: true })
+  }
+}
+
+const annotate = (context: Context.Context<never>, annotations: Readonly<Record<string, string>>) =>
+  Context.add(context, References.CurrentLogAnnotations, {
+    ...Context.get(context, References.CurrentLogAnnotations),
+    ...annotations
+  }) as Context.Context<never>
+
+const refusalOf = ([, [decision]]: CellPhase.Step): Refusal | undefined =>
+  decision?._tag === "Refuse" ? decision.reason : undefined
+
+/** The input as a field of a call, if there is one. */
+const parseInput = (input: string | undefined): Effect.Effect<{ readonly input?: Schema.Json }, ToolError> =>
+  Effect.try({
+    try: () => input === undefined ? {} : { input: JSON.parse(input) as Schema.Json },
+    catch: () => new ToolError({ text: "the input of the tool call is no JSON" })
+  })
+
+const toJsonText = (value: Schema.Json): string => JSON.stringify(value ?? null)
+
+export interface Options {
+  readonly id: CellId
+  readonly kind: CellKind
+  /** The `toolCallId` of the request. */
+  readonly callId: string
+  readonly tools: ReadonlyArray<ToolDefinition>
+  readonly handle: IsolateHandle
+  /** What the fiber that asked for the cell had: its span, its log annotations. Tool calls have it, too. */
+  readonly context: Context.Context<never>
+}
+
+/** A cell whose isolate has just started. */
+export const make = (session: Session, options: Options): Cell => new CellImpl(session, options)
