@@ -47,9 +47,9 @@ import { Stdio } from "effect/Stdio"
 import type { Delegate } from "./Delegate.ts"
 import type { Isolate } from "./Isolate.ts"
 import { Limits } from "./Protocol.ts"
-import * as Connections from "./remote/Connection.ts"
+import * as HostConnection from "./remote/HostConnection.ts"
+import * as RemoteSession from "./remote/RemoteSession.ts"
 import * as Server from "./remote/Server.ts"
-import * as Session from "./remote/Session.ts"
 import * as Way from "./remote/Way.ts"
 import { SessionRuntime } from "./Runtime.ts"
 import * as Frame from "./wire/Frame.ts"
@@ -92,7 +92,7 @@ export type ListenError = UnixListener.ListenError
  * @category services
  * @since 0.1.0
  */
-export class Connection extends Context.Service<Connection, Connections.Connections>()(
+export class Connection extends Context.Service<Connection, HostConnection.Connections>()(
   "effect-code-mode/Remote/Connection"
 ) {}
 
@@ -125,7 +125,7 @@ export const layerProcess = (
 ): Layer.Layer<Connection, never, ChildProcessSpawner> =>
   Layer.effect(
     Connection,
-    Connections.makeConnections(Way.start(options?.host ?? Way.ownHost), options?.maxFrameBytes)
+    HostConnection.makeConnections(Way.start(options?.host ?? Way.ownHost), options?.maxFrameBytes)
   )
 
 /**
@@ -135,7 +135,7 @@ export const layerProcess = (
  * @since 0.1.0
  */
 export const layerUnix = (path: string, options?: ConnectionOptions): Layer.Layer<Connection> =>
-  Layer.effect(Connection, Connections.makeConnections(Way.connect(path), options?.maxFrameBytes))
+  Layer.effect(Connection, HostConnection.makeConnections(Way.connect(path), options?.maxFrameBytes))
 
 // =============================================================================
 // Sessions
@@ -147,7 +147,7 @@ export const layerUnix = (path: string, options?: ConnectionOptions): Layer.Laye
  * @category models
  * @since 0.1.0
  */
-export type Options = Session.Options
+export type Options = RemoteSession.Options
 
 /**
  * Makes a session at a host that lives as long as its scope.
@@ -158,7 +158,7 @@ export type Options = Session.Options
 export const make = (
   options?: Options
 ): Effect.Effect<SessionRuntime["Service"], HostFailure, Connection | Delegate | Scope.Scope> =>
-  Connection.use((connections) => Session.make(connections, options))
+  Connection.use((connections) => RemoteSession.make(connections, options))
 
 /**
  * A session at a host, over the delegate that it is given.

@@ -1,10 +1,10 @@
 /** A host that a test plays, request by request. */
 import * as Delegate from "effect-code-mode/Delegate"
 import type { Limits } from "effect-code-mode/Protocol"
-import * as Connections from "effect-code-mode/remote/Connection"
+import * as HostConnection from "effect-code-mode/remote/HostConnection"
 import * as Link from "effect-code-mode/remote/Link"
+import * as RemoteSession from "effect-code-mode/remote/RemoteSession"
 import * as Rpcs from "effect-code-mode/remote/Rpcs"
-import * as Session from "effect-code-mode/remote/Session"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as RpcClient from "effect/rpc/RpcClient"
@@ -81,8 +81,8 @@ export const open = Effect.fnUntraced(function*(
   }
 ) {
   const remaining = [...hosts]
-  const connections = yield* Connections.makeConnections(Effect.sync(() => remaining.shift()!.way), undefined)
-  const session = yield* Session.make(connections, { limits: options?.limits }).pipe(
+  const connections = yield* HostConnection.makeConnections(Effect.sync(() => remaining.shift()!.way), undefined)
+  const session = yield* RemoteSession.make(connections, { limits: options?.limits }).pipe(
     options?.delegate === undefined
       ? Effect.provide(Delegate.layerNoop)
       : Effect.provideService(Delegate.Delegate, options.delegate)

@@ -4,10 +4,10 @@ import * as Delegate from "effect-code-mode/Delegate"
 import * as Isolate from "effect-code-mode/Isolate"
 import * as Protocol from "effect-code-mode/Protocol"
 import * as Remote from "effect-code-mode/Remote"
-import * as Connections from "effect-code-mode/remote/Connection"
+import * as HostConnection from "effect-code-mode/remote/HostConnection"
+import * as RemoteSession from "effect-code-mode/remote/RemoteSession"
 import * as Rpcs from "effect-code-mode/remote/Rpcs"
 import * as Server from "effect-code-mode/remote/Server"
-import * as Session from "effect-code-mode/remote/Session"
 import type * as Runtime from "effect-code-mode/Runtime"
 import * as Frame from "effect-code-mode/wire/Frame"
 import { LiveCells } from "effect-code-mode/wire/LiveCells"
@@ -64,9 +64,11 @@ const connect = Effect.fnUntraced(function*(options?: {
     ),
     { startImmediately: true }
   )
-  const connections = yield* Connections.makeConnections(Effect.succeed(wire.way), options?.maxFrameBytes)
-  const open = (options?: Session.Options & { readonly invokeTool?: Invoke; readonly notified?: Array<string> }) =>
-    Session.make(connections, options).pipe(Effect.provide(Delegate.layer({
+  const connections = yield* HostConnection.makeConnections(Effect.succeed(wire.way), options?.maxFrameBytes)
+  const open = (
+    options?: RemoteSession.Options & { readonly invokeTool?: Invoke; readonly notified?: Array<string> }
+  ) =>
+    RemoteSession.make(connections, options).pipe(Effect.provide(Delegate.layer({
       tools: [toolDefinition("tool")],
       invokeTool: options?.invokeTool ?? (() => Effect.never),
       notify: ({ text }) => Effect.sync(() => options?.notified?.push(text))
@@ -788,8 +790,8 @@ describe("a client that says anything at all", () => {
 
 describe("clients are served", () => {
   const use = Effect.fnUntraced(function*(wire: Wire.Wire) {
-    const connections = yield* Connections.makeConnections(Effect.succeed(wire.way), undefined)
-    const session = yield* Session.make(connections).pipe(Effect.provide(Delegate.layerNoop))
+    const connections = yield* HostConnection.makeConnections(Effect.succeed(wire.way), undefined)
+    const session = yield* RemoteSession.make(connections).pipe(Effect.provide(Delegate.layerNoop))
     const { cell, isolate } = yield* create(session)
     yield* isolate.emit(output("a"), finished())
     assert.deepStrictEqual(say(yield* session.observe(cell)), ["Completed", "a"])

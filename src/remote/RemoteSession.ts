@@ -25,8 +25,8 @@ import { type Cell, type CreateError, type ObserveOptions, type PausableCell, Se
 import * as Broadcast from "../session/Broadcast.ts"
 import { Remembered } from "../session/Remembered.ts"
 import { FrameError } from "../wire/Frame.ts"
-import { RemoteCallbacks } from "./Callbacks.ts"
-import { type Connection, type Connections, patience, shared } from "./Connection.ts"
+import { type Connection, type Connections, patience, shared } from "./HostConnection.ts"
+import { RemoteCallbacks } from "./RemoteCallbacks.ts"
 import * as Rpcs from "./Rpcs.ts"
 import { HostFailure } from "./Way.ts"
 
