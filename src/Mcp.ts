@@ -288,6 +288,7 @@ export const connect: (
   const { elicit, observer = {}, roots } = options
   const hide = Secrets.hide(config)
   const server = hide(addressOf(config))
+  let name = server
   const live = yield* LiveServer.make({
     startTimeout: options.startTimeout ?? Limits.startTimeout,
     capabilities: {
@@ -296,8 +297,8 @@ export const connect: (
     },
     open: (handlers) => open(config, handlers),
     warn: (text) => Effect.logWarning(Visible.line(`MCP server ${server}: ${hide(text)}`)),
-    onToolsChanged: (tools) => observer.onToolsChanged?.(server, tools) ?? Effect.void,
-    onLog: (level, text) => observer.onLog?.(server, level, hide(text)) ?? Effect.void,
+    onToolsChanged: (tools) => observer.onToolsChanged?.(name, tools) ?? Effect.void,
+    onLog: (level, text) => observer.onLog?.(name, level, hide(text)) ?? Effect.void,
     onRequest: (method, params) =>
       method === "elicitation/create"
         ? ask(elicit, server, params)
@@ -310,6 +311,7 @@ export const connect: (
     )
   )
 
+  name = config.name ?? live.identity.name ?? server
   const chosen = chosenTools(config)
   const within = <A>(answer: Effect.Effect<A, string>) =>
     answer.pipe(
@@ -320,7 +322,7 @@ export const connect: (
       })
     )
   return {
-    name: config.name ?? live.identity.name ?? server,
+    name,
     instructions: live.identity.instructions,
     get tools() {
       return chosen(live.tools())

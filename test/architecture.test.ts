@@ -43,7 +43,7 @@ describe("the house", () => {
       source.replace(/^.*\//, "")
     )
     const twice = names.filter((name, index) => names.indexOf(name) !== index)
-    // The two sides of a connection, and of a session at a host, are named alike in the two houses that have them.
-    assert.deepStrictEqual(Array.from(new Set(twice)).sort(), ["Callbacks.ts", "Connection.ts", "Session.ts"])
+    // That of a client of the host, and that to an MCP server.
+    assert.deepStrictEqual(Array.from(new Set(twice)).sort(), ["Connection.ts"])
   })
 })

@@ -158,6 +158,40 @@ const cases: Readonly<Record<string, Case>> = {
       return `${command} run ${file("cell.js", call)} --mcp ${server(spec)}`
     }
   },
+  "tool calls that take long": {
+    paths: {
+      "argument of a tool": undefined,
+      "progress of a tool": undefined,
+      "log of a server": undefined,
+      "server whose tools change": undefined
+    },
+    script: ({ file }) => {
+      const message = (method: string, params: object) => ({
+        jsonrpc: "2.0",
+        method: `notifications/${method}`,
+        params
+      })
+      const servers = {
+        [evil("server whose tools change")]: [
+          message("tools/list_changed", {}),
+          message("progress", { progressToken: "TOKEN", progress: 1, message: evil("progress of a tool") })
+        ],
+        [evil("another server")]: [message("message", { level: "info", data: evil("log of a server") })]
+      }
+      const mcpServers = Object.fromEntries(
+        Object.entries(servers).map(([name, said], index) => [name, {
+          command: process.execPath,
+          args: [evilServer, file(`says-${index}.json`, { tools: [tool("wait")], said, result: "never" })]
+        }])
+      )
+      const call = `for (const name of Object.keys(tools)) tools[name](${
+        JSON.stringify({ path: evil("argument of a tool") })
+      })`
+      const cell = file("cell.js", `${call}; await new Promise((resolve) => setTimeout(resolve, 1e6))`)
+      return `${command} run ${cell} --config ${file("mcp.json", { mcpServers })}`
+    },
+    types: [[/progress of a tool[^]*log of a server/, key.ctrlC]]
+  },
   "a list of tools": {
     paths: {
       "declarations": undefined,

@@ -45,6 +45,30 @@ describe("Render.toolCall", () => {
   })
 })
 
+describe("Render.argument", () => {
+  it.each([
+    [{ content: "much text", path: "notes/monday.txt" }, "notes/monday.txt"],
+    [{ path: " ", count: 2, text: "hello\nthere" }, "hello there"],
+    ["a query", "a query"],
+    [{ path: "x".repeat(100) }, "x".repeat(60)],
+    [{ count: 2 }, ""],
+    [[1], ""],
+    [undefined, ""]
+  ])("of %j is %j", (input, shown) => {
+    assert.strictEqual(String(Render.argument(input)), shown)
+  })
+})
+
+describe("Render.progress", () => {
+  it.each([
+    [{ progress: 1, total: 4, message: "step\n1" }, "25 % step 1"],
+    [{ progress: 2.5 }, "2.5"],
+    [{ progress: 3, total: 0 }, "3.0"]
+  ])("of %j is %j", (progress, shown) => {
+    assert.strictEqual(String(Render.progress(progress)), shown)
+  })
+})
+
 describe("Render.failure", () => {
   const source = (source: string) => ({ label: text`cell.js`, text: source })
   const error = (location?: CellError["location"]): CellError => ({

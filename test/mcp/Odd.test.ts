@@ -594,24 +594,23 @@ describe("tools that change", () => {
 
   it.live("are what they were where they cannot be listed", () =>
     Effect.gen(function*() {
-      const [self, warnings] = yield* logged(Effect.gen(function*() {
+      const warned = yield* Deferred.make<string>()
+      const logger = Logger.make(({ message }) => Deferred.doneUnsafe(warned, Effect.succeed(String(message))))
+      yield* Effect.gen(function*() {
         const self = yield* connect({
-          "tools/list": [[listed("do")], [
-            `{"jsonrpc":"2.0","id":$id,"error":{"code":1,"message":"not now"}}`,
-            changed
-          ]],
+          "tools/list": [
+            [listed("do")],
+            [`{"jsonrpc":"2.0","id":$id,"error":{"code":1,"message":"not now"}}`, changed]
+          ],
           "tools/call": [changed, { result: { content: [] } }]
         })
         yield* self.callTool("do", {})
-        return self
-      }))
-      while (warnings.length === 0) {
-        yield* Effect.sleep(1)
-      }
-      assert.deepStrictEqual(self.tools.map(({ name }) => name), ["do"])
-      assert.deepStrictEqual(warnings, [
-        "MCP server odd: it said that its tools have changed, and did not list them: MCP error 1: not now"
-      ])
+        assert.strictEqual(
+          yield* Deferred.await(warned),
+          "MCP server odd: it said that its tools have changed, and did not list them: MCP error 1: not now"
+        )
+        assert.deepStrictEqual(self.tools.map(({ name }) => name), ["do"])
+      }).pipe(Effect.provide(Logger.layer([logger])))
     }))
 })
 

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { matchesGlob } from "node:path"
 import { Delegate } from "../../Delegate.ts"
+import type { ToolDefinition } from "../../Protocol.ts"
 import * as Identifier from "../../text/Identifier.ts"
 import { foreign, text } from "../terminal/Printable.ts"
 import * as Failure from "./Failure.ts"
@@ -31,10 +32,16 @@ const narrowed = ({ allow, deny }: Choice) =>
     }
     const allowed = allow.length === 0 ? () => true : matches(allow)
     const denied = matches(deny)
+    let listed: ReadonlyArray<ToolDefinition> | undefined
+    let chosen: ReadonlyArray<ToolDefinition> = []
     return Delegate.of({
       ...delegate,
       get tools() {
-        return delegate.tools.filter((tool) => allowed(tool) && !denied(tool))
+        if (delegate.tools !== listed) {
+          listed = delegate.tools
+          chosen = listed.filter((tool) => allowed(tool) && !denied(tool))
+        }
+        return chosen
       }
     })
   })

@@ -61,14 +61,17 @@ export interface Flags extends ToolChoice.Choice {
   readonly toolTimeout: Option.Option<Duration.Duration>
 }
 
-/** Tells whoever is there to be told which servers start. */
+/** Tells whoever is there to be told what servers do. */
 const observer = Effect.map(
   Effect.serviceOption(Reporter.Reporter),
   Option.match({
     onNone: (): Observer => ({}),
     onSome: (reporter): Observer => ({
       onStart: (server, start) =>
-        reporter.during(text`starting ${foreign("server that starts", server, "prose")}`, start)
+        reporter.during(text`starting ${foreign("server that starts", server, "prose")}`, start),
+      onProgress: ({ toolCallId }, progress) => reporter.toolProgress(toolCallId, progress),
+      onLog: (server, _, said) => reporter.serverSaid(server, said),
+      onToolsChanged: reporter.toolsChanged
     })
   })
 )

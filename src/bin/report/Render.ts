@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
+import type { Progress } from "../../Mcp.ts"
 import type { CellError, CellId, OutputItem, ToolError } from "../../Protocol.ts"
 import type { Source } from "../commands/Source.ts"
 import { blank, empty, foreign, type Printable, text } from "../terminal/Printable.ts"
@@ -65,6 +66,8 @@ export const yielded = (cellId: CellId): Printable => text`yielded: cell ${cellI
 // Tool calls
 // =============================================================================
 
+const maxArgument = 60
+
 /** The text of a result that says it is an error. */
 const errorResult = (result: Schema.Json): string | undefined => {
   if (!Predicate.isObject(result) || result.isError !== true) {
@@ -93,6 +96,31 @@ export const toolOutcome = (exit: Exit.Exit<Schema.Json, ToolError>): ToolOutcom
 
 /** The name of a tool. */
 export const tool = (name: string): Printable => foreign("name of a tool", name, "prose")
+
+/** What stands for the whole argument of a call, in this order. */
+const telling = ["path", "file", "url", "uri", "query", "command", "name", "title", "id"]
+
+/** The part of a call's argument that says most about it, if it says something. */
+export const argument = (input: Schema.Json | undefined): Printable => {
+  const members: Readonly<Record<string, unknown>> = Predicate.isObject(input) ? input : { input }
+  const first = [...telling.map((key) => members[key]), ...Object.values(members)].find((value) =>
+    typeof value === "string" && value.trim() !== ""
+  )
+  return typeof first === "string" ? foreign("argument of a tool", first.slice(0, maxArgument), "prose") : empty
+}
+
+/** How far a call has come. */
+export const progress = ({ message, progress, total }: Progress): Printable => {
+  const far = total === undefined || total <= 0 ? decimal(progress) : text`${Math.round(100 * progress / total)} %`
+  return message === undefined ? far : text`${far} ${foreign("progress of a tool", message, "prose")}`
+}
+
+/** What a server has for its log. */
+export const said = (told: string): Printable => foreign("log of a server", told, "prose")
+
+/** A server that has other tools now. */
+export const toolsChanged = (server: string): Printable =>
+  text`${foreign("server whose tools change", server, "prose")}: its tools have changed; later cells see them`
 
 /** A tool call that is over. */
 export const toolCall = (name: string, millis: number, exit: Exit.Exit<Schema.Json, ToolError>): Printable => {

@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
+import type { Progress } from "../../Mcp.ts"
 import type { CellId, NestedToolCall, Outcome, OutputItem, ToolCallId, ToolError } from "../../Protocol.ts"
 import type { Failure } from "../commands/Failure.ts"
 import { join, type Printable } from "../terminal/Printable.ts"
@@ -28,6 +29,11 @@ export class Reporter extends Context.Service<Reporter, {
   readonly started: (cellId: CellId) => Effect.Effect<void, Printer.OutputClosed>
   readonly output: (items: ReadonlyArray<OutputItem>) => Effect.Effect<void, Printer.OutputClosed | Failure>
   readonly toolStarted: (call: ToolCall) => Effect.Effect<void>
+  /** Says how far a call has come. */
+  readonly toolProgress: (id: ToolCallId, progress: Progress) => Effect.Effect<void>
+  /** Says what the server of some calls has for its log. */
+  readonly serverSaid: (server: string, text: string) => Effect.Effect<void>
+  readonly toolsChanged: (server: string) => Effect.Effect<void>
   readonly toolEnded: (call: ToolCall, millis: number, exit: Exit.Exit<Schema.Json, ToolError>) => Effect.Effect<void>
   readonly notification: (text: string) => Effect.Effect<void>
   readonly yielded: (cellId: CellId) => Effect.Effect<void, Printer.OutputClosed>
@@ -61,6 +67,9 @@ export const lines = (save: Media.Save | undefined): Reporter["Service"] =>
       Printer.print(join(shown.map((item) => "path" in item ? Render.saved(item) : Render.item(item))))),
     toolStarted: () =>
       Effect.void,
+    toolProgress: () => Effect.void,
+    serverSaid: () => Effect.void,
+    toolsChanged: (server) => Printer.tell(Render.toolsChanged(server)),
     toolEnded: ({ tool }, millis, exit) => Printer.tell(Render.toolCall(tool, millis, exit)),
     notification: (text) => Printer.tell(Render.notification(text)),
     yielded: (cellId) => Printer.tell(Render.yielded(cellId)),
@@ -94,6 +103,9 @@ export const json = (save: Media.Save | undefined): Reporter["Service"] => {
         tool,
         ...(call.input === undefined ? {} : { input: call.input })
       }),
+    toolProgress: () => Effect.void,
+    serverSaid: () => Effect.void,
+    toolsChanged: () => Effect.void,
     toolEnded: ({ id, tool }, millis, exit) => {
       const { outcome, text } = Render.toolOutcome(exit)
       return mention({

@@ -10,9 +10,10 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Names from "../../mcp/Names.ts"
 import * as Render from "../report/Render.ts"
-import { Reporter } from "../report/Reporter.ts"
-import { empty, fit, join, type Printable, text, width } from "./Printable.ts"
+import { Reporter, type ToolCall } from "../report/Reporter.ts"
+import { empty, fit, isEmpty, join, type Printable, text, width } from "./Printable.ts"
 import * as Printer from "./Printer.ts"
 
 /** How often the times are drawn anew. A call that takes less is never seen. */
@@ -31,6 +32,8 @@ export type Above = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A
 interface Running {
   readonly name: Printable
   readonly start: number
+  /** What is known of how it is going. */
+  note: Printable
 }
 
 export interface Row {
@@ -62,6 +65,8 @@ export const draw = (
  */
 const clipped = (lines: Printable) => text`\x1b[?7l${lines}\x1b[?7h`
 
+const isSomething = (self: Printable) => !isEmpty(self)
+
 const colours = (env: NodeJS.ProcessEnv) => (env.NO_COLOR ?? "") === ""
 
 /** Opens a screen on a terminal; the end of the scope takes it away. */
@@ -75,9 +80,32 @@ const make = Effect.fnUntraced(function*(terminal: Printer.Terminal) {
   let owner: Above | undefined
 
   const begin = <Key extends object>(key: Key, name: Printable): Key => {
-    running.set(key, { name, start: now() })
+    running.set(key, { name, start: now(), note: empty })
     return key
   }
+
+  /** The calls that are under way. */
+  const calls = new Map<ToolCall, Running>()
+
+  const beginCall = (call: ToolCall) => {
+    begin(call, join([Render.tool(call.tool), Render.argument(call.call.input)].filter(isSomething), text`  `))
+    calls.set(call, running.get(call)!)
+  }
+
+  const endCall = (call: ToolCall) => {
+    running.delete(call)
+    calls.delete(call)
+  }
+
+  /** Notes something about some of the calls. */
+  const note = (isMeant: (call: ToolCall) => boolean, note: Printable) =>
+    Effect.sync(() => {
+      for (const [call, entry] of calls) {
+        if (isMeant(call)) {
+          entry.note = note
+        }
+      }
+    })
 
   const erase = () => {
     const { columns } = terminal.size()
@@ -88,7 +116,10 @@ const make = Effect.fnUntraced(function*(terminal: Printer.Terminal) {
   }
 
   const redraw = () => {
-    const rows = Array.from(running.values(), ({ name, start }) => ({ name, millis: now() - start }))
+    const rows = Array.from(running.values(), ({ name, note, start }) => ({
+      name: isEmpty(note) ? name : text`${name}  ${note}`,
+      millis: now() - start
+    }))
     const erased = erase()
     drawn = owner === undefined ? draw(rows, terminal.size(), tick) : []
     const anew = drawn.length === 0 ? empty : clipped(join(drawn.map((line) => text`${paint(line)}\n`)))
@@ -147,10 +178,14 @@ const make = Effect.fnUntraced(function*(terminal: Printer.Terminal) {
           () => reporter.during(what, self),
           (key) => Effect.sync(() => running.delete(key))
         ),
-      toolStarted: (call) =>
-        Effect.andThen(Effect.sync(() => begin(call, Render.tool(call.tool))), reporter.toolStarted(call)),
+      toolStarted: (call) => Effect.andThen(Effect.sync(() => beginCall(call)), reporter.toolStarted(call)),
+      toolProgress: (id, progress) => note((call) => call.id === id, Render.progress(progress)),
+      serverSaid: (server, told) => {
+        const namespace = Names.namespace(server)
+        return note(({ call }) => call.toolName.namespace === namespace, Render.said(told))
+      },
       toolEnded: (call, millis, exit) =>
-        Effect.andThen(Effect.sync(() => running.delete(call)), reporter.toolEnded(call, millis, exit))
+        Effect.andThen(Effect.sync(() => endCall(call)), reporter.toolEnded(call, millis, exit))
     }),
     above
   }
