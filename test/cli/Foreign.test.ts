@@ -465,10 +465,9 @@ describe("the paths of foreign text", () => {
       found(sources, /\bstdout\b|\bstderr\b|\bconsole\b|Console\b|_rawDebug|\/dev\/(?:tty|std)|writeSync/),
       ["src/bin/terminal/Printer.ts"]
     )
-    // The host's standard output carries the wire.
     assert.deepStrictEqual(
       found(sourcesOf("src/**/*.ts"), /process\.std(?:out|err)|effect\/Console|_rawDebug/),
-      ["src/Host.ts", "src/bin/terminal/Printer.ts"]
+      ["src/bin/terminal/Printer.ts"]
     )
   })
 })

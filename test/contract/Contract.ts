@@ -120,8 +120,9 @@ export const contract = (implementation: Implementation) => {
     test("a second observer is refused and does not disturb the first", (host) =>
       Effect.gen(function*() {
         const { cell, session } = yield* run(`yield_control(); ${forever}`, host)
-        const first = yield* background(session.observe(cell))
-        const busy = yield* Effect.flip(session.observe(cell))
+        const observe = session.observe(cell, { yieldAfter: "1 hour" })
+        const first = yield* background(observe)
+        const busy = yield* Effect.flip(observe)
         assert.strictEqual(busy._tag, "BusyObserver")
         const outcome = yield* session.terminate(cell)
         assert.deepStrictEqual(say(outcome), ["Terminated"])

@@ -352,7 +352,7 @@ describe("Mcp", () => {
           .pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => warnings.push(String(message)))])))
         assert.isTrue(self.tools.every(({ toolName }) => toolName.namespace === "mcp__good__"))
         assert.deepStrictEqual(warnings, [
-          "MCP server frail cannot be used: it exited with status 3; it last wrote:\nno configuration found"
+          "MCP server frail cannot be used: it exited with status 3; it last wrote:\\u000ano configuration found"
         ])
       }))
 
