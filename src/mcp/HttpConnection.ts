@@ -349,6 +349,10 @@ export const make: (
     /** Takes a text that came by a stream, and notes what is wrong with it. */
     const receive = (text: string, stream: EventStream) =>
       Effect.suspend(() => {
+        const excess = JsonRpc.excess(text)
+        if (excess !== undefined) {
+          return stream.inReplyTo === undefined ? Effect.void : peer.fail(stream.inReplyTo, unanswered(excess))
+        }
         const value = JsonRpc.parse(text)
         const message = JsonRpc.fromValue(value)
         return peer.receive(value, stream.inReplyTo).pipe(Effect.andThen(Effect.sync(() => {

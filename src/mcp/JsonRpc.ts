@@ -10,6 +10,7 @@
  */
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
+import * as JsonText from "../internal/JsonText.ts"
 import * as Limits from "./Limits.ts"
 
 export interface ServerRequest {
@@ -115,6 +116,21 @@ export const fromValue = (value: unknown): Message | undefined => {
 export const errorText = ({ code, data, text }: Extract<Answer["outcome"], { readonly _tag: "Error" }>): string => {
   const head = `MCP error${code === undefined ? "" : ` ${code}`}: ${cut(text, Limits.maxErrorText)}`
   return data === undefined ? head : `${head}\n${cut(describe(data), Limits.maxErrorText)}`
+}
+
+/** What is shorter is read as it is: it takes no more than a few megabytes. */
+const light = 1024 * 1024
+
+/** Why a message is not read, if it would take too much when it was: for a sentence about the answer that it is. */
+export const excess = (text: string): string | undefined => {
+  const weight = text.length <= light ? 0 : JsonText.weigh(text)
+  return weight === "is no JSON"
+    ? undefined
+    : typeof weight === "string"
+    ? `its answer ${weight}, which is the most that a message may be`
+    : weight > JsonText.maxWeight(Limits.maxMessageBytes)
+    ? "its answer has so many small values that it would take too much memory"
+    : undefined
 }
 
 /** The value of a text, if it is JSON. */

@@ -22,6 +22,9 @@ const drain = "100 millis"
 /** How long the end of a process is waited for, once its pipes say that it is near. */
 const nearEnd = "250 millis"
 
+/** How much of a message is looked at that is not read, in characters at its beginning and its end. */
+const looked = 1024
+
 const mebibytes = (bytes: number) => `${bytes / 1024 / 1024} MiB`
 
 /** The id in what is known of a message. */
@@ -49,7 +52,7 @@ const joined = (onText: (text: string) => void) => {
     if (open.length === 0 && line.trimEnd() !== "{") {
       return onText(line)
     }
-    if (open.length > 0 && isMessage(JsonRpc.parse(line))) {
+    if (open.length > 0 && JsonRpc.excess(line) === undefined && isMessage(JsonRpc.parse(line))) {
       flush()
       return onText(line)
     }
@@ -122,7 +125,26 @@ export const make: (
       }))
     )
 
+  const tooLong = unanswered(
+    `its answer is longer than ${mebibytes(Limits.maxMessageBytes)}, which is the most that a message may have`
+  )
+
+  /** Fails the call whose answer a piece of a message belongs to. */
+  const failCallOf = (part: string, failure: Unanswered): boolean => {
+    const id = idIn(part)
+    const affected = id !== undefined && peer.isPending(id) ? id : peer.onlyPending()
+    if (affected !== undefined) {
+      runFork(peer.fail(affected, failure))
+    }
+    return affected !== undefined
+  }
+
   const onText = joined((text) => {
+    const excess = JsonRpc.excess(text)
+    if (excess !== undefined) {
+      const failure = unanswered(excess)
+      return failCallOf(text.slice(0, looked), failure) || failCallOf(text.slice(-looked), failure)
+    }
     const value = JsonRpc.parse(text)
     if (isMessage(value)) {
       runFork(peer.receive(value))
@@ -132,18 +154,6 @@ export const make: (
     }
   })
 
-  const tooLong = unanswered(
-    `its answer is longer than ${mebibytes(Limits.maxMessageBytes)}, which is the most that a message may have`
-  )
-  /** Fails the call whose answer a piece of a message belongs to. */
-  const failCallOf = (part: string): boolean => {
-    const id = idIn(part)
-    const affected = id !== undefined && peer.isPending(id) ? id : peer.onlyPending()
-    if (affected !== undefined) {
-      runFork(peer.fail(affected, tooLong))
-    }
-    return affected !== undefined
-  }
   let isAttributed = true
 
   stdout.on(
@@ -151,10 +161,10 @@ export const make: (
     Lines.make({
       onLine: onText,
       onTooLong: (head) => {
-        isAttributed = failCallOf(head)
+        isAttributed = failCallOf(head, tooLong)
       },
       onSkipped: (tail) => {
-        isAttributed ||= failCallOf(tail)
+        isAttributed ||= failCallOf(tail, tooLong)
       },
       onEndless: () => {
         stdout.destroy()

@@ -391,6 +391,13 @@ describe("Mcp over HTTP", () => {
         "its answer is longer than 64 MiB, which is the most that a message may have"
       ],
       [
+        "small values",
+        ({ id }, response) =>
+          void response.writeHead(200, type("application/json"))
+            .end(`{"jsonrpc":"2.0","id":${id},"result":{"a":[${"{},".repeat(10_000_000)}{}]}}`),
+        "its answer has so many small values that it would take too much memory"
+      ],
+      [
         "an error",
         (_, response) => endless(response.writeHead(500), piece),
         /^ORIGIN\/mcp answered 500 Internal Server Error: x{300}…$/

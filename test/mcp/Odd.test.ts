@@ -188,6 +188,20 @@ describe("a server that goes on", () => {
       }
     }))
 
+  it.live("has its call fail whose values would take more memory than there is for them", () =>
+    Effect.gen(function*() {
+      const texts = {
+        zeros: "its answer has so many small values that it would take too much memory",
+        nested: "its answer is nested more than 127 levels deep"
+      }
+      for (const [kind, text] of Object.entries(texts)) {
+        const self = yield* connect({ "tools/call": [{ result: { a: `$${kind} 20000000` } }] })
+        const before = process.memoryUsage.rss()
+        assert.include((yield* Effect.flip(self.callTool("do", {}))).text, text)
+        assert.isBelow(process.memoryUsage.rss() - before, 400 * 1024 * 1024)
+      }
+    }))
+
   it.live("is not waited for when it does not read", () =>
     Effect.gen(function*() {
       const self = yield* connect({ "tools/call": [{ deaf: true }] })
