@@ -209,8 +209,14 @@ export const make: (
       ...extra
     })
 
-    const unreachable = (error: unknown) =>
-      unanswered(`${shown(url)} cannot be reached (${reasonOf(error)}): is the server running?`)
+    const unreachable = (error: unknown) => {
+      const reason = reasonOf(error)
+      return unanswered(
+        reason === "UND_ERR_HEADERS_TIMEOUT"
+          ? silent("5 minutes")
+          : `${shown(url)} cannot be reached (${reason}): is the server running?`
+      )
+    }
 
     /** Sends a request, and goes after redirects that stay with the server: another one must not see our headers. */
     const execute = Effect.fnUntraced(function*(request: HttpClientRequest.HttpClientRequest) {

@@ -114,7 +114,9 @@ export const fromValue = (value: unknown): Message | undefined => {
 
 /** What an error of the server says to whoever made the call: its text, and its data as JSON after it. */
 export const errorText = ({ code, data, text }: Extract<Answer["outcome"], { readonly _tag: "Error" }>): string => {
-  const head = `MCP error${code === undefined ? "" : ` ${code}`}: ${cut(text, Limits.maxErrorText)}`
+  // Some servers' own libraries say that already.
+  const prefix = /^MCP error\b/.test(text) ? "" : `MCP error${code === undefined ? "" : ` ${code}`}: `
+  const head = prefix + cut(text, Limits.maxErrorText)
   return data === undefined ? head : `${head}\n${cut(describe(data), Limits.maxErrorText)}`
 }
 

@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { basename, join } from "node:path"
+import { fileURLToPath, pathToFileURL } from "node:url"
 import { fixture, folder, root, run, runCell, server, start } from "./Process.ts"
 
 const bin = (name: string) => join(root, "node_modules", ".bin", name)
@@ -13,6 +14,8 @@ const configFile = (config: unknown) =>
     writeFileSync(path, typeof config === "string" ? config : JSON.stringify(config))
     return path
   })
+
+const scripted = fileURLToPath(new URL("../mcp/fixtures/scripted.js", import.meta.url))
 
 const fake = { command: process.execPath, args: [fixture] }
 
@@ -112,6 +115,31 @@ describe("--config", () => {
       )
       assert.strictEqual(stderr, "effect-code-mode: MCP server slow cannot be used: it was not ready within 500ms\n")
       assert.strictEqual(status, 2)
+    }))
+
+  it.live("tells servers which folder is theirs, where it is said", () =>
+    Effect.gen(function*() {
+      const home = yield* folder
+      const script = {
+        "tools/call": [
+          "{\"jsonrpc\":\"2.0\",\"id\":\"s\",\"method\":\"roots/list\"}",
+          { answer: true },
+          "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":{\"content\":[],\"answer\":$answer}}"
+        ]
+      }
+      const path = yield* configFile({
+        mcpServers: { it: { command: process.execPath, args: [scripted, JSON.stringify(script)] } }
+      })
+      const roots = (...more: ReadonlyArray<string>) =>
+        run(["run", "-", "--config", path, ...more], {
+          stdin: "text((await tools.mcp__it__do({})).answer.result?.roots ?? 'none')",
+          cwd: home
+        }).pipe(Effect.map(({ stdout }) => stdout.trim()))
+      const name = basename(home)
+      const uri = pathToFileURL(home).href
+      assert.strictEqual(yield* roots(), "none")
+      assert.deepStrictEqual(JSON.parse(yield* roots("--root")), [{ uri, name }])
+      assert.deepStrictEqual(JSON.parse(yield* roots("--root=sub")), [{ uri: `${uri}/sub`, name: "sub" }])
     }))
 
   it.live("gives servers a short environment, or all of it", () =>

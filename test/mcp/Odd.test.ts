@@ -99,6 +99,7 @@ describe.concurrent("a call fails with the server's word", () => {
   const error = (error: unknown) => JSON.stringify({ jsonrpc: "2.0", id: "ID", error }).replace("\"ID\"", "$id")
   const errors: ReadonlyArray<readonly [string, ReadonlyArray<Step>, string]> = [
     ["a code that is text", [error({ code: "E_FULL", message: "disk is full" })], "MCP error E_FULL: disk is full"],
+    ["a text that has it all", [error({ code: 7, message: "MCP error 7: no" })], "MCP error 7: no"],
     ["no code", [error({ message: "disk is full" })], "MCP error: disk is full"],
     ["an error that is text", [error("disk is full")], "MCP error: disk is full"],
     ["no message", [error({ code: -32000 })], "MCP error -32000: the server gave no reason"],

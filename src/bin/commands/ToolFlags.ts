@@ -8,6 +8,8 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { basename, resolve } from "node:path"
+import { pathToFileURL } from "node:url"
 import * as Delegate from "../../Delegate.ts"
 import type { Observer, ServerConfig } from "../../Mcp.ts"
 import * as Reporter from "../report/Reporter.ts"
@@ -44,6 +46,12 @@ export const flags = {
     Flag.withDescription("How long a server may take to be ready, such as 5m (default: 1m)"),
     Flag.optional
   ),
+  root: Flag.String("root").pipe(
+    Flag.withMetavar("DIR"),
+    Flag.withOptionalValue("."),
+    Flag.withDescription("Tell servers that this folder is theirs to work in (default: the working folder)"),
+    Flag.optional
+  ),
   allow: glob("allow", "Give the cell only the tools whose names match, such as 'mcp__fs__read_*'. May be repeated"),
   deny: glob("deny", "Keep the tools whose names match from the cell. May be repeated"),
   toolTimeout: DurationFlag.make("tool-timeout").pipe(
@@ -58,6 +66,7 @@ export interface Flags extends ToolChoice.Choice {
   readonly inheritEnv: boolean
   readonly optional: boolean
   readonly startTimeout: Option.Option<Duration.Duration>
+  readonly root: Option.Option<string>
   readonly toolTimeout: Option.Option<Duration.Duration>
 }
 
@@ -77,7 +86,7 @@ const observer = Effect.map(
 )
 
 /** The MCP client takes longer to load than a cell without servers takes to run. */
-const connect = Effect.fnUntraced(function*({ configs, inheritEnv, optional, servers, startTimeout }: Flags) {
+const connect = Effect.fnUntraced(function*({ configs, inheritEnv, optional, root, servers, startTimeout }: Flags) {
   if (servers.length === 0 && configs.length === 0) {
     return Delegate.layerNoop
   }
@@ -89,7 +98,14 @@ const connect = Effect.fnUntraced(function*({ configs, inheritEnv, optional, ser
     ...(inheritEnv && "command" in server ? { inheritEnv } : {}),
     ...(optional ? { optional } : {})
   }))
-  return Mcp.layer(all, { observer: yield* observer, startTimeout: Option.getOrUndefined(startTimeout) })
+  return Mcp.layer(all, {
+    observer: yield* observer,
+    startTimeout: Option.getOrUndefined(startTimeout),
+    roots: Option.match(root, {
+      onNone: () => undefined,
+      onSome: (folder) => [{ uri: pathToFileURL(resolve(folder)).href, name: basename(resolve(folder)) }]
+    })
+  })
 })
 
 /** So many tools are too many for a model to be shown them all. */
