@@ -10,7 +10,7 @@
  */
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
-import * as JsonText from "../internal/JsonText.ts"
+import * as JsonText from "../text/JsonText.ts"
 import * as Limits from "./Limits.ts"
 
 export interface ServerRequest {
