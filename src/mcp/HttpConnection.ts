@@ -5,7 +5,8 @@
  *
  * The answer to a request comes by that request's own response: as its body, or as an event of it. A stream of events
  * that breaks off is taken up again where its events have ids. A second stream is there for what the server says by
- * itself, where the server has it.
+ * itself, where the server has it. A server of the older transport (HTTP with SSE) is known by its refusal of the first
+ * request: it answers by one stream, and that says where requests go.
  *
  * @internal
  */
@@ -13,13 +14,14 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Sse from "effect/encoding/Sse"
+import * as Fiber from "effect/Fiber"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { STATUS_CODES } from "node:http"
 import type { Connection } from "./Connection.ts"
@@ -37,6 +39,9 @@ type Response = HttpClientResponse.HttpClientResponse
 
 const maxRedirects = 5
 const permanent: ReadonlySet<number> = new Set([301, 308])
+
+/** What servers of the older transport answer to what they do not know. */
+const older: ReadonlySet<number> = new Set([400, 404, 405])
 const redirects: ReadonlySet<number> = new Set([...permanent, 302, 307])
 
 const defaultRetry = 1000
@@ -81,6 +86,8 @@ const checkHeaders = (headers: Readonly<Record<string, string>>): string | undef
 
 /** What is known of a stream of events. */
 interface EventStream {
+  /** Told where requests go, by servers of the older transport. */
+  readonly endpoint: Deferred.Deferred<string>
   /** The request whose response it is. */
   readonly inReplyTo: number | undefined
   lastEventId: string | undefined
@@ -91,6 +98,7 @@ interface EventStream {
 }
 
 const eventStream = (inReplyTo: number | undefined): EventStream => ({
+  endpoint: Deferred.makeUnsafe(),
   inReplyTo,
   lastEventId: undefined,
   retry: defaultRetry,
@@ -198,6 +206,8 @@ export const make: (
     let url = parsed
     let session: string | undefined
     let version: string | undefined
+    /** Where requests go, if that is not the address: so it is with the older transport. */
+    let endpoint: URL | undefined
     /** Done once the server says nothing by itself, or nobody listens any more. */
     const unheard = Deferred.makeUnsafe<void>()
 
@@ -219,8 +229,8 @@ export const make: (
     }
 
     /** Sends a request, and goes after redirects that stay with the server: another one must not see our headers. */
-    const execute = Effect.fnUntraced(function*(request: HttpClientRequest.HttpClientRequest) {
-      let at = url
+    const execute = Effect.fnUntraced(function*(request: HttpClientRequest.HttpClientRequest, to: URL = url) {
+      let at = to
       for (let hops = 0; hops <= maxRedirects; hops++) {
         const response = yield* client.execute(HttpClientRequest.setUrl(request, at)).pipe(Effect.mapError(unreachable))
         const { location } = response.headers
@@ -233,7 +243,7 @@ export const make: (
           return yield* unanswered(`${shown(at)} sends us on to ${where}: if that is right, use that address`)
         }
         at = target
-        if (permanent.has(response.status)) {
+        if (permanent.has(response.status) && to === url) {
           url = target
         }
       }
@@ -284,7 +294,11 @@ export const make: (
             stream.retry = Math.min(Math.max(Duration.toMillis(event.duration), Limits.minRetry), Limits.maxRetry)
             return Effect.void
           }
-          return event.data === "" ? Effect.void : receive(event.data, stream)
+          return event.event === "endpoint"
+            ? Deferred.succeed(stream.endpoint, event.data)
+            : event.data === ""
+            ? Effect.void
+            : receive(event.data, stream)
         }
         const bytes = silence === undefined
           ? response.stream
@@ -373,20 +387,49 @@ export const make: (
         HttpClientRequest.post(url).pipe(
           HttpClientRequest.setHeaders(headers()),
           HttpClientRequest.bodyText(line, "application/json")
-        )
+        ),
+        endpoint
       )
+
+    /**
+     * Opens the stream by which servers of the older transport say everything, first of all where requests go. Gives
+     * whether the server is such a one.
+     */
+    const openOlder = Effect.gen(function*() {
+      const stream = eventStream(undefined)
+      const response = yield* Effect.option(Scope.provide(openStream(stream), scope))
+      if (Option.isNone(response) || !isEventStream(response.value)) {
+        return false
+      }
+      const ended = new Unanswered({ connection: "closed", text: `${url.origin} ended the connection` })
+      const reading = yield* Effect.ignore(readEvents(response.value, stream)).pipe(
+        Effect.andThen(Effect.suspend(() => peer.close(ended))),
+        Effect.forkIn(scope)
+      )
+      const location = yield* Deferred.await(stream.endpoint).pipe(Effect.timeoutOption(Limits.answerElsewhere))
+      const target = Option.isSome(location) ? URL.parse(location.value, url.href) : null
+      if (target?.origin !== url.origin) {
+        yield* Fiber.interrupt(reading)
+        return false
+      }
+      endpoint = target
+      return true
+    })
 
     const exchange = Effect.fnUntraced(function*(
       line: string,
       id: number | undefined
     ): Effect.fn.Return<void, Failure, Scope.Scope> {
-      const response = yield* post(line)
+      let response = yield* post(line)
+      if (endpoint === undefined && version === undefined && older.has(response.status) && (yield* openOlder)) {
+        response = yield* post(line)
+      }
       const { status } = response
       if (status < 200 || status >= 300) {
         return yield* refused(response)
       }
       session = response.headers["mcp-session-id"] ?? session
-      if (id === undefined) {
+      if (id === undefined || endpoint !== undefined) {
         return
       }
       const stream = eventStream(id)
@@ -441,7 +484,9 @@ export const make: (
       lastWords: () => "",
       established: Effect.fnUntraced(function*(negotiated) {
         version = negotiated
-        yield* Effect.forkIn(listen, scope)
+        if (endpoint === undefined) {
+          yield* Effect.forkIn(listen, scope)
+        }
       })
     }
   },

@@ -475,6 +475,71 @@ describe("Mcp over HTTP", () => {
       assert.deepStrictEqual(yield* Deferred.await(answered), { jsonrpc: "2.0", id: "s-1", result: {} })
     }))
 
+  describe("a server of the older transport", () => {
+    /** It says everything by one stream, and first of all where requests go. */
+    const older = (endpoint: string, call: (id: number, stream: ServerResponse) => void) => {
+      let stream: ServerResponse
+      const say = (message: object) => stream.write(`event: message\n${event({ jsonrpc: "2.0", ...message })}`)
+      const accepted = (answer: (message: Message) => void): Answer => (message, response, request) => {
+        if (request.url !== "/messages?session=1") {
+          return void response.writeHead(404).end()
+        }
+        response.writeHead(202).end("Accepted")
+        answer(message)
+      }
+      return server({
+        GET: (_, response) => {
+          stream = sse(response, `event: endpoint\ndata: ${endpoint}\n\n`)
+        },
+        initialize: accepted(({ id }) =>
+          say({ id, result: { protocolVersion: "2024-11-05", capabilities: { tools: {} } } })
+        ),
+        "tools/list": accepted(({ id }) => say({ id, result: { tools: [{ name: "do" }] } })),
+        "tools/call": accepted(({ id }) => call(id!, stream)),
+        "notifications/initialized": accepted(() => {})
+      })
+    }
+
+    it.live("is spoken to as it wants", () =>
+      Effect.gen(function*() {
+        const { seen, url } = yield* older("/messages?session=1", (id, stream) => {
+          stream.write(`event: message\n${event({ jsonrpc: "2.0", id, result: { content: [] } })}`)
+        })
+        const self = yield* Mcp.connect({ url })
+        assert.deepStrictEqual(self.tools.map(({ name }) => name), ["do"])
+        assert.deepStrictEqual(yield* self.callTool("do", {}), { content: [] })
+        assert.strictEqual(seen.filter((each) => each.startsWith("GET")).length, 1)
+      }))
+
+    it.live("that hangs up fails its calls, and is there again at the next", () =>
+      Effect.gen(function*() {
+        let calls = 0
+        const { url } = yield* older("/messages?session=1", (id, stream) => {
+          if (calls++ === 0) {
+            stream.destroy()
+          } else {
+            stream.write(event({ jsonrpc: "2.0", id, result: { content: [] } }))
+          }
+        })
+        const self = yield* Mcp.connect({ url })
+        const { text } = yield* Effect.flip(self.callTool("do", {}))
+        assert.strictEqual(text, `${new URL(url).origin} ended the connection`)
+        assert.deepStrictEqual(yield* self.callTool("do", {}), { content: [] })
+      }))
+
+    it.live("does not send us to another one", () =>
+      Effect.gen(function*() {
+        const other = yield* server()
+        const { url } = yield* older(other.url, () => {})
+        const { message } = yield* Effect.flip(Mcp.connect({ name: "web", url }))
+        assert.strictEqual(
+          message,
+          `MCP server web cannot be used: ${url} answered 404 Not Found; is this the path of its MCP endpoint?`
+        )
+        assert.deepStrictEqual(other.seen, [])
+      }))
+  })
+
   describe("a session that the server has forgotten", () => {
     const forgetful = (refuse: (response: ServerResponse) => void) =>
       Effect.gen(function*() {
