@@ -55,7 +55,7 @@ export interface Options {
   readonly open: (handlers: Peer.Handlers) => Effect.Effect<Connection, string, Scope.Scope>
   /** Hears of what is wrong with the server, for a sentence about it. */
   readonly warn: (text: string) => Effect.Effect<void>
-  /** Hears that the server said its tools have changed, and which they are now. */
+  /** Hears that the tools have changed, and which they are now. */
   readonly onToolsChanged: (tools: ReadonlyArray<ServerTool>) => Effect.Effect<void>
 }
 
@@ -68,7 +68,9 @@ interface Session {
   calls: number
 }
 
+/** The most warnings about one listing, and about all of a server's. */
 const maxWarnings = 10
+const maxWarned = 100
 
 export const withLastWords = (text: string, lastWords: string): string =>
   lastWords === "" ? text : `${text}; it last wrote:\n${lastWords}`
@@ -86,7 +88,12 @@ export const make = Effect.fnUntraced(function*(
   let session: Session | undefined
   let restarts = 0
 
-  const warnOf = Effect.fnUntraced(function*(warnings: ReadonlyArray<string>) {
+  const warned = new Set<string>()
+
+  /** Warns of what there was no warning of before: a server that never tires of it is not listened to. */
+  const warnOf = Effect.fnUntraced(function*(all: ReadonlyArray<string>) {
+    const warnings = warned.size >= maxWarned ? [] : all.filter((each) => !warned.has(each))
+    warnings.slice(0, maxWarnings).forEach((each) => warned.add(each))
     yield* Effect.forEach(warnings.slice(0, maxWarnings), options.warn, { discard: true })
     if (warnings.length > maxWarnings) {
       yield* options.warn(`there are ${warnings.length - maxWarnings} more such warnings about its tools`)
@@ -95,8 +102,11 @@ export const make = Effect.fnUntraced(function*(
 
   const list = Effect.fnUntraced(function*(connection: Connection) {
     const listed = yield* Client.listTools(connection.peer)
-    tools = Array.from(listed.tools.values())
+    const now = Array.from(listed.tools.values())
+    const isChanged = JSON.stringify(now) !== JSON.stringify(tools)
+    tools = isChanged ? now : tools
     yield* warnOf(listed.warnings)
+    return isChanged
   })
 
   /** Lists the tools anew when the server says so, one listing at a time and a second apart. */
@@ -105,7 +115,7 @@ export const make = Effect.fnUntraced(function*(
       yield* changed.await
       yield* changed.close
       yield* list(connection).pipe(
-        Effect.andThen(Effect.suspend(() => options.onToolsChanged(tools))),
+        Effect.flatMap((isChanged) => isChanged ? options.onToolsChanged(tools) : Effect.void),
         Effect.timeoutOrElse({
           duration: options.startTimeout,
           orElse: () => unanswered(`nothing came within ${startTimeout}`)

@@ -607,6 +607,35 @@ describe("tools that change", () => {
       assert.deepStrictEqual(names(), ["mcp__odd__do", "mcp__odd__more"])
     }))
 
+  it.live("are no news where they are the same, and neither is what is wrong with them", () =>
+    Effect.gen(function*() {
+      let changes = 0
+      const onToolsChanged = () =>
+        Effect.sync(() => {
+          changes++
+        })
+      const [, warnings] = yield* logged(Effect.gen(function*() {
+        const relisted = yield* Deferred.make<void>()
+        const self = yield* Mcp.connect(
+          config({
+            "tools/list": [
+              [{ result: { tools: [{ name: "do" }, {}] } }],
+              [{ result: { tools: [{ name: "do" }, {}] } }, changed],
+              [listed("do", "more")]
+            ],
+            "tools/call": [changed, { result: { content: [] } }]
+          }),
+          {
+            observer: { onToolsChanged: () => Effect.andThen(onToolsChanged(), Deferred.succeed(relisted, undefined)) }
+          }
+        )
+        yield* self.callTool("do", {})
+        yield* Deferred.await(relisted)
+      }))
+      assert.strictEqual(changes, 1)
+      assert.deepStrictEqual(warnings, ["MCP server odd: a tool is left out: one without a name"])
+    }))
+
   it.live("are what they were where they cannot be listed", () =>
     Effect.gen(function*() {
       const warned = yield* Deferred.make<string>()
