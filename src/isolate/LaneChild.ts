@@ -83,13 +83,23 @@ export const requireDescriptors = (): void => {
   }
 }
 
+const oldestNode = 24
+
+/** Why there is no addon, where that is not the addon's fault. */
+const explain = (cause: unknown): unknown =>
+  Number.parseInt(process.versions.node) < oldestNode
+    ? new Error(`isolates need Node ${oldestNode} or later, and this is ${process.version}`, { cause })
+    : hasDescriptors()
+    ? cause
+    : new Error(noDescriptors, { cause })
+
 // The host finds the addon, so that the lane needs to read nothing else.
 const findAddon = (): string => {
   try {
     const isolatedVm = createRequire(import.meta.url).resolve("isolated-vm")
     return realpathSync(createRequire(isolatedVm)("node-gyp-build").path(dirname(isolatedVm)))
   } catch (cause) {
-    throw hasDescriptors() ? cause : new Error(noDescriptors, { cause })
+    throw explain(cause)
   }
 }
 
