@@ -29,7 +29,7 @@ type Session = Runtime.SessionRuntime["Service"]
 const cell = Effect.fnUntraced(function*(session: Session) {
   const started = performance.now()
   yield* Effect.flatMap(
-    session.execute({ toolCallId: "bench", source: "text(await tools.echo(1))" }),
+    session.execute({ callId: "bench", source: "text(await tools.echo(1))" }),
     ({ initial }) => initial
   )
   return performance.now() - started
@@ -48,7 +48,7 @@ await Effect.gen(function*() {
   for (let round = 0; round < rounds; round++) {
     note("nobody busy", yield* measure(crowded))
     const busy = yield* Effect.replicateEffect(
-      crowded.create({ toolCallId: "busy", source: "while (true) {}" }),
+      crowded.create({ callId: "busy", source: "while (true) {}" }),
       busyCells
     )
     yield* Effect.sleep(200)

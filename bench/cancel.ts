@@ -57,7 +57,7 @@ const measure = Effect.fnUntraced(function*(manner: "cooperative" | "deaf", call
     wanted = callbacks
     started.closeUnsafe()
     const cell = yield* session.create({
-      toolCallId: "bench",
+      callId: "bench",
       source: `for (let i = 0; i < ${callbacks}; i++) tools.${manner}(); await new Promise(() => {})`
     })
     if (callbacks > 0) {
@@ -81,11 +81,11 @@ const measure = Effect.fnUntraced(function*(manner: "cooperative" | "deaf", call
 
 const main = Effect.gen(function*() {
   const session = yield* Runtime.SessionRuntime
-  yield* session.create({ toolCallId: "busy", source: "while (true) {}" })
+  yield* session.create({ callId: "busy", source: "while (true) {}" })
   // Calls that wait for their turn hold up those of their own session, so these are in another.
   const flooded = yield* Runtime.make({ limits })
   yield* flooded.create({
-    toolCallId: "flood",
+    callId: "flood",
     source: "for (let i = 0; i < 20000; i++) tools.flood(); await new Promise(() => {})"
   })
   yield* Effect.log(`grace ${grace} ms, ${rounds} rounds; a busy cell and a cell with 20,000 waiting calls beside`)

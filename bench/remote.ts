@@ -49,7 +49,7 @@ const time = Effect.fnUntraced(function*<E>(
 
 const run = Effect.fnUntraced(function*(source: string) {
   const session = yield* Runtime.SessionRuntime
-  const { initial } = yield* session.execute({ toolCallId: "call", source })
+  const { initial } = yield* session.execute({ callId: "call", source })
   const event = yield* initial
   if (event._tag !== "Completed" || event.error !== undefined) {
     throw new Error(JSON.stringify(event).slice(0, 300))

@@ -74,7 +74,7 @@ const answerOf = (event: Protocol.CellEvent) =>
 
 /** Runs a cell, and ends it where it does not end by itself. */
 const run = Effect.fnUntraced(function*(session: Runtime.SessionRuntime["Service"], source: string) {
-  const { cell, initial } = yield* session.execute({ toolCallId: "soak", source }, { yieldAfter: patience })
+  const { cell, initial } = yield* session.execute({ callId: "soak", source }, { yieldAfter: patience })
   const event = yield* initial
   return event._tag === "Yielded" ? yield* session.terminate(cell) : event
 }, Effect.timeout(wedged))

@@ -92,7 +92,7 @@ const source = `
 
 const main = Effect.gen(function*() {
   const session = yield* Runtime.SessionRuntime
-  const request: Protocol.CellRequest = { toolCallId: "call-1", source, idempotencyKey: "call-1" }
+  const request: Protocol.CellRequest = { callId: "call-1", source, idempotencyKey: "call-1" }
 
   // The answer to the first request is lost, so it is sent again. It makes no second cell.
   yield* session.createPausable(request)

@@ -42,10 +42,10 @@ const show = ({ _tag, items }: Protocol.CellEvent) =>
 const main = Effect.gen(function*() {
   const session = yield* Runtime.SessionRuntime
 
-  const counting = yield* session.execute({ toolCallId: "call-1", source: countEverything })
+  const counting = yield* session.execute({ callId: "call-1", source: countEverything })
   yield* show(yield* counting.initial)
 
-  const auditing = yield* session.execute({ toolCallId: "call-2", source: auditEverything }, { yieldAfter: "1 second" })
+  const auditing = yield* session.execute({ callId: "call-2", source: auditEverything }, { yieldAfter: "1 second" })
   yield* show(yield* auditing.initial)
   yield* show(yield* session.terminate(auditing.cell))
 })

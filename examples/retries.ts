@@ -11,7 +11,7 @@ const main = Effect.gen(function*() {
 
   // A request that is sent again gets the same cell, and the same first event.
   const request: Protocol.CellRequest = {
-    toolCallId: "call-1",
+    callId: "call-1",
     source: `text("one"); yield_control(); text("two")`,
     idempotencyKey: "call-1"
   }
@@ -40,7 +40,7 @@ const main = Effect.gen(function*() {
   )
 
   // This one waits for a promise that nothing can settle.
-  const forever = yield* session.execute({ toolCallId: "call-2", source: "await new Promise(() => {})" })
+  const forever = yield* session.execute({ callId: "call-2", source: "await new Promise(() => {})" })
   const event = yield* forever.initial
   if (event._tag === "Yielded" && event.stalled) {
     yield* Console.log("stalled")

@@ -6,7 +6,7 @@ import * as TestClock from "effect/testing/TestClock"
 // The host under test. It runs what a model wrote, and gives up after half a minute.
 const run = Effect.fn("run")(function*(source: string) {
   const session = yield* Runtime.SessionRuntime
-  const { cell, initial } = yield* session.execute({ toolCallId: "call-1", source }, { yieldAfter: "30 seconds" })
+  const { cell, initial } = yield* session.execute({ callId: "call-1", source }, { yieldAfter: "30 seconds" })
   const event = yield* initial
   return event._tag === "Yielded" ? yield* session.terminate(cell) : event
 })

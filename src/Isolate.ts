@@ -211,7 +211,7 @@ export class TestIsolates extends Context.Service<TestIsolates, {
  * const test = Effect.gen(function*() {
  *   const session = yield* Runtime.SessionRuntime
  *   const isolates = yield* Isolate.TestIsolates
- *   const cell = yield* session.create({ toolCallId: "call-1", source: "played by the test" })
+ *   const cell = yield* session.create({ callId: "call-1", source: "played by the test" })
  *   const isolate = yield* isolates.next
  *   yield* isolate.emit(
  *     { _tag: "Started" },

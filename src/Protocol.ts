@@ -195,7 +195,7 @@ export const NestedToolCall = Schema.Struct({
 export type NestedToolCall = typeof NestedToolCall.Type
 
 /**
- * A message from a running cell to its host. `callId` is the `toolCallId` of the request that made the cell.
+ * A message from a running cell to its host. `callId` is that of the request that made the cell.
  *
  * @category tools
  * @since 0.1.0
@@ -287,7 +287,7 @@ export type CellError = typeof CellError.Type
  *
  * **Details**
  *
- * - `toolCallId`: the model's call that this cell serves. It comes back as `callId` with every notification.
+ * - `callId`: the model's call that this cell serves. It comes back with every notification.
  * - `source`: an ES module with top-level `await`, of `maxSourceBytes` at most.
  * - `language`: JavaScript without it. From TypeScript the types are taken out; code that needs more than that, such as
  *   an `enum`, is a `ScriptError`.
@@ -299,7 +299,7 @@ export type CellError = typeof CellError.Type
  * @since 0.1.0
  */
 export const CellRequest = Schema.Struct({
-  toolCallId: Schema.String,
+  callId: Schema.String,
   source: Schema.String,
   language: Schema.optionalKey(Schema.Literals(["javascript", "typescript"])),
   tools: Schema.optionalKey(Schema.Array(ToolDefinition)),

@@ -22,7 +22,7 @@
  *
  * const program = Effect.gen(function*() {
  *   const session = yield* Runtime.SessionRuntime
- *   const { initial } = yield* session.execute({ toolCallId: "call-1", source: "text(6 * 7)" })
+ *   const { initial } = yield* session.execute({ callId: "call-1", source: "text(6 * 7)" })
  *   return yield* initial
  * })
  *
@@ -191,7 +191,7 @@ export type CreateError =
  *
  * const program = Effect.gen(function*() {
  *   const session = yield* Runtime.SessionRuntime
- *   const cell = yield* session.create({ toolCallId: "call-1", source: "text(await tools.report({}))" })
+ *   const cell = yield* session.create({ callId: "call-1", source: "text(await tools.report({}))" })
  *   const event = yield* session.observe(cell, { yieldAfter: "10 seconds" })
  *   return event._tag === "Yielded" ? yield* session.terminate(cell) : event
  * })
@@ -463,7 +463,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
             const cell = CellImpl.make(session, {
               id,
               kind,
-              callId: request.toolCallId,
+              callId: request.callId,
               tools,
               handle,
               context: caller

@@ -77,7 +77,7 @@ const toTool = (tool: Message.ToolDefinition) => ({
 })
 
 const toCellRequest = ({ request }: Message.Execute): CellRequest => ({
-  toolCallId: request.tool_call_id,
+  callId: request.tool_call_id,
   source: request.source,
   tools: request.enabled_tools.map(toTool)
 })

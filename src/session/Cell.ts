@@ -630,7 +630,7 @@ const toJsonText = (value: Schema.Json): string => JSON.stringify(value ?? null)
 export interface Options {
   readonly id: CellId
   readonly kind: CellKind
-  /** The `toolCallId` of the request. */
+  /** That of the request. */
   readonly callId: string
   readonly tools: ReadonlyArray<ToolDefinition>
   readonly handle: IsolateHandle

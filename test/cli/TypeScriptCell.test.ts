@@ -14,7 +14,7 @@ const noError = { _tag: "none", text: "", location: undefined }
 
 const execute = Effect.fnUntraced(function*(source: string) {
   const { execute } = yield* Runtime.SessionRuntime
-  const { initial } = yield* execute({ toolCallId: "call", source, language: "typescript" })
+  const { initial } = yield* execute({ callId: "call", source, language: "typescript" })
   const event = yield* initial
   return {
     text: event.items.map((item) => item.type === "input_text" ? item.text : item.type),

@@ -54,7 +54,7 @@ export const run = Effect.fn("Conformance.run")(function*<R>(self: Case, driver:
     const name = request.session ?? "main"
     const session = sessions.get(name) ?? (yield* open(name))
     const cell = yield* session.execute({
-      toolCallId: request.toolCallId ?? "call-1",
+      callId: request.toolCallId ?? "call-1",
       source: sourceOf(request),
       tools: (request.tools ?? []).map(definition)
     }, request.yieldAfter)

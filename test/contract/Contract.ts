@@ -58,7 +58,7 @@ export const contract = (implementation: Implementation) => {
     })
 
   const request = (source: string, host: ScriptedHost.ScriptedHost): Protocol.CellRequest => ({
-    toolCallId: "call-1",
+    callId: "call-1",
     source,
     tools: host.tools
   })

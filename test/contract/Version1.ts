@@ -180,7 +180,7 @@ export const make = Effect.fnUntraced(function*(
       }
       const wait = options?.yieldAfter === undefined ? foreverMillis : Duration.toMillis(options.yieldAfter)
       const id = client.askExecute(request.source, {
-        callId: request.toolCallId,
+        callId: request.callId,
         tools: (request.tools ?? delegate.tools).map(({ name }) => tool(name)),
         yieldTime: wait
       })

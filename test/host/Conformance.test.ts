@@ -76,7 +76,7 @@ const driver: Driver<Isolate> = Effect.fnUntraced(function*(layer) {
   const execute = Effect.fnUntraced(function*(request: CellRequest, yieldAfter: Duration.Input | undefined) {
     const { cellId, initial } = yield* client.execute(request.source, {
       tools: (request.tools ?? []).map(toTool),
-      callId: request.toolCallId,
+      callId: request.callId,
       yieldTime: toMillis(yieldAfter)
     })
     const observe = (yieldAfter: Duration.Input | undefined) =>

@@ -81,7 +81,7 @@ describe.runIf(process.platform === "linux")("hostile cells", () => {
         const { bystanderLanes, engine } = yield* Surroundings.Surroundings
         const { ask, session } = yield* Playground.open(engine, { onSaid: () => {} })
         yield* ask
-        const cell = yield* session.create({ toolCallId: "busy", source: "for (;;);" })
+        const cell = yield* session.create({ callId: "busy", source: "for (;;);" })
         const lane = Lanes.lanesOf(process.pid).find((pid) => !bystanderLanes.includes(pid))
         process.kill(lane!, "SIGSTOP")
         assert.strictEqual((yield* session.terminate(cell))._tag, "Terminated")
@@ -90,7 +90,7 @@ describe.runIf(process.platform === "linux")("hostile cells", () => {
           Effect.repeat({ while: () => Lanes.isAlive(lane!) }),
           Effect.timeout(Playground.wedged)
         )
-        const { initial } = yield* session.execute({ toolCallId: "next", source: "text(1)" })
+        const { initial } = yield* session.execute({ callId: "next", source: "text(1)" })
         assert.strictEqual((yield* initial)._tag, "Completed")
       }))
 

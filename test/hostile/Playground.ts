@@ -70,7 +70,7 @@ export const open = Effect.fnUntraced(function*(engine: Layer.Layer<Isolate>, op
   )
   const session = yield* Effect.provideContext(Runtime.SessionRuntime, context)
   const canary = yield* session.create({
-    toolCallId: "canary",
+    callId: "canary",
     source: canarySource,
     tools: [definition("question"), definition("answer")]
   })

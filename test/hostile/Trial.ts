@@ -73,7 +73,7 @@ export const run = Effect.fnUntraced(function*(script: Script) {
   const seconds = expectation.seconds ?? defaultSeconds
   const left = () => Math.max(0, start + seconds * 1000 - performance.now())
 
-  const cell = yield* session.create({ toolCallId: "hostile", source: script.source })
+  const cell = yield* session.create({ callId: "hostile", source: script.source })
   // Both are asked all the time, so that a cell which stops either of them for good is found.
   const neighbourhood = yield* Effect.forkScoped(
     Effect.forever(Effect.andThen(Effect.all([ask, bystander.ask]), Effect.sleep(200)))
@@ -112,7 +112,7 @@ export const run = Effect.fnUntraced(function*(script: Script) {
     complain(`its text was: ${text}`)
   }
 
-  const next = yield* session.execute({ toolCallId: "next", source: "text(await tools.echo(\"next\"))" }).pipe(
+  const next = yield* session.execute({ callId: "next", source: "text(await tools.echo(\"next\"))" }).pipe(
     Effect.flatMap(({ initial }) => initial),
     Effect.timeout(Playground.wedged)
   )

@@ -69,7 +69,7 @@ describe("after many real cells", () => {
       )
       const one = Effect.fnUntraced(function*(index: number) {
         const { cell, initial } = yield* session.execute(
-          { toolCallId: "leak", source: sources[index % sources.length]! },
+          { callId: "leak", source: sources[index % sources.length]! },
           { yieldAfter: 20 }
         )
         const event = yield* initial

@@ -12,7 +12,7 @@ const tools = Delegate.layerTools({
 
 const program = Effect.gen(function*() {
   const session = yield* Runtime.SessionRuntime
-  const { initial } = yield* session.execute({ toolCallId: "call-1", source: "text(await tools.add({ a: 1, b: 2 }))" })
+  const { initial } = yield* session.execute({ callId: "call-1", source: "text(await tools.add({ a: 1, b: 2 }))" })
   const { _tag, items } = yield* initial
   yield* Console.log(_tag, JSON.stringify(items))
 })

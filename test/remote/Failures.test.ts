@@ -18,7 +18,7 @@ type Session = Runtime.SessionRuntime["Service"]
 
 const background = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
-const request: Protocol.CellRequest = { toolCallId: "call-1", source: "text(1)" }
+const request: Protocol.CellRequest = { callId: "call-1", source: "text(1)" }
 const id = Protocol.CellId.make("1")
 const continuing: Runtime.Cell = { "~effect-code-mode/Runtime/Cell": "continuing", id }
 const pausable: Runtime.PausableCell = { "~effect-code-mode/Runtime/Cell": "pausable", id }

@@ -38,7 +38,7 @@ const anyRequest = (
       session,
       kind: pick(["continuing", "pausable"]),
       request: {
-        toolCallId: "c",
+        callId: "c",
         source: pick(sources),
         ...(chance(0.5) ? { idempotencyKey: pick(["a", "b"]) } : {})
       }
@@ -103,7 +103,7 @@ it.live("a host survives requests in any order", () =>
           }
         }
       }).pipe(Effect.scoped)
-      const { initial } = yield* steady.execute({ toolCallId: "c", source: "text('alive')" })
+      const { initial } = yield* steady.execute({ callId: "c", source: "text('alive')" })
       assert.deepInclude(yield* initial, { items: [{ type: "input_text", text: "alive" }] }, `seed ${seed}`)
     }
     assert.lengthOf(yield* steady.cells, 0)

@@ -22,7 +22,7 @@ const background = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild
 
 const wedged = "10 seconds"
 
-const request = (source: string): Protocol.CellRequest => ({ toolCallId: "call-1", source })
+const request = (source: string): Protocol.CellRequest => ({ callId: "call-1", source })
 
 /** A session at a host. */
 const reach = (connection: Layer.Layer<Remote.Connection>, delegate = Delegate.layerNoop) =>

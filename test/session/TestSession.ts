@@ -17,7 +17,7 @@ export const toolDefinition = (name: string): Protocol.ToolDefinition => ({
 })
 
 export const request = (overrides?: Partial<Protocol.CellRequest>): Protocol.CellRequest => ({
-  toolCallId: "call-1",
+  callId: "call-1",
   source: "",
   ...overrides
 })

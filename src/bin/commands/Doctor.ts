@@ -54,7 +54,7 @@ const isolatedVm: { readonly version: string } = createRequire(import.meta.url)(
 const runCell = (source: string, language: "javascript" | "typescript") =>
   Effect.gen(function*() {
     const session = yield* Runtime.SessionRuntime
-    const { initial } = yield* session.execute({ toolCallId: "doctor", source, language })
+    const { initial } = yield* session.execute({ callId: "doctor", source, language })
     const event = yield* initial
     const [item] = event.items
     if (item?.type !== "input_text" || item.text !== "42") {

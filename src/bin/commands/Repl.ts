@@ -185,7 +185,7 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
 
   const run = Effect.fnUntraced(function*(source: string) {
     const typed = Input.toCell(source)
-    const cell = yield* Effect.result(session.create({ toolCallId: "repl", source: typed.source }))
+    const cell = yield* Effect.result(session.create({ callId: "repl", source: typed.source }))
     yield* cell._tag === "Failure"
       ? Printer.tell(foreign("cell that is refused", cell.failure.message, "quote"))
       : Effect.flatMap(begin(cell.success, typed.explain), wait)

@@ -69,7 +69,7 @@ const listTools = Effect.fn("Run.listTools")(function*(wanted: string, flags: Fl
 
 const execute = Effect.fn("Run.execute")(function*(source: Source.Source, flags: Flags) {
   const session = yield* Runtime.SessionRuntime
-  const event = yield* Execute.execute({ toolCallId: "run", source: source.text, language: source.language }, {
+  const event = yield* Execute.execute({ callId: "run", source: source.text, language: source.language }, {
     yieldAfter: Option.getOrUndefined(flags.yieldAfter),
     once: flags.once
   })

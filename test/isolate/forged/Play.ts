@@ -68,7 +68,7 @@ export const describe = (event: Protocol.Outcome): string =>
 /** Runs a cell to its end. */
 export const run = (session: Runtime.SessionRuntime["Service"], source: string, pausable?: Case["pausable"]) =>
   Effect.gen(function*() {
-    const request = { toolCallId: "call", source }
+    const request = { callId: "call", source }
     if (pausable === undefined) {
       const { cell, initial } = yield* session.execute(request)
       let event = yield* initial

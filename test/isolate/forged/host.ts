@@ -68,7 +68,7 @@ const slot = (left: Array<Case>) => {
 const bystander = Effect.gen(function*() {
   const session = yield* Runtime.SessionRuntime
   const { initial } = yield* session.execute({
-    toolCallId: "bystander",
+    callId: "bystander",
     source: "while (await tools.tick()); text('still here')"
   })
   return yield* initial
