@@ -20,7 +20,7 @@ describe("the examples", () => {
     Effect.gen(function*() {
       const { status, stderr, stdout } = yield* example("filesystem.js", root)
       assert.strictEqual(status, 0, stderr)
-      assert.match(stdout, /^folder +modules +lines +longest\n(src\S* +\d+ +\d+ +\w+\.ts \(\d+\)\n)+$/)
+      assert.match(stdout, /^folder +modules +lines +longest\n(src\S* +\d+ +\d+ +[\w-]+\.ts \(\d+\)\n)+$/)
     }))
 
   it.live("imports.ts puts out a ranking", () =>
