@@ -161,7 +161,7 @@ describe("a cell", () => {
     ] as const
   )("on standard input is not %s", ([_, from, text]) =>
     Effect.gen(function*() {
-      const command = `'${process.execPath}' '${root}src/bin/effect-code-mode.ts' run -`
+      const command = `'${process.execPath}' '${root}bin/effect-code-mode.js' run -`
       const { result } = yield* start("sh", ["-c", from.endsWith("|") ? `${from} ${command}` : `${command} ${from}`])
       assert.deepStrictEqual(yield* result, {
         status: 2,
@@ -197,7 +197,7 @@ describe("a cell", () => {
       mkdirSync(gone)
       const { result } = yield* start("sh", [
         "-c",
-        `rmdir ../gone; '${process.execPath}' '${root}src/bin/effect-code-mode.ts' run a.js`
+        `rmdir ../gone; '${process.execPath}' '${root}bin/effect-code-mode.js' run a.js`
       ], { cwd: gone })
       assert.deepStrictEqual(yield* result, {
         status: 2,

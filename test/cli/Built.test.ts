@@ -20,6 +20,17 @@ const run = (args: ReadonlyArray<string>, stdin = "") =>
     ({ result }) => result
   )
 
+describe("the sources", () => {
+  it.live("run as they are", () =>
+    Effect.gen(function*() {
+      const { result } = yield* start(process.execPath, [join(root, "src/bin/effect-code-mode.ts"), "run", "-"], {
+        stdin: "text(6 * 7)"
+      })
+      const { status, stderr, stdout } = yield* result
+      assert.deepStrictEqual({ status, stdout }, { status: 0, stdout: "42\n" }, stderr)
+    }))
+})
+
 describe("what was built", () => {
   it.live("runs a cell", () =>
     Effect.gen(function*() {

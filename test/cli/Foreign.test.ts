@@ -31,7 +31,7 @@ const stray =
   // oxlint-disable-next-line no-control-regex -- it is what this is about
   /[\0-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffd\u{e0000}-\u{e007f}]/u
 
-const command = `'${process.execPath}' '${root}src/bin/effect-code-mode.ts'`
+const command = `'${process.execPath}' '${root}bin/effect-code-mode.js'`
 
 const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`
 
@@ -89,7 +89,7 @@ const preload = (home: Home, code: string) => ({
       "preload.mjs",
       `import fs from "node:fs"
 import { syncBuiltinESMExports } from "node:module"
-if (process.argv[1]?.endsWith("effect-code-mode.ts")) { ${code} }`
+if (process.argv[1]?.endsWith("effect-code-mode.js")) { ${code} }`
     )
   }`
 })

@@ -83,7 +83,7 @@ export const start = (
 
 /** Starts the command from its source. */
 export const startCommand = (args: ReadonlyArray<string>, options?: Parameters<typeof start>[2]) =>
-  start(process.execPath, [`${root}src/bin/effect-code-mode.ts`, ...args], options)
+  start(process.execPath, [`${root}bin/effect-code-mode.js`, ...args], options)
 
 /** Runs the command to its end. */
 export const run = (args: ReadonlyArray<string>, options?: Parameters<typeof start>[2]) =>

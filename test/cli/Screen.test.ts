@@ -44,7 +44,7 @@ describe("Screen.draw", () => {
   })
 })
 
-const command = `'${process.execPath}' src/bin/effect-code-mode.ts`
+const command = `'${process.execPath}' bin/effect-code-mode.js`
 const fake = `--mcp "fake=${server()}"`
 
 const cell = (source: string) => `printf '%s' '${source}' | ${command} run - ${fake}`

@@ -28,7 +28,7 @@ it.live("a greeting of 60,000 capabilities costs its client the connection, and 
     assert.match(stderr, /a client was disconnected: failed to decode code-mode IPC frame: more than 1024 elements/)
   }).pipe(Effect.timeout("30 seconds")))
 
-const entry = fileURLToPath(new URL("../../src/bin/code-mode-host.ts", import.meta.url))
+const entry = fileURLToPath(new URL("../../bin/code-mode-host.js", import.meta.url))
 
 const descriptors = 64
 const connections = 80

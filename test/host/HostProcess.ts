@@ -10,7 +10,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Client } from "./Client.ts"
 
-const entry = fileURLToPath(new URL("../../src/bin/code-mode-host.ts", import.meta.url))
+const entry = fileURLToPath(new URL("../../bin/code-mode-host.js", import.meta.url))
 
 export interface Ended {
   readonly status: number | NodeJS.Signals

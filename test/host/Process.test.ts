@@ -408,7 +408,7 @@ describe("a host that is started", () => {
     }),
     "as a subcommand": Effect.succeed({ command: [command, "host"], cwd: "/", env: nodeOnPath }),
     "as a subcommand, from its source": Effect.succeed({
-      command: [process.execPath, join(root, "src/bin/effect-code-mode.ts"), "host"]
+      command: [process.execPath, join(root, "bin/effect-code-mode.js"), "host"]
     }),
     ...isOld
       ? {
