@@ -41,12 +41,16 @@ describe("JSON that is weighed", () => {
         `{${Array.from({ length: 100_000 }, (_, key) => `"${key}k":0`).join(",")}}`
       ]
     ) {
-      global.gc?.()
-      const before = process.memoryUsage().heapUsed
-      const value: unknown = JSON.parse(text)
-      const taken = process.memoryUsage().heapUsed - before
-      assert.isAbove(Number(JsonText.weigh(text)) + text.length, taken, text.slice(0, 40))
-      assert.isDefined(value)
+      const values: Array<unknown> = []
+      const taken = Array.from({ length: 5 }, () => {
+        const before = process.memoryUsage().heapUsed
+        values.push(JSON.parse(text))
+        return process.memoryUsage().heapUsed - before
+      })
+      // Where the collector ran meanwhile, it is anything. What is left is about a value's own.
+      const [, , median] = taken.sort((a, b) => a - b)
+      assert.isAbove(median!, text.length)
+      assert.isAbove(Number(JsonText.weigh(text)) + text.length, median!, text.slice(0, 40))
     }
   })
 

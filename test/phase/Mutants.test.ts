@@ -76,13 +76,13 @@ const mutants: ReadonlyArray<readonly [name: string, from: string, to: string]> 
   ["gives the early output twice", `{ ...observed, boundary: undefined },`, `observed,`],
   [
     "drops the early output at the end",
-    `Outbox.concat(Outbox.concat(state.boundary?.items, paused(state)), state.items)`,
-    `Outbox.concat(paused(state), state.items)`
+    `Outbox.concat(Outbox.concat(state.boundary?.items, paused), state.items)`,
+    `Outbox.concat(paused, state.items)`
   ],
   [
     "swaps the order of output",
-    `Outbox.concat(Outbox.concat(state.boundary?.items, paused(state)), state.items)`,
-    `Outbox.concat(state.items, Outbox.concat(state.boundary?.items, paused(state)))`
+    `Outbox.concat(Outbox.concat(state.boundary?.items, paused), state.items)`,
+    `Outbox.concat(state.items, Outbox.concat(state.boundary?.items, paused))`
   ],
   [
     "loses an outcome that nobody heard",
@@ -121,8 +121,8 @@ const mutants: ReadonlyArray<readonly [name: string, from: string, to: string]> 
   ],
   [
     "gives a read frontier's output again",
-    `pause === undefined || pause.heard ? Outbox.empty : pause.items`,
-    `pause === undefined ? Outbox.empty : pause.items`
+    `state.pause === undefined || state.pause.heard ? Outbox.empty : state.pause.items`,
+    `state.pause === undefined ? Outbox.empty : state.pause.items`
   ],
   [
     "drops an unread frontier's output at resume",
