@@ -128,6 +128,13 @@ describe.runIf(process.platform === "linux")("hostile cells", () => {
   })
 })
 
+describe("the measures", () => {
+  it.each(Object.entries(measures))("%s can be switched off", (_, { file, from, scripts }) => {
+    assert.strictEqual(readFileSync(new URL(`../../src/${file}`, import.meta.url), "utf8").split(from).length, 2)
+    assert.isTrue(Script.all.some(({ name }) => scripts.test(name)))
+  })
+})
+
 describe("the walk", () => {
   const walk = (program: string) => {
     const texts: Array<string> = []

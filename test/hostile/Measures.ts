@@ -32,7 +32,7 @@ export const measures: Readonly<Record<string, Measure>> = {
     scripts: /^memory\/(array-concat|intl-date)/
   },
   buffers: {
-    file: "isolate/lane/realm.ts",
+    file: "isolate/lane/prelude.ts",
     from: "    reserve(maxByteLength)\n",
     to: "",
     scripts: /^memory\/resizable/
