@@ -47,6 +47,7 @@ import * as Protocol from "./Protocol.ts"
 import * as Broadcast from "./session/Broadcast.ts"
 import * as CellImpl from "./session/Cell.ts"
 import * as CellIds from "./session/CellIds.ts"
+import { Remembered } from "./session/Remembered.ts"
 import * as Shared from "./session/Shared.ts"
 import * as Slots from "./session/Slots.ts"
 import * as StoredValues from "./session/StoredValues.ts"
@@ -316,14 +317,6 @@ export interface Options {
   readonly cellIds?: "unique" | "sequential" | undefined
 }
 
-/** A first-in-first-out memory of bounded size. */
-const remember = <K, V>(memory: Map<K, V>, capacity: number, key: K, value: V) => {
-  memory.set(key, value)
-  if (memory.size > capacity) {
-    memory.delete(memory.keys().next().value!)
-  }
-}
-
 /** How many sessions of this process have had no name of their own. */
 let sessions = 0
 
@@ -358,27 +351,27 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
   const lease = yield* isolate.lease
 
   const live = new Map<Protocol.CellId, CellImpl.Cell>()
-  const finished = new Map<Protocol.CellId, Protocol.Settled>()
-  const creations = new Map<
+  const finished = new Remembered<Protocol.CellId, Protocol.Settled>(limits.maxRememberedCells)
+  const creations = new Remembered<
     string,
     {
       readonly request: Protocol.CellRequest
       readonly kind: Protocol.CellKind
       readonly cell: Effect.Effect<CellImpl.Cell, CreateError>
     }
-  >()
-  const observations = new Map<
+  >(limits.maxRememberedCells)
+  const observations = new Remembered<
     string,
     {
       readonly cellId: Protocol.CellId
       readonly wait: Duration.Duration
       readonly event: Effect.Effect<Protocol.CellEvent, Protocol.BusyObserver | Protocol.MissingCell>
     }
-  >()
-  const firsts = new Map<
+  >(limits.maxRememberedCells)
+  const firsts = new Remembered<
     Protocol.CellId,
     Effect.Effect<Protocol.CellEvent, Protocol.BusyObserver | Protocol.MissingCell>
-  >()
+  >(limits.maxRememberedCells)
   const stored = StoredValues.make(limits.maxStoredBytes)
   stored.commit(Object.entries(options?.storedValues ?? {}).map(([key, value]) => [key, JSON.stringify(value)]))
   const lifecycle = Broadcast.make<Protocol.LifecycleEvent>(4 * limits.maxLiveCells)
@@ -400,7 +393,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
     onSettled: (cell, outcome) => lifecycle.publish([{ _tag: "Settled", cellId: cell.id, outcome }]),
     onClosed: (cell, outcome) => {
       live.delete(cell.id)
-      remember(finished, limits.maxRememberedCells, cell.id, outcome)
+      finished.set(cell.id, outcome)
       lifecycle.publish([{ _tag: "Closed", cellId: cell.id }])
     }
   }
@@ -486,7 +479,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
       const before = creations.get(key)
       if (before === undefined) {
         const result = Deferred.makeUnsafe<CellImpl.Cell, CreateError>()
-        remember(creations, limits.maxRememberedCells, key, {
+        creations.set(key, {
           request,
           kind,
           cell: Deferred.await(result)
@@ -539,7 +532,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
       }
       const result = Deferred.makeUnsafe<Protocol.CellEvent, Protocol.BusyObserver | Protocol.MissingCell>()
       const event = Deferred.await(result)
-      remember(observations, limits.maxRememberedCells, key, { cellId, wait, event })
+      observations.set(key, { cellId, wait, event })
       // Detached: the event is kept for a retry when the first caller has gone.
       runFork(
         Effect.flatMap(find(cellId), (cell) => cell.observe(wait)).pipe(
@@ -557,7 +550,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
       return before
     }
     const event = Shared.make(cell.observe(wait), runFork)
-    remember(firsts, limits.maxRememberedCells, cell.id, event)
+    firsts.set(cell.id, event)
     return event
   }
 

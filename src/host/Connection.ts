@@ -164,13 +164,13 @@ class Connection {
     }
     const operation = new Operation(id, request.method, this.post, this.clock)
     if (this.operations.size >= maxOperations) {
-      this.endedOperations.add(id)
+      this.endedOperations.set(id, true)
       return operation.fail("code-mode host has too many in-flight requests")
     }
     this.operations.set(id, operation)
     operation.run(this.runFork, this.run(operation, request, client), () => {
       this.operations.delete(id)
-      this.endedOperations.add(id)
+      this.endedOperations.set(id, true)
     })
   }
 
@@ -227,7 +227,7 @@ class Connection {
   private takeSession(sessionId: string): Effect.Effect<Session.Session, OperationError> {
     const session = this.session(sessionId)
     if (this.sessions.delete(sessionId)) {
-      this.endedSessions.add(sessionId)
+      this.endedSessions.set(sessionId, true)
     }
     return session
   }

@@ -130,7 +130,7 @@ export const make = Effect.fnUntraced(function*(
   /** A cell is known from what first names it: the host tells its beginning beside everything else. */
   const admit = (cellId: Protocol.CellId) => {
     if (!live.has(cellId) && !known.has(cellId)) {
-      known.add(cellId)
+      known.set(cellId, true)
       live.set(cellId, false)
       lifecycle.publish([{ _tag: "Admitted", cellId }])
     }
@@ -181,7 +181,7 @@ export const make = Effect.fnUntraced(function*(
         publish({ _tag: "Settled", cellId, outcome: "Failed" })
       }
       publish({ _tag: "Closed", cellId })
-      lost.add(cellId)
+      lost.set(cellId, true)
     }
   }
 

@@ -218,7 +218,7 @@ export const serve = Effect.fnUntraced(function*(
         )
       }
       if (key !== undefined) {
-        keys.add(key)
+        keys.set(key, true)
       }
       const made: Effect.Effect<Runtime.Cell | Runtime.PausableCell, Runtime.CreateError> = kind === "continuing"
         ? runtime.create(request)

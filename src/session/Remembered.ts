@@ -1,28 +1,32 @@
 /**
- * The last things of a kind that were, to tell them from those that never were.
+ * The last things of a kind that were, each with what is to be known of it. The first to come is the first to go.
  *
  * @internal
  */
-export class Remembered<A> {
+export class Remembered<K, V = true> {
   private readonly capacity: number
-  private readonly values = new Set<A>()
+  private readonly values = new Map<K, V>()
 
   constructor(capacity: number) {
     this.capacity = capacity
   }
 
-  has(value: A): boolean {
-    return this.values.has(value)
+  has(key: K): boolean {
+    return this.values.has(key)
   }
 
-  add(value: A): void {
-    this.values.add(value)
+  get(key: K): V | undefined {
+    return this.values.get(key)
+  }
+
+  set(key: K, value: V): void {
+    this.values.set(key, value)
     if (this.values.size > this.capacity) {
-      this.values.delete(this.values.values().next().value!)
+      this.values.delete(this.values.keys().next().value!)
     }
   }
 
-  delete(value: A): void {
-    this.values.delete(value)
+  delete(key: K): void {
+    this.values.delete(key)
   }
 }
