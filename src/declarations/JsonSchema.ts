@@ -15,7 +15,9 @@
  */
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
+import * as ObjectShape from "./ObjectShape.ts"
 import * as SchemaComment from "./SchemaComment.ts"
+import * as TypeText from "./TypeText.ts"
 
 const maxNestedExpansions = 2
 const maxExpansions = 32
@@ -68,47 +70,6 @@ interface Rendering {
 
 /** The type is too long to be of use. */
 class TooLong extends Error {}
-
-// =============================================================================
-// Types
-// =============================================================================
-
-const generic = "{ [key: string]: unknown; }"
-
-/** The types that a union consists of. */
-const alternatives = (type: string): ReadonlyArray<string> => {
-  const found: Array<string> = []
-  let depth = 0
-  let start = 0
-  for (const { 0: token, index } of type.matchAll(/"(?:[^"\\]|\\.)*"|\/\/[^\n]*|[{}()[\]<>|]/g)) {
-    depth += "{([<".includes(token) ? 1 : "})]>".includes(token) ? -1 : 0
-    if (token === "|" && depth === 0) {
-      found.push(type.slice(start, index).trim())
-      start = index + 1
-    }
-  }
-  return [...found, type.slice(start).trim()]
-}
-
-const union = (types: ReadonlyArray<string>): string => {
-  const members = Array.from(new Set(types.flatMap(alternatives))).filter((type) => type !== "never")
-  return members.includes("unknown") ? "unknown" : members.length === 0 ? "never" : members.join(" | ")
-}
-
-const intersection = (types: ReadonlyArray<string>): string => {
-  const members = Array.from(new Set(types)).filter((type) => type !== "unknown")
-  return members.includes("never")
-    ? "never"
-    : members.length === 0
-    ? "unknown"
-    : members.length === 1
-    ? members[0]!
-    : members.map((type) => alternatives(type).length > 1 ? `(${type})` : type).join(" & ")
-}
-
-const identifierName = /^[A-Za-z_$][A-Za-z0-9_$]*$/
-
-export const propertyName = (name: string) => identifierName.test(name) ? name : JSON.stringify(name)
 
 // =============================================================================
 // References
@@ -185,123 +146,16 @@ const described = (self: Rendering, schema: Json): Json => {
 // Objects
 // =============================================================================
 
-interface Member {
-  readonly comment: ReadonlyArray<string>
-  readonly name: string
-  readonly isRequired: boolean
-  readonly type: string
-}
-
-const indented = (text: string) => text.replaceAll("\n", "\n  ")
-
-const memberText = ({ isRequired, name, type }: Member) => `${name}${isRequired ? "" : "?"}: ${type};`
-
-const objectText = (members: ReadonlyArray<Member>, more: ReadonlyArray<string> = []): string => {
-  const all = [
-    ...members.map((member) => ({ comment: member.comment, text: memberText(member) })),
-    ...more.map((text) => ({ comment: [], text }))
-  ]
-  return all.length === 0
-    ? "{}"
-    : all.every(({ comment }) => comment.length === 0)
-    ? `{ ${all.map(({ text }) => text).join(" ")} }`
-    : [
-      "{",
-      ...all.flatMap(({ comment, text }) => [...comment.map((line) => `  // ${line}`), `  ${indented(text)}`]),
-      "}"
-    ].join("\n")
-}
-
-const namesIn = (list: Json | undefined): ReadonlyArray<string> =>
-  isList(list) ? list.filter((name): name is string => typeof name === "string") : []
-
-const conditionKeywords: ReadonlySet<string> = new Set(["if", "then", "else", "$comment", "description", "title"])
-
-const isCondition = (schema: Json): schema is JsonObject =>
-  isObject(schema) && Object.hasOwn(schema, "if") && Object.keys(schema).every((key) => conditionKeywords.has(key))
-
-/** The parts of a schema that are conditions and nothing else. */
-const conditions = (schema: JsonObject): ReadonlyArray<JsonObject> =>
-  isList(schema.allOf) ? schema.allOf.filter(isCondition) : []
-
-/** Members that a condition speaks of, and the object itself does not. They may be there, or not. */
-const conditional = (schema: JsonObject, known: JsonObject): JsonObject => {
-  const found: Array<readonly [string, Json]> = []
-  const visit = (branch: Json | undefined) => {
-    if (!isObject(branch)) {
-      return
-    }
-    for (const [name, property] of isObject(branch.properties) ? Object.entries(branch.properties) : []) {
-      if (!Object.hasOwn(known, name)) {
-        found.push([name, property])
-      }
-    }
-    namesIn(branch.required).filter((name) => !Object.hasOwn(known, name)).forEach((name) => found.push([name, true]))
-    const parts = [branch.allOf, branch.anyOf, branch.oneOf].filter(isList).flat()
-    for (const part of [branch.then, branch.else, ...parts]) {
-      visit(part)
-    }
-  }
-  for (const each of [schema, ...conditions(schema)]) {
-    visit(each.then)
-    visit(each.else)
-  }
-  for (const dependents of [schema.dependentSchemas, schema.dependencies]) {
-    Object.values(isObject(dependents) ? dependents : {}).forEach(visit)
-  }
-  const names = new Set(found.map(([name]) => name))
-  return Object.fromEntries(Array.from(names, (name) => {
-    const schemas = found.filter(([other]) => other === name).map(([, property]) => property)
-    // Where it is only required, another branch may say what it is; where none does, it can be anything.
-    const telling = schemas.filter((schema) => schema !== true)
-    return [name, telling.length === 1 ? telling[0]! : telling.length === 0 ? true : { anyOf: telling }]
-  }))
-}
-
-interface ObjectShape {
-  readonly properties: JsonObject
-  readonly required: ReadonlySet<string>
-  /** The schemas of members that are not named. */
-  readonly others: ReadonlyArray<Json>
-  /** The schema of a member that is required and not described. */
-  readonly undescribed: Json
-}
-
-const shapeOf = (schema: JsonObject): ObjectShape => {
-  const own = isObject(schema.properties) ? schema.properties : {}
-  const properties = { ...own, ...conditional(schema, own) }
-  const patterns = isObject(schema.patternProperties) ? Object.values(schema.patternProperties) : []
-  const hasNames = Object.keys(properties).length > 0
-  const additional = schema.additionalProperties ?? schema.unevaluatedProperties ?? (!hasNames && patterns.length === 0)
-  return {
-    properties,
-    required: new Set(namesIn(schema.required)),
-    others: [...patterns, ...additional === false ? [] : [additional]],
-    undescribed: patterns.length === 0 && isObject(schema.additionalProperties) ? schema.additionalProperties : true
-  }
-}
-
-const isGeneric = ({ others, properties, required }: ObjectShape) =>
-  Object.keys(properties).length === 0 && required.size === 0 && others.length > 0 &&
-  others.every((other) => other === true)
-
-/** The names of an object's members, in the order in which they are shown. */
-const memberNames = ({ properties, required }: ObjectShape): ReadonlyArray<string> =>
-  Array.from(new Set([...Object.keys(properties), ...required])).sort()
-
 const hasComments = ({ depth, detail: { comments } }: Rendering) =>
   comments === "all" || comments === "outer" && depth <= 1
 
-/** Every object has these, of types of their own: so TypeScript takes none to be without `constructor?: number`. */
-const inherited: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Object.prototype))
-
-const member = (self: Rendering, shape: ObjectShape, name: string): Member => {
+const member = (self: Rendering, shape: ObjectShape.ObjectShape, name: string): TypeText.Member => {
   const schema = Object.hasOwn(shape.properties, name) ? shape.properties[name]! : shape.undescribed
   const isRequired = shape.required.has(name)
   return {
-    name: propertyName(name),
+    name: TypeText.propertyName(name),
     isRequired,
-    type: inherited.has(name) && !isRequired ? "unknown" : render(self, schema),
+    type: ObjectShape.inherited.has(name) && !isRequired ? "unknown" : render(self, schema),
     comment: hasComments(self) ? SchemaComment.comment(name, described(self, schema)) : []
   }
 }
@@ -309,12 +163,12 @@ const member = (self: Rendering, shape: ObjectShape, name: string): Member => {
 /** The signature of the members that are not named. It has to hold for those that are, too. */
 const indexSignature = (
   self: Rendering,
-  { others }: ObjectShape,
+  { others }: ObjectShape.ObjectShape,
   members: ReadonlyArray<{ readonly isRequired: boolean; readonly type: string }>
 ): ReadonlyArray<string> =>
   others.length === 0 ? [] : [
     `[key: string]: ${
-      union([
+      TypeText.union([
         ...others.map((other) => render(self, other)),
         ...members.map(({ type }) => type),
         ...members.some(({ isRequired }) => !isRequired) ? ["undefined"] : []
@@ -324,14 +178,14 @@ const indexSignature = (
 
 const renderObject = (self: Rendering, schema: JsonObject): string => {
   if (self.depth >= self.detail.depth) {
-    return generic
+    return TypeText.generic
   }
-  const shape = shapeOf(schema)
+  const shape = ObjectShape.shapeOf(schema)
   self.depth++
-  const members = memberNames(shape).map((name) => member(self, shape, name))
+  const members = ObjectShape.memberNames(shape).map((name) => member(self, shape, name))
   const index = indexSignature(self, shape, members)
   self.depth--
-  return objectText(members, index)
+  return TypeText.objectText(members, index)
 }
 
 // =============================================================================
@@ -390,12 +244,12 @@ const renderType = (self: Rendering, schema: JsonObject, type: Json): string => 
 }
 
 const kindOf = (value: Json) =>
-  value === null ? "null" : isList(value) ? "unknown[]" : isObject(value) ? generic : typeof value
+  value === null ? "null" : isList(value) ? "unknown[]" : isObject(value) ? TypeText.generic : typeof value
 
 /** The type of some values: these, or their kinds where they are too many. */
 const literals = (values: ReadonlyArray<Json>): string => {
-  const exact = union(values.map((value) => JSON.stringify(value)))
-  return exact.length <= maxUnion ? exact : union(values.map(kindOf))
+  const exact = TypeText.union(values.map((value) => JSON.stringify(value)))
+  return exact.length <= maxUnion ? exact : TypeText.union(values.map(kindOf))
 }
 
 const has = (schema: JsonObject, keywords: ReadonlyArray<string>) =>
@@ -421,7 +275,7 @@ const renderOwn = (self: Rendering, schema: JsonObject): string =>
     : isList(schema.enum) && schema.enum.length > 0
     ? literals(schema.enum)
     : isList(schema.type)
-    ? union(schema.type.map((type) => renderType(self, schema, type)))
+    ? TypeText.union(schema.type.map((type) => renderType(self, schema, type)))
     : schema.type !== undefined && schema.type !== null
     ? renderType(self, schema, schema.type)
     : has(schema, objectKeywords)
@@ -435,9 +289,9 @@ const describing = ["properties", "additionalProperties", "patternProperties", "
 /** A part of an object that says no more than which members there are has no others. */
 const renderPart = (self: Rendering, schema: JsonObject, part: Json): string =>
   isObject(part) && isList(part.required) && !has(part, describing) && has(schema, ["properties"])
-    ? objectText(
-      namesIn(part.required).map((name) => ({
-        name: propertyName(name),
+    ? TypeText.objectText(
+      ObjectShape.namesIn(part.required).map((name) => ({
+        name: TypeText.propertyName(name),
         isRequired: true,
         type: "unknown",
         comment: []
@@ -450,14 +304,15 @@ const choicesOf = (schema: JsonObject) => [schema.anyOf, schema.oneOf].filter(is
 /** The types that a schema is combined of, besides its own. */
 const renderParts = (self: Rendering, schema: JsonObject): ReadonlyArray<string> => [
   ...typeof schema.$ref === "string" ? [expand(self, schema.$ref)] : [],
-  ...choicesOf(schema).map((choices) => union(choices.map((choice) => renderPart(self, schema, choice)))),
+  ...choicesOf(schema).map((choices) => TypeText.union(choices.map((choice) => renderPart(self, schema, choice)))),
   ...isList(schema.allOf)
-    ? schema.allOf.filter((part) => !isCondition(part)).map((part) => renderPart(self, schema, part))
+    ? schema.allOf.filter((part) => !ObjectShape.isCondition(part)).map((part) => renderPart(self, schema, part))
     : []
 ]
 
 const isPlainObject = (schema: JsonObject) =>
-  schema.const === undefined && schema.enum === undefined && schema.type === "object" && isGeneric(shapeOf(schema))
+  schema.const === undefined && schema.enum === undefined && schema.type === "object" &&
+  ObjectShape.isGeneric(ObjectShape.shapeOf(schema))
 
 const renderSchema = (self: Rendering, schema: Json): string => {
   if (schema === false) {
@@ -467,12 +322,12 @@ const renderSchema = (self: Rendering, schema: Json): string => {
     return "unknown"
   }
   const parts = renderParts(self, schema)
-  const combined = intersection(parts)
+  const combined = TypeText.intersection(parts)
   // That it is an object says nothing that its parts do not say better.
   const type = combined !== "unknown" && isPlainObject(schema)
     ? combined
-    : intersection([renderOwn(self, schema), ...parts])
-  return schema.nullable === true ? union([type, "null"]) : type
+    : TypeText.intersection([renderOwn(self, schema), ...parts])
+  return schema.nullable === true ? TypeText.union([type, "null"]) : type
 }
 
 const render = (self: Rendering, schema: Json): string => {
@@ -528,8 +383,11 @@ const renderAlike = (root: Json, schema: Json, budget: Budget): string => {
   return "unknown"
 }
 
-const sizeOf = (each: Member) =>
-  each.comment.reduce((sum, line) => sum + Buffer.byteLength(line) + 6, Buffer.byteLength(memberText(each)) + 3)
+const sizeOf = (each: TypeText.Member) =>
+  each.comment.reduce(
+    (sum, line) => sum + Buffer.byteLength(line) + 6,
+    Buffer.byteLength(TypeText.memberText(each)) + 3
+  )
 
 /** How much each of some things may have of a whole, so that those that want less have what they want. */
 const fairShare = (wanted: ReadonlyArray<number>, whole: number): number => {
@@ -547,7 +405,7 @@ const fairShare = (wanted: ReadonlyArray<number>, whole: number): number => {
 
 /** Renders an object whose members have each as much detail as there is room for. */
 const renderMembers = (root: Json, schema: JsonObject, budget: Budget): string => {
-  const own = shapeOf(schema)
+  const own = ObjectShape.shapeOf(schema)
   // What other parts of the schema say of the object is left out; their members may be there.
   const shape = isCombined(schema) ? { ...own, others: [...own.others, true] } : own
   const inDetail = (name: string, detail: Detail) =>
@@ -555,14 +413,14 @@ const renderMembers = (root: Json, schema: JsonObject, budget: Budget): string =
       self.depth++
       return member(self, shape, name)
     })
-  const bare = (name: string): Member => ({
-    name: propertyName(name),
+  const bare = (name: string): TypeText.Member => ({
+    name: TypeText.propertyName(name),
     isRequired: shape.required.has(name),
     type: "unknown",
     comment: []
   })
   /** The members of these names, each in as much detail as there is room for among them. */
-  const fitting = (names: ReadonlyArray<string>): ReadonlyArray<Member> => {
+  const fitting = (names: ReadonlyArray<string>): ReadonlyArray<TypeText.Member> => {
     const wanted = names.map((name) => inDetail(name, full))
     const share = fairShare(
       wanted.map((each) => each === undefined ? Number.POSITIVE_INFINITY : sizeOf(each)),
@@ -582,15 +440,17 @@ const renderMembers = (root: Json, schema: JsonObject, budget: Budget): string =
       return bare(name)
     })
   }
-  const names = memberNames(shape)
+  const names = ObjectShape.memberNames(shape)
   const members = fitting(names)
   const index = attempt(root, shorter.at(-1)!, budget, (self) => indexSignature(self, shape, members))
-  const complete = objectText(members, index ?? ["[key: string]: unknown;"])
+  const complete = TypeText.objectText(members, index ?? ["[key: string]: unknown;"])
   if (fits(complete)) {
     return complete
   }
-  const required = objectText(fitting(names.filter((name) => shape.required.has(name))), ["[key: string]: unknown;"])
-  return fits(required) ? required : generic
+  const required = TypeText.objectText(fitting(names.filter((name) => shape.required.has(name))), [
+    "[key: string]: unknown;"
+  ])
+  return fits(required) ? required : TypeText.generic
 }
 
 const isCombined = (schema: JsonObject) => has(schema, ["anyOf", "oneOf", "allOf", "$ref"])

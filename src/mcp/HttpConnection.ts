@@ -18,7 +18,6 @@ import * as Fiber from "effect/Fiber"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
@@ -26,6 +25,8 @@ import * as Stream from "effect/Stream"
 import { STATUS_CODES } from "node:http"
 import type { Connection } from "./Connection.ts"
 import { type Failure, Refused, Unanswered, unanswered } from "./Failure.ts"
+import * as HttpAddress from "./HttpAddress.ts"
+import * as HttpResponse from "./HttpResponse.ts"
 import * as JsonRpc from "./JsonRpc.ts"
 import * as Limits from "./Limits.ts"
 import * as Peer from "./Peer.ts"
@@ -35,54 +36,14 @@ export interface Address {
   readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
-type Response = HttpClientResponse.HttpClientResponse
-
 const maxRedirects = 5
 const permanent: ReadonlySet<number> = new Set([301, 308])
+const redirects: ReadonlySet<number> = new Set([...permanent, 302, 307])
 
 /** What servers of the older transport answer to what they do not know. */
 const older: ReadonlySet<number> = new Set([400, 404, 405])
-const redirects: ReadonlySet<number> = new Set([...permanent, 302, 307])
 
 const defaultRetry = 1000
-
-// =============================================================================
-// Addresses
-// =============================================================================
-
-/** An address as errors may show it: without what may be a secret. */
-const shown = (url: URL) => `${url.origin}${url.pathname}`
-
-/** What a user and a password in an address stand for. */
-const credentials = ({ password, username }: URL): Record<string, string> =>
-  username === "" && password === ""
-    ? {}
-    : {
-      authorization: `Basic ${Buffer.from(`${unescaped(username)}:${unescaped(password)}`).toString("base64")}`
-    }
-
-/** Decodes what is encoded, and leaves what is not. */
-const unescaped = (text: string) => new URLSearchParams(`text=${text.replaceAll("+", "%2B")}`).get("text")!
-
-const headerName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-
-const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/
-
-/** The value is not told: it may be a secret. */
-const checkHeaders = (headers: Readonly<Record<string, string>>): string | undefined => {
-  for (const [name, value] of Object.entries(headers)) {
-    if (!headerName.test(name)) {
-      return `${JSON.stringify(JsonRpc.excerpt(name))} is no name of a header`
-    }
-    if (!headerValue.test(value.trim())) {
-      return `the value of the header ${name} has characters that no header can have, such as a line break`
-    }
-  }
-}
-
-// =============================================================================
-// Bodies
-// =============================================================================
 
 /** What is known of a stream of events. */
 interface EventStream {
@@ -105,72 +66,6 @@ const eventStream = (inReplyTo: number | undefined): EventStream => ({
   odd: undefined
 })
 
-const mediaType = (response: Response) =>
-  (response.headers["content-type"] ?? "").split(";", 1)[0]!.trim().toLowerCase()
-
-const isEventStream = (response: Response) =>
-  response.status >= 200 && response.status < 300 && mediaType(response) === "text/event-stream"
-
-/** What lies at the bottom of a failed request, in few words. */
-const reasonOf = (error: unknown): string => {
-  let cause = error
-  for (let depth = 0; depth < 8; depth++) {
-    if (Predicate.hasProperty(cause, "code") && typeof cause.code === "string") {
-      return cause.code
-    }
-    const next = Predicate.hasProperty(cause, "cause") && cause.cause !== undefined
-      ? cause.cause
-      : Predicate.hasProperty(cause, "reason")
-      ? cause.reason
-      : undefined
-    if (next === undefined) {
-      break
-    }
-    cause = next
-  }
-  return cause instanceof Error ? cause.message : String(cause)
-}
-
-const tooLong = unanswered(
-  `its answer is longer than ${Limits.maxMessageBytes / 1024 / 1024} MiB, which is the most that a message may have`
-)
-
-const textOf = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8")
-
-const readText = (response: Response) =>
-  response.stream.pipe(
-    Stream.mapError((error) => unanswered(`the connection broke before the answer was complete (${reasonOf(error)})`)),
-    Stream.limitBytes(Limits.maxMessageBytes, () => Stream.fail(tooLong)),
-    Stream.mkUint8Array,
-    Effect.map(textOf)
-  )
-
-/** The beginning of the body of an error. */
-const readExcerpt = (response: Response) => {
-  let length = 0
-  return response.stream.pipe(
-    Stream.takeUntil((chunk) => (length += chunk.length) >= Limits.maxErrorText),
-    Stream.mkUint8Array,
-    Effect.map((bytes) => textOf(bytes.subarray(0, Limits.maxErrorText))),
-    Effect.timeoutOrElse({ duration: Limits.grace, orElse: () => Effect.succeed("") }),
-    Effect.catch(() => Effect.succeed(""))
-  )
-}
-
-const withoutTags = (text: string) => JsonRpc.excerpt(text.replace(/<[^>]*>/g, " "))
-
-/** For these, what to do says more than what the server does. */
-const advised: ReadonlySet<number> = new Set([401, 403, 404])
-
-const advice = (status: number, retryAfter: string | undefined): string =>
-  status === 401 || status === 403
-    ? "; it may want an Authorization header, which a config file can give under \"headers\""
-    : status === 404
-    ? "; is this the path of its MCP endpoint?"
-    : retryAfter !== undefined
-    ? `; it asks to wait ${/^\d+$/.test(retryAfter) ? `${retryAfter} s` : `until ${JsonRpc.excerpt(retryAfter)}`}`
-    : ""
-
 // =============================================================================
 // The connection
 // =============================================================================
@@ -187,10 +82,10 @@ export const make: (
     if (!/^https?:$/.test(parsed.protocol)) {
       return yield* Effect.fail(`${JsonRpc.excerpt(address.url)} is no URL of http or https`)
     }
-    const ownHeaders = { ...credentials(parsed), ...address.headers }
+    const ownHeaders = { ...HttpAddress.credentials(parsed), ...address.headers }
     parsed.username = ""
     parsed.password = ""
-    const problem = checkHeaders(ownHeaders)
+    const problem = HttpAddress.checkHeaders(ownHeaders)
     if (problem !== undefined) {
       return yield* Effect.fail(problem)
     }
@@ -220,11 +115,11 @@ export const make: (
     })
 
     const unreachable = (error: unknown) => {
-      const reason = reasonOf(error)
+      const reason = HttpResponse.reasonOf(error)
       return unanswered(
         reason === "UND_ERR_HEADERS_TIMEOUT"
           ? silent("5 minutes")
-          : `${shown(url)} cannot be reached (${reason}): is the server running?`
+          : `${HttpAddress.shown(url)} cannot be reached (${reason}): is the server running?`
       )
     }
 
@@ -239,38 +134,43 @@ export const make: (
         }
         const target = URL.canParse(location, at.href) ? new URL(location, at) : undefined
         if (target?.origin !== url.origin) {
-          const where = target === undefined || target.origin === "null" ? "what is no address" : shown(target)
-          return yield* unanswered(`${shown(at)} sends us on to ${where}: if that is right, use that address`)
+          const where = target === undefined || target.origin === "null"
+            ? "what is no address"
+            : HttpAddress.shown(target)
+          return yield* unanswered(
+            `${HttpAddress.shown(at)} sends us on to ${where}: if that is right, use that address`
+          )
         }
         at = target
         if (permanent.has(response.status) && to === url) {
           url = target
         }
       }
-      return yield* unanswered(`${shown(url)} sends us on and on`)
+      return yield* unanswered(`${HttpAddress.shown(url)} sends us on and on`)
     })
 
     const isExpired = (status: number, text: string) =>
       session !== undefined && (status === 404 || status === 400 && /session/i.test(text))
 
-    const answered = (status: number) => `${shown(url)} answered ${status} ${STATUS_CODES[status] ?? ""}`.trimEnd()
+    const answered = (status: number) =>
+      `${HttpAddress.shown(url)} answered ${status} ${STATUS_CODES[status] ?? ""}`.trimEnd()
 
     /** What an answer with a status of failure means. */
-    const refused = Effect.fnUntraced(function*(response: Response): Effect.fn.Return<never, Failure> {
+    const refused = Effect.fnUntraced(function*(response: HttpResponse.HttpResponse): Effect.fn.Return<never, Failure> {
       const { status } = response
-      const text = yield* readExcerpt(response)
-      const body = withoutTags(text)
+      const text = yield* HttpResponse.readExcerpt(response)
+      const body = HttpResponse.withoutTags(text)
       const said = `${answered(status)}${body === "" ? "" : `: ${body}`}`
       if (isExpired(status, text)) {
         return yield* new Unanswered({ text: `its session has expired: ${said}`, connection: "expired" })
       }
       const value = JsonRpc.parse(text)
       const message = Predicate.hasProperty(value, "jsonrpc") ? JsonRpc.fromValue(value) : undefined
-      if (message?._tag === "Answer" && message.outcome._tag === "Error" && !advised.has(status)) {
+      if (message?._tag === "Answer" && message.outcome._tag === "Error" && !HttpResponse.advised.has(status)) {
         const { outcome } = message
         return yield* new Refused({ code: outcome.code, text: JsonRpc.errorText(outcome), data: outcome.data })
       }
-      return yield* unanswered(`${said}${advice(status, response.headers["retry-after"])}`)
+      return yield* unanswered(`${said}${HttpResponse.advice(status, response.headers["retry-after"])}`)
     })
 
     // -------------------------------------------------------------------------
@@ -280,7 +180,7 @@ export const make: (
     const silent = (duration: string) => `nothing was heard from ${url.origin} for ${duration}`
 
     /** Takes the events of a stream to its end, in whatever way it ends. */
-    const readEvents = (response: Response, stream: EventStream, silence?: string) =>
+    const readEvents = (response: HttpResponse.HttpResponse, stream: EventStream, silence?: string) =>
       Effect.suspend(() => {
         const events: Array<Sse.AnyEvent> = []
         const parser = Sse.makeParser((event) => {
@@ -311,7 +211,7 @@ export const make: (
           Stream.runForEach((chunk) => {
             const isTooLong = parser.feed(chunk) !== undefined
             return Effect.forEach(events.splice(0), take, { discard: true }).pipe(
-              Effect.andThen(isTooLong ? tooLong : Effect.void)
+              Effect.andThen(isTooLong ? HttpResponse.tooLong : Effect.void)
             )
           }),
           Effect.catch((error) => error instanceof Unanswered ? Effect.fail(error) : Effect.void)
@@ -341,7 +241,7 @@ export const make: (
         )
         if (Option.isSome(response)) {
           const { status } = response.value
-          if (!isEventStream(response.value)) {
+          if (!HttpResponse.isEventStream(response.value)) {
             return yield* unanswered(`${broke}, and does not take it up again: it answered ${status} to that`)
           }
           yield* readEvents(response.value, stream, Limits.maxSilence)
@@ -360,10 +260,10 @@ export const make: (
     const oddity = (text: string, value: unknown) => {
       const message = JsonRpc.fromValue(value)
       return value === undefined
-        ? `${shown(url)} answered with what is no JSON: ${withoutTags(text)}`
+        ? `${HttpAddress.shown(url)} answered with what is no JSON: ${HttpResponse.withoutTags(text)}`
         : message?._tag === "Answer"
-        ? `${shown(url)} answered another request than ours: ${message.id}`
-        : `${shown(url)} answered with what is no answer: ${JsonRpc.excerpt(text)}`
+        ? `${HttpAddress.shown(url)} answered another request than ours: ${message.id}`
+        : `${HttpAddress.shown(url)} answered with what is no answer: ${JsonRpc.excerpt(text)}`
     }
 
     /** Takes a text that came by a stream, and notes what is wrong with it. */
@@ -398,7 +298,7 @@ export const make: (
     const openOlder = Effect.gen(function*() {
       const stream = eventStream(undefined)
       const response = yield* Effect.option(Scope.provide(openStream(stream), scope))
-      if (Option.isNone(response) || !isEventStream(response.value)) {
+      if (Option.isNone(response) || !HttpResponse.isEventStream(response.value)) {
         return false
       }
       const ended = new Unanswered({ connection: "closed", text: `${url.origin} ended the connection` })
@@ -433,11 +333,11 @@ export const make: (
         return
       }
       const stream = eventStream(id)
-      if (isEventStream(response)) {
+      if (HttpResponse.isEventStream(response)) {
         yield* readEvents(response, stream)
         return yield* resume(id, stream)
       }
-      const text = status === 202 || status === 204 ? "" : yield* readText(response)
+      const text = status === 202 || status === 204 ? "" : yield* HttpResponse.readText(response)
       if (text.trim() !== "") {
         yield* receive(text, stream)
       } else {
@@ -468,7 +368,9 @@ export const make: (
           Effect.flatMap(Option.match({
             onNone: () => Effect.succeed(true),
             onSome: (response) =>
-              isEventStream(response) ? Effect.isSuccess(readEvents(response, stream)) : Effect.succeed(false)
+              HttpResponse.isEventStream(response)
+                ? Effect.isSuccess(readEvents(response, stream))
+                : Effect.succeed(false)
           })),
           Effect.scoped
         )

@@ -2,8 +2,8 @@
  * That no declaration is wrong: TypeScript takes what a schema accepts.
  */
 import { assert, describe, it } from "@effect/vitest"
-import * as JsonSchema from "effect-code-mode/declarations/JsonSchema"
 import * as TypeScript from "effect-code-mode/declarations/TypeScript"
+import * as TypeText from "effect-code-mode/declarations/TypeText"
 import * as Mcp from "effect-code-mode/Mcp"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
@@ -253,7 +253,7 @@ describe("a declaration", () => {
         }
         const declared = required.filter((name: string) => Object.hasOwn(properties, name))
         for (const name of declared) {
-          assert.include(signatures[index], `${JsonSchema.propertyName(name)}: `, self.tools[index]?.name)
+          assert.include(signatures[index], `${TypeText.propertyName(name)}: `, self.tools[index]?.name)
         }
       }
     }), 60_000)
