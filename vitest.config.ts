@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     include: ["{test,examples}/**/*.test.ts"],
     exclude: ["test/leak/**"],
+    // Most of a test file waits for processes, so that two of them fit on two processors.
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000
   }

@@ -190,7 +190,7 @@ const cases: Readonly<Record<string, Case>> = {
       const cell = file("cell.js", `${call}; await new Promise((resolve) => setTimeout(resolve, 1e6))`)
       return `${command} run ${cell} --config ${file("mcp.json", { mcpServers })}`
     },
-    types: [[/progress of a tool[^]*log of a server/, key.ctrlC]]
+    types: [[/(?=[^]*server whose tools change)(?=[^]*progress of a tool)(?=[^]*log of a server)/, key.ctrlC]]
   },
   "a list of tools": {
     paths: {
