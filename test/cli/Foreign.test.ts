@@ -192,6 +192,48 @@ const cases: Readonly<Record<string, Case>> = {
     },
     types: [[/(?=[^]*server whose tools change)(?=[^]*progress of a tool)(?=[^]*log of a server)/, key.ctrlC]]
   },
+  "what a server asks": {
+    paths: {
+      "server that asks": undefined,
+      "question of a server": undefined,
+      "value that is asked for": undefined,
+      "value that is proposed": "value that is proposed",
+      "choices of a question": undefined,
+      "facts of a question": undefined
+    },
+    script: ({ file }) => {
+      const properties = {
+        choice: {
+          type: "string",
+          title: evil("value that is asked for"),
+          enum: [evil("choices of a question"), evil("value that is proposed")],
+          default: evil("value that is proposed")
+        },
+        length: { type: "number", format: evil("facts of a question") }
+      }
+      const said = [{
+        jsonrpc: "2.0",
+        id: "s",
+        method: "elicitation/create",
+        params: { message: evil("question of a server"), requestedSchema: { type: "object", properties } }
+      }]
+      const mcpServers = {
+        [evil("server that asks")]: {
+          command: process.execPath,
+          args: [evilServer, file("asks.json", { tools: [tool("ask")], said, result: "never" })]
+        }
+      }
+      const cell = file("cell.js", "for (const name of Object.keys(tools)) await tools[name]({}).catch(text)")
+      return `${command} run ${cell} --config ${file("mcp.json", { mcpServers })}`
+    },
+    types: [
+      [/Answer: ?$/, `y${key.enter}`],
+      [/value that is asked for[^\n]*$/, `nonsense${key.enter}`],
+      [/one of these[^]*value that is asked for[^\n]*$/, key.enter],
+      [/length[^\n]*$/, `nonsense${key.enter}`],
+      [/a number[^]*length[^\n]*$/, key.ctrlC]
+    ]
+  },
   "a list of tools": {
     paths: {
       "declarations": undefined,

@@ -74,11 +74,11 @@ interface Job {
 const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) {
   const { tools } = yield* Delegate
   const session = yield* Runtime.SessionRuntime
-  const prompt = yield* Prompt.make((word) =>
-    [...commands, ...tools.map(({ name }) => `tools.${Identifier.fromName(name)}`)].filter((each) =>
-      each.startsWith(word)
-    )
-  )
+  const names = [...commands, ...tools.map(({ name }) => `tools.${Identifier.fromName(name)}`)]
+  const prompt = yield* Prompt.make({
+    complete: (word) => names.filter((each) => each.startsWith(word)),
+    hasHistory: true
+  })
 
   const jobs = new Map<string, Job>()
   const scope = yield* Effect.scope

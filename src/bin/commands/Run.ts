@@ -17,6 +17,7 @@ import * as Render from "../report/Render.ts"
 import * as Reporter from "../report/Reporter.ts"
 import { foreign, type Printable, text } from "../terminal/Printable.ts"
 import * as Printer from "../terminal/Printer.ts"
+import * as Questions from "../terminal/Questions.ts"
 import * as Screen from "../terminal/Screen.ts"
 import * as DurationFlag from "./DurationFlag.ts"
 import * as Execute from "./Execute.ts"
@@ -85,7 +86,11 @@ const withReporter = <A, E, R>(flags: Flags, self: Effect.Effect<A, E, R | Repor
     const save = yield* Media.fromFlag(flags.saveMedia)
     return flags.json
       ? yield* Effect.provideService(self, Reporter.Reporter, Reporter.json(save))
-      : yield* Screen.use(Reporter.lines(save), () => self)
+      : yield* Screen.use(
+        Reporter.lines(save),
+        (leaveTo) =>
+          Effect.flatMap(Questions.atTerminal(leaveTo), (ask) => Effect.provideService(self, Questions.Asker, ask))
+      )
   })
 
 const run = Effect.fn("Run.run")(function*(file: string, flags: Flags) {

@@ -14,6 +14,7 @@ import * as Delegate from "../../Delegate.ts"
 import type { Observer, ServerConfig } from "../../Mcp.ts"
 import * as Reporter from "../report/Reporter.ts"
 import { foreign, text } from "../terminal/Printable.ts"
+import * as Questions from "../terminal/Questions.ts"
 import * as DurationFlag from "./DurationFlag.ts"
 import * as PathFlag from "./PathFlag.ts"
 import * as ServerFlag from "./ServerFlag.ts"
@@ -100,6 +101,7 @@ const connect = Effect.fnUntraced(function*({ configs, inheritEnv, optional, roo
   }))
   return Mcp.layer(all, {
     observer: yield* observer,
+    elicit: yield* Questions.Asker,
     startTimeout: Option.getOrUndefined(startTimeout),
     roots: Option.match(root, {
       onNone: () => undefined,

@@ -22,3 +22,9 @@ export const make = (): Transform => {
     setRawMode: (isRaw: boolean) => stdin.setRawMode(isRaw)
   }))
 }
+
+/** Leaves the keys to others. */
+export const release = (keyboard: Transform): void => {
+  process.stdin.unpipe(keyboard)
+  process.stdin.pause()
+}

@@ -58,27 +58,40 @@ const readHistory = (file: string) =>
     Effect.orElseSucceed((): Array<string> => [])
   )
 
+export interface Options {
+  /** What a word may become. */
+  readonly complete?: ((word: string) => ReadonlyArray<string>) | undefined
+  /** Whether what is typed is kept for later prompts. */
+  readonly hasHistory: boolean
+}
+
 /** Opens the prompt on the standard streams. Where they are no terminal, there is nothing but the lines. */
-export const make = Effect.fnUntraced(function*(complete: (word: string) => ReadonlyArray<string>) {
+export const make = Effect.fnUntraced(function*({ complete = () => [], hasHistory }: Options) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const terminal = Printer.isConversation()
   const file = yield* historyFile
-  const history = terminal ? yield* readHistory(file) : []
+  const history = terminal && hasHistory ? yield* readHistory(file) : []
   const lines = yield* Queue.unbounded<Typed, Cause.Done>()
   const interrupts = yield* Queue.sliding<void>(1)
 
   let reading = false
   const output = terminal ? yield* pageOf(() => reading) : undefined
 
+  const keyboard = terminal ?
+    yield* Effect.acquireRelease(
+      Effect.sync(Keyboard.make),
+      (keyboard) => Effect.sync(() => Keyboard.release(keyboard))
+    ) :
+    undefined
   const readline = yield* Effect.acquireRelease(
     Effect.sync(() =>
       createInterface({
-        input: terminal ? Keyboard.make() : process.stdin,
+        input: keyboard ?? process.stdin,
         output,
         terminal,
         history,
-        historySize: maxHistory,
+        historySize: hasHistory ? maxHistory : 0,
         removeHistoryDuplicates: true,
         completer: (line: string) => {
           const word = /[\w$.]*$/.exec(line)?.[0] ?? ""
@@ -114,7 +127,7 @@ export const make = Effect.fnUntraced(function*(complete: (word: string) => Read
     kept = [...history]
   })
 
-  if (terminal) {
+  if (terminal && hasHistory) {
     yield* Effect.addFinalizer(() =>
       Effect.ignore(Effect.andThen(
         fs.makeDirectory(path.dirname(file), { recursive: true }),
