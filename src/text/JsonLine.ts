@@ -1,9 +1,13 @@
 /**
- * A value as JSON in one line.
+ * JSON in one line for every reader: some take U+2028 and U+2029 for the end of one.
  *
  * @internal
  */
+const separators = /[\u2028\u2029]/g
 
-/** One line for every reader: some take U+2028 and U+2029 for the end of one. */
-export const stringify = (value: unknown): string =>
-  JSON.stringify(value).replace(/[\u2028\u2029]/g, (char) => char === "\u2028" ? "\\u2028" : "\\u2029")
+/** The same JSON, with those two characters as escapes. */
+export const fromJson = (json: string): string =>
+  json.replace(separators, (character) => character === "\u2028" ? "\\u2028" : "\\u2029")
+
+/** A value as a line. */
+export const stringify = (value: unknown): string => fromJson(JSON.stringify(value))

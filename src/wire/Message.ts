@@ -12,6 +12,7 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { OutputItem, ToolKind } from "../Protocol.ts"
+import * as JsonLine from "../text/JsonLine.ts"
 import * as JsonText from "../text/JsonText.ts"
 import * as Utf8 from "../text/Utf8.ts"
 
@@ -347,7 +348,7 @@ const replaceLoneSurrogates = (json: string): string =>
 /** A message as JSON that every client can read. */
 export const encode = <A extends { readonly type: string; readonly id?: MessageId }>(message: A): string =>
   replaceLoneSurrogates(
-    JSON.stringify(
+    JsonLine.stringify(
       typeof message.id === "bigint" ? { ...message, id: rawJSON(String(message.id)) } : message
     )
   )

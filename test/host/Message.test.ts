@@ -66,6 +66,15 @@ const withExtraField = (value: unknown): Array<unknown> => {
   return tolerated ? inner : [{ ...value, unexpected: true }, ...inner]
 }
 
+describe("a line of the wire", () => {
+  it("is one line for every reader", () => {
+    const text = "a\u2028b\u2029c"
+    const json = Message.encode({ type: "x", text } as { readonly type: string })
+    assert.notMatch(json, /[\u2028\u2029]/)
+    assert.deepStrictEqual(JSON.parse(json), { type: "x", text })
+  })
+})
+
 describe("messages", () => {
   it("of clients are what they were after a round trip", () => {
     for (const text of fromClients) {
