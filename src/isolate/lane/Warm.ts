@@ -14,8 +14,8 @@ import { realm } from "./realm.ts"
 /** The addon as a value; `isolated-vm`'s types describe it as a module. */
 export type IsolatedVM = typeof IVM
 
-// When a rejection that a script does not handle leaves the isolate, isolated-vm reads the error in a context of its own,
-// and so a proxy in the place of a getter gets arguments of that realm. What does it here leaves nothing in there.
+// isolated-vm reads an error that a script does not handle in a context of its own. A proxy in the place of a getter gets
+// its arguments from that realm, and could run code there. This does so first, and leaves nothing behind to find.
 const bareDefaultContext = `{
   const { Proxy, Promise, Reflect } = globalThis
   const getter = new Proxy(() => {}, {
@@ -75,9 +75,11 @@ const makeCompiler = (source: string, options: IVM.ScriptInfo = {}) => {
   }
   return (isolate: IVM.Isolate) => {
     setFlagsFromString("--no-lazy")
-    const script = compile(isolate)
-    setFlagsFromString("--lazy")
-    return script
+    try {
+      return compile(isolate)
+    } finally {
+      setFlagsFromString("--lazy")
+    }
   }
 }
 
