@@ -94,6 +94,7 @@ export const make = Effect.fnUntraced(function*(
   const empty = Latch.makeUnsafe(true)
 
   const runtime = yield* Runtime.make({
+    sessionId,
     cellIds: "sequential",
     limits: Limits.make({
       ...client.limits,

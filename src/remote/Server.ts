@@ -132,7 +132,7 @@ export const serve = Effect.fnUntraced(function*(
     }
     ids.add(id)
     yield* Effect.addFinalizer(() => Effect.sync(() => ids.delete(id)))
-    const runtime = yield* Runtime.make({ limits, storedValues }).pipe(
+    const runtime = yield* Runtime.make({ sessionId: String(id), limits, storedValues }).pipe(
       Effect.provideService(Delegate, delegateOf(id, tools))
     )
     const session: Session = {
