@@ -15,7 +15,6 @@ import * as Surroundings from "./Surroundings.ts"
 import * as Trial from "./Trial.ts"
 
 const sample = new Set([
-  "builtins/index-of",
   "escape/callers",
   "escape/constructor-chain",
   "escape/dynamic-import",
