@@ -41,7 +41,7 @@ export function realm(codeGeneration: boolean) {
   // At the end of the stack V8 throws an error of the realm whose function it cannot enter. Before it enters one of the
   // prelude's it calls this, which has no code: it takes more stack than a helper needs, while the realm is the cell's.
   // V8 wants 40 KiB to begin to compile or optimize a function.
-  const stackWords = 8192
+  const stackWords = 6144
   // oxlint-disable-next-line unicorn/no-new-array -- the other ways take each cell half a millisecond
   const words = new Array(stackWords).fill(0)
   const checkStack: () => void = apply(Function.prototype.bind, Function.prototype, words)
