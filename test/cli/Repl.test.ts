@@ -74,6 +74,25 @@ describe("repl", () => {
       ])
     }))
 
+  it.live("names the tool that may have been meant", () =>
+    Effect.gen(function*() {
+      const { stderr } = yield* repl(
+        ["await tools.ad({})", "tools.mcp__fake__aad({})", "tools.entirely_different()"],
+        "--mcp",
+        `fake=${server()}`
+      )
+      assert.deepStrictEqual(stderr.trimEnd().split("\n"), [
+        "TypeError: tools.ad is not a function",
+        "did you mean tools.mcp__fake__add?",
+        "    at exec_main.mjs:1:13",
+        "TypeError: tools.mcp__fake__aad is not a function",
+        "did you mean tools.mcp__fake__add?",
+        "    at exec_main.mjs:1:7",
+        "TypeError: tools.entirely_different is not a function",
+        "    at exec_main.mjs:1:7"
+      ])
+    }))
+
   it.live("goes on after a cell that failed", () =>
     Effect.gen(function*() {
       const { status, stderr, stdout } = yield* repl(["nope()", "let a = ]", "throw 'this'", "1"])

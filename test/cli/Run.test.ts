@@ -95,6 +95,18 @@ describe("effect-code-mode run", () => {
       assert.isTrue(stderr.endsWith("\n\ncell.js:2:15\n 2 | const total = price * 2\n   |               ^\n"), stderr)
     }))
 
+  it.live("names the tool that a cell may have meant", () =>
+    Effect.gen(function*() {
+      const args = ["--mcp", `fake=${server()}`]
+      const { status, stderr } = yield* runCell("await tools.mcp__fake__ad({})", ...args)
+      assert.strictEqual(status, 1)
+      assert.match(
+        stderr,
+        /^TypeError: tools\.mcp__fake__ad is not a function\ndid you mean tools\.mcp__fake__add\?\n {4}at /
+      )
+      assert.notInclude((yield* runCell("await tools.nothing_like_it({})", ...args)).stderr, "did you mean")
+    }))
+
   it.live("marks where a cell does not compile", () =>
     Effect.gen(function*() {
       const { status, stderr, stdout } = yield* runCell("text(1)\nlet a = ]\n")

@@ -17,6 +17,7 @@ import * as Identifier from "../../text/Identifier.ts"
 import * as Media from "../report/Media.ts"
 import * as Render from "../report/Render.ts"
 import * as Reporter from "../report/Reporter.ts"
+import * as Suggestion from "../report/Suggestion.ts"
 import { empty, foreign, join, text } from "../terminal/Printable.ts"
 import * as Printer from "../terminal/Printer.ts"
 import * as Prompt from "../terminal/Prompt.ts"
@@ -72,11 +73,13 @@ interface Job {
 }
 
 const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) {
-  const { tools } = yield* Delegate
+  const delegate = yield* Delegate
   const session = yield* Runtime.SessionRuntime
-  const names = [...commands, ...tools.map(({ name }) => `tools.${Identifier.fromName(name)}`)]
+  /** What cells call the tools that there are now. */
+  const names = () => delegate.tools.map(({ name }) => Identifier.fromName(name))
   const prompt = yield* Prompt.make({
-    complete: (word) => names.filter((each) => each.startsWith(word)),
+    complete: (word) =>
+      [...commands, ...names().map((name) => `tools.${name}`)].filter((each) => each.startsWith(word)),
     hasHistory: true
   })
 
@@ -89,7 +92,9 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
     const report = Effect.fnUntraced(function*(event: Outcome) {
       const error = event._tag === "Completed" ? event.error : undefined
       if (error !== undefined) {
-        yield* Printer.tell(foreign("error of a cell at the prompt", explain(error.text), "lines"))
+        yield* Printer.tell(
+          foreign("error of a cell at the prompt", Suggestion.explain(explain(error.text), names()), "lines")
+        )
       }
       if (!job.awaited) {
         const end = event._tag === "Terminated" ? "is terminated" : "has ended"
@@ -150,7 +155,9 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
       }
       case ".tools": {
         yield* Printer.print(
-          tools.length === 0 ? text`no tools; --mcp and --config bring some\n` : ListTools.render(tools)
+          delegate.tools.length === 0
+            ? text`no tools; --mcp and --config bring some\n`
+            : ListTools.render(delegate.tools)
         )
         return true
       }

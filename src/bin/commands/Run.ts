@@ -15,6 +15,7 @@ import * as Identifier from "../../text/Identifier.ts"
 import * as Media from "../report/Media.ts"
 import * as Render from "../report/Render.ts"
 import * as Reporter from "../report/Reporter.ts"
+import * as Suggestion from "../report/Suggestion.ts"
 import { foreign, type Printable, text } from "../terminal/Printable.ts"
 import * as Printer from "../terminal/Printer.ts"
 import * as Questions from "../terminal/Questions.ts"
@@ -77,7 +78,11 @@ const execute = Effect.fn("Run.execute")(function*(source: Source.Source, flags:
   if (event._tag !== "Yielded") {
     yield* SessionFile.write(flags.session, yield* session.storedValues)
   }
-  return event
+  if (event._tag !== "Completed" || event.error === undefined) {
+    return event
+  }
+  const names = (yield* Delegate).tools.map(({ name }) => Identifier.fromName(name))
+  return { ...event, error: { ...event.error, text: Suggestion.explain(event.error.text, names) } }
 })
 
 /** Somebody to tell what the cell does. */
