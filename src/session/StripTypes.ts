@@ -130,7 +130,8 @@ const toError = (source: string, { code, location, message, report = "" }: typeo
   }
 }
 
-const strip = (source: string): Effect.Effect<{ readonly source: string } | CellError, IsolateFailure> =>
+/** The source without its types, or why that cannot be. */
+export const strip = (source: string): Effect.Effect<{ readonly source: string } | CellError, IsolateFailure> =>
   ask(source).pipe(
     Effect.timeoutOrElse({
       duration: timeout,

@@ -365,20 +365,23 @@ const cases: Readonly<Record<string, Case>> = {
       "error of a cell at the prompt": undefined,
       "typed at the prompt": "\\u009b2Jtyped\\u202e",
       "typed ahead": "\\u2066ahead",
-      "unknown command": "there is no command .nonsense"
+      "unknown command": "there is no command .nonsense",
+      "tool that is asked for at the prompt": "there is no tool sum; did you mean",
+      "tool that may be meant at the prompt": "did you mean mcp__s__sum?"
     },
     env: ({ file, path }) => {
       mkdirSync(path("effect-code-mode"))
       file("effect-code-mode/history", `'${steering}old'\n`)
       return { XDG_STATE_HOME: path("") }
     },
-    script: () => `${command} repl`,
+    script: ({ server }) => `${command} repl --mcp ${server({ tools: [tool(`sum`)] })}`,
     types: [
       [/\n>$/, `throw ${JSON.stringify(evil("error of a cell at the prompt"))}\r`],
       [/\u2028[^]*\n>$|u2028[^]*\n>$/, "'\u009b2Jtyped\u202e\u{e0041}'\r"],
       [/typed[^]*\n>$/, "await new Promise((resolve) => setTimeout(resolve, 100)); text('slow')\r'\u2066ahead'\r"],
       [/slow[^]*ahead[^]*\n>$/, ".nonsense\r"],
-      [/no command[^]*\n>$/, key.up.repeat(6)],
+      [/no command[^]*\n>$/, ".tools sum\r"],
+      [/did you mean[^]*\n>$/, key.up.repeat(7)],
       [/u001b\]52[^\n]*old'$/, key.ctrlC],
       [/\n> \n>$/, key.ctrlD]
     ]

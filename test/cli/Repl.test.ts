@@ -93,6 +93,54 @@ describe("repl", () => {
       ])
     }))
 
+  it.live("takes TypeScript", () =>
+    Effect.gen(function*() {
+      const { stderr, stdout } = yield* repl([
+        "const twice = (n: number): number => {",
+        "  return n * 2",
+        "}; text(twice(2))",
+        "interface A {",
+        "  a: string",
+        "}",
+        "(6 as number) * 7",
+        "(<T,>(value: T): T => value)<string>('typed')",
+        "new Map<string, number>([['a', 1]])",
+        "enum E { A }",
+        "(null as any).a"
+      ])
+      assert.strictEqual(stdout, "4\n42\ntyped\n[[\"a\",1]]\n")
+      assert.deepStrictEqual(stderr.trimEnd().split("\n"), [
+        "SyntaxError: TypeScript enum is not supported in strip-only mode: write it in JavaScript",
+        "TypeError: Cannot read properties of null (reading 'a')",
+        "    at exec_main.mjs:1:15"
+      ])
+    }))
+
+  it.live("says that variables are not kept", () =>
+    Effect.gen(function*() {
+      const { stderr } = yield* repl(["const kept = 1", "text(kept)", "text(other)"])
+      assert.deepStrictEqual(stderr.trimEnd().split("\n").filter((line) => !line.startsWith("    at ")), [
+        "ReferenceError: kept is not defined",
+        "kept was declared in an earlier cell; cells do not share variables, store() and load() do",
+        "ReferenceError: other is not defined"
+      ])
+    }))
+
+  it.live("shows one tool", () =>
+    Effect.gen(function*() {
+      const { stderr, stdout } = yield* repl(
+        [".tools mcp__fake__add", ".tools add", ".tools nonsense"],
+        "--mcp",
+        `fake=${server()}`
+      )
+      assert.match(stdout, /^type Role[^]*\n\ndeclare const tools: \{\n[^]*mcp__fake__add\([^]*\n\};\n$/)
+      assert.notInclude(stdout, "mcp__fake__where")
+      assert.strictEqual(
+        stderr,
+        "there is no tool add; did you mean mcp__fake__add?\nthere is no tool nonsense\n"
+      )
+    }))
+
   it.live("goes on after a cell that failed", () =>
     Effect.gen(function*() {
       const { status, stderr, stdout } = yield* repl(["nope()", "let a = ]", "throw 'this'", "1"])

@@ -223,6 +223,69 @@ describe.runIf(Terminal.isAvailable)("the prompt", () => {
       yield* until(/> 'half a line'\nhalf a line\n(?:cell \w+ has ended\n)?>$/)
     }))
 
+  it.live("recalls several lines as one entry, also later", () =>
+    Effect.gen(function*() {
+      const env = { XDG_STATE_HOME: yield* folder }
+      const first = yield* Terminal.make(`${command} repl`, { env })
+      yield* first.until(/\n>$/)
+      yield* first.type("[\r1,\r2\r].map((n) =>\r n * 2)\r'next'\r")
+      yield* first.until(/\[ 2, 4 \]\n> 'next'\nnext\n>$/)
+      yield* first.type(key.up)
+      yield* first.until(/\n> 'next'$/)
+      yield* first.type(key.up)
+      yield* first.until(/\n> \[\n\| 1,\n\| 2\n\| \]\.map\(\(n\) =>\n\| {2}n \* 2\)$/)
+      yield* first.type(key.enter)
+      yield* first.until(/\n\| {2}n \* 2\)\n\[ 2, 4 \]\n>$/)
+      yield* first.type(key.ctrlD)
+      yield* first.until(/status 0$/)
+      const later = yield* Terminal.make(`${command} repl`, { env })
+      yield* later.until(/\n>$/)
+      yield* later.type(key.up)
+      yield* later.until(/\n> \[\n\| 1,\n\| 2\n\| \]\.map\(\(n\) =>\n\| {2}n \* 2\)$/)
+      yield* later.type(key.ctrlC)
+      yield* later.until(/\n>$/)
+      yield* later.type(key.up.repeat(6))
+      yield* later.until(/\n> 'next'$/)
+      yield* later.type(key.ctrlC)
+      yield* later.until(/\n>$/)
+      yield* later.type("text(\r", "1")
+      yield* later.until(/… 1$/)
+      yield* later.type(key.ctrlC)
+      yield* later.until(/… ?\n>$/)
+      yield* later.type(key.up)
+      yield* later.until(/\n> text\($/)
+    }))
+
+  it.live("completes helpers and the keys of an argument", () =>
+    Effect.gen(function*() {
+      const { type, until } = yield* Terminal.make(`${command} repl ${fake}`, {
+        env: { XDG_STATE_HOME: yield* folder }
+      })
+      yield* until(/\n>$/)
+      yield* type("generat")
+      yield* until(/generat$/)
+      yield* type(key.tab)
+      yield* until(/> generatedImage$/)
+      yield* type(key.ctrlC)
+      yield* until(/\n>$/)
+      yield* type("tools.mcp__fake__add({ a: 1,")
+      yield* until(/1,$/)
+      yield* type(key.tab)
+      yield* until(/\{ a: 1,b:$/)
+    }))
+
+  it.live("shows a value pretty and cut, and an image as a line", () =>
+    Effect.gen(function*() {
+      const { type, until } = yield* Terminal.make(`${command} repl`, { env: { XDG_STATE_HOME: yield* folder } })
+      yield* until(/\n>$/)
+      yield* type("({ a: ['x'], i: { type: 'image', mimeType: 'image/png', data: 'A'.repeat(40000) } })", key.enter)
+      yield* until(/\n\{ a: \[ 'x' \], i: \[image image\/png, 30\.0 kB\] \}\n>$/)
+      yield* type("'x'.repeat(10050)", key.enter)
+      yield* until(/x\n… 50 more characters\n>$/)
+      yield* type("text({ a: ['x'] })", key.enter)
+      yield* until(/\n\{"a":\["x"\]\}\n>$/)
+    }))
+
   it.live("ends with Ctrl-D, on a line of its own", () =>
     Effect.gen(function*() {
       const { type, until } = yield* Terminal.make(`${command} repl`, { env: { XDG_STATE_HOME: yield* folder } })
@@ -236,6 +299,6 @@ describe.runIf(Terminal.isAvailable)("the prompt", () => {
       const { type, until } = yield* Terminal.make(`${command} repl`, { env: { XDG_STATE_HOME: yield* folder } })
       yield* until(/\n>$/)
       yield* type("[\r1,\r2\r].map((n) =>\r n * 2)\r'next'\rtext(")
-      yield* until(/\n> \[\n… 1,\n… 2\n… \]\.map\(\(n\) =>\n… {2}n \* 2\)\n\[2,4\]\n> 'next'\nnext\n> text\($/)
+      yield* until(/\n> \[\n… 1,\n… 2\n… \]\.map\(\(n\) =>\n… {2}n \* 2\)\n\[ 2, 4 \]\n> 'next'\nnext\n> text\($/)
     }))
 })

@@ -3,7 +3,11 @@
  *
  * @internal
  */
+import * as Effect from "effect/Effect"
 import { Script } from "node:vm"
+import type { CellRequest } from "../../Protocol.ts"
+import * as StripTypes from "../../session/StripTypes.ts"
+import * as Value from "../report/Value.ts"
 
 /** The line of a source where it stops making sense, if it does. Nothing is run. */
 const brokenLine = (before: string, source: string, after: string): number | undefined => {
@@ -25,17 +29,25 @@ export const isIncomplete = (source: string): boolean => {
     (broken > source.split("\n").length || brokenLine("(async () => {", source, "*/})") === undefined)
 }
 
-/** Shows a value where `text` would not tell much of it. */
-const show = `const __show = (value) => typeof value !== "object" || value === null || value instanceof Error
-  ? String(value)
-  : JSON.stringify(value, (_, each) =>
+/** Shows a value where `text` would not tell much of it, with something before what is no JSON, and before what is. */
+const makeShow = (plain: string, json: string) =>
+  `const __show = (value) => typeof value !== "object" || value === null || value instanceof Error
+  ? ${JSON.stringify(plain)} + String(value)
+  : ${JSON.stringify(json)} + JSON.stringify(value, (_, each) =>
     typeof each === "bigint" ? each + "n" : each instanceof Map || each instanceof Set ? [...each] : each)`
 
+/** For a program, which gets the whole value. */
+const showAll = makeShow("", "")
+
+/** For a person: see `Value.show`. */
+const showPretty = makeShow(`${Value.mark}s`, `${Value.mark}j`)
+
 /** How many lines of a cell come before what was typed. */
-const linesBefore = show.split("\n").length + 1
+const linesBefore = showAll.split("\n").length + 1
 
 export interface Cell {
   readonly source: string
+  readonly language?: CellRequest["language"]
   /** What the cell's error says, in terms of what was typed. */
   readonly explain: (text: string) => string
 }
@@ -52,11 +64,44 @@ const explain = (count: number) => (text: string): string =>
       `${before}${Number(line) - linesBefore}${after}`)
   ).join("\n")
 
-/** A cell for what was typed: an expression shows its value. */
-export const toCell = (source: string): Cell =>
+/** A cell for what was typed: an expression shows its value, to a person or whole. */
+export const toCell = (source: string, forPerson = false): Cell =>
   source.trim() !== "" && brokenLine("(async () => (", source, "))") === undefined
     ? {
-      source: `${show}\nconst __value = await (\n${source}\n); if (__value !== undefined) text(__show(__value))`,
+      source: `${
+        forPerson ? showPretty : showAll
+      }\nconst __value = await (\n${source}\n); if (__value !== undefined) text(__show(__value))`,
       explain: explain(source.split("\n").length)
     }
     : { source, explain: (text) => text }
+
+const isJavaScript = (source: string) => brokenLine("(async () => {", source, "})") === undefined
+
+/** JavaScript takes a call with a type for comparisons. */
+const mayHaveTypes = (source: string) => /[\w$]\s*<[^=<>]+>\s*\(/.test(source)
+
+/**
+ * A cell for what was typed, in TypeScript or JavaScript; nothing while more has to come. The types are taken out here,
+ * because an expression shows its value.
+ */
+export const read = (source: string, forPerson: boolean): Effect.Effect<Cell | undefined> => {
+  if (isIncomplete(source)) {
+    return Effect.succeed(undefined)
+  }
+  const plain = toCell(source, forPerson)
+  return isJavaScript(source) && !mayHaveTypes(source) ? Effect.succeed(plain) : StripTypes.strip(source).pipe(
+    Effect.map((result): Cell | undefined =>
+      "source" in result
+        ? toCell(result.source, forPerson)
+        : isJavaScript(source)
+        ? plain
+        : /Unexpected eof|got '<eof>'|Unterminated (?:template|block comment)/.test(result.text)
+        ? undefined
+        : result.text.includes("strip-only mode")
+        ? { source, language: "typescript", explain: (text) => text }
+        // The engine says better what is wrong with it.
+        : plain
+    ),
+    Effect.orElseSucceed(() => plain)
+  )
+}

@@ -18,10 +18,13 @@ import * as Media from "../report/Media.ts"
 import * as Render from "../report/Render.ts"
 import * as Reporter from "../report/Reporter.ts"
 import * as Suggestion from "../report/Suggestion.ts"
+import * as Value from "../report/Value.ts"
 import { empty, foreign, join, text } from "../terminal/Printable.ts"
 import * as Printer from "../terminal/Printer.ts"
 import * as Prompt from "../terminal/Prompt.ts"
 import * as Screen from "../terminal/Screen.ts"
+import * as Completion from "./Completion.ts"
+import * as Declared from "./Declared.ts"
 import * as DurationFlag from "./DurationFlag.ts"
 import * as Execute from "./Execute.ts"
 import * as Failure from "./Failure.ts"
@@ -39,6 +42,7 @@ interface Flags extends ToolFlags.Flags {
 
 const help = text`Every input is a cell of its own; what it keeps with store(key, value), later ones load(key).
   .tools             the tools, as TypeScript declarations
+  .tools NAME        one of them
   .cells             the cells that are still running
   .wait ID           wait for a cell again
   .terminate ID      end a cell
@@ -56,12 +60,10 @@ const words = {
   Settled: "settled"
 } as const
 
-const commands = [".tools", ".cells", ".wait", ".terminate", ".break", ".exit", ".help"]
-
 /** Whether a line is a command, or meant as one. In the middle of an input it may be the rest of an expression. */
 const isCommand = (line: string, isFirst: boolean) => {
   const name = /^\.[a-z]+(?=\s|$)/.exec(line)?.[0]
-  return name !== undefined && (isFirst || commands.includes(name))
+  return name !== undefined && (isFirst || Completion.commands.some((each) => each === name))
 }
 
 /** A cell that is not over yet. */
@@ -75,11 +77,21 @@ interface Job {
 const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) {
   const delegate = yield* Delegate
   const session = yield* Runtime.SessionRuntime
+  const told = yield* Reporter.Reporter
+  const reporter = Reporter.Reporter.of({
+    ...told,
+    output: (items) =>
+      told.output(
+        items.map((item) => item.type === "input_text" ? { ...item, text: Value.show(item.text) } : item)
+      )
+  })
   /** What cells call the tools that there are now. */
   const names = () => delegate.tools.map(({ name }) => Identifier.fromName(name))
+  const declared = Declared.make()
+  const forPerson = Printer.isConversation()
+  let typed = ""
   const prompt = yield* Prompt.make({
-    complete: (word) =>
-      [...commands, ...names().map((name) => `tools.${name}`)].filter((each) => each.startsWith(word)),
+    complete: (line) => Completion.complete(typed, line, delegate.tools),
     hasHistory: true
   })
 
@@ -93,7 +105,11 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
       const error = event._tag === "Completed" ? event.error : undefined
       if (error !== undefined) {
         yield* Printer.tell(
-          foreign("error of a cell at the prompt", Suggestion.explain(explain(error.text), names()), "lines")
+          foreign(
+            "error of a cell at the prompt",
+            declared.explain(Suggestion.explain(explain(error.text), names())),
+            "lines"
+          )
         )
       }
       if (!job.awaited) {
@@ -110,6 +126,7 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
       cell,
       awaited: true,
       end: yield* Execute.watch(session, cell).pipe(
+        Effect.provideService(Reporter.Reporter, reporter),
         Effect.flatMap(report),
         Effect.catchTag("Failure", (failure) => Printer.tell(failure.text)),
         Effect.ensuring(Effect.sync(() => jobs.delete(cell.id))),
@@ -154,6 +171,20 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
         return true
       }
       case ".tools": {
+        if (argument !== "") {
+          const tool = delegate.tools.find(({ name }) => Identifier.fromName(name) === argument)
+          const meant = Suggestion.nearest(argument, names())
+          yield* tool !== undefined
+            ? Printer.print(ListTools.render([tool]))
+            : Printer.tell(
+              text`there is no tool ${foreign("tool that is asked for at the prompt", argument, "word")}${
+                meant === undefined
+                  ? empty
+                  : text`; did you mean ${foreign("tool that may be meant at the prompt", meant, "word")}?`
+              }`
+            )
+          return true
+        }
         yield* Printer.print(
           delegate.tools.length === 0
             ? text`no tools; --mcp and --config bring some\n`
@@ -190,15 +221,13 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
     }
   })
 
-  const run = Effect.fnUntraced(function*(source: string) {
-    const typed = Input.toCell(source)
-    const cell = yield* Effect.result(session.create({ callId: "repl", source: typed.source }))
+  const run = Effect.fnUntraced(function*({ explain, language = "javascript", source }: Input.Cell) {
+    const cell = yield* Effect.result(session.create({ callId: "repl", source, language }))
     yield* cell._tag === "Failure"
       ? Printer.tell(foreign("cell that is refused", cell.failure.message, "quote"))
-      : Effect.flatMap(begin(cell.success, typed.explain), wait)
+      : Effect.flatMap(begin(cell.success, explain), wait)
   })
 
-  let typed = ""
   let leaving = false
   while (true) {
     const next = yield* leaveTo(prompt.above, prompt.next(typed === "" ? text`> ` : text`… `))
@@ -209,11 +238,14 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
       }
       yield* Printer.tell(isEmpty ? text`\nCtrl-C again, Ctrl-D or .exit leaves` : empty)
       leaving = isEmpty
+      prompt.remember(typed)
       typed = ""
       continue
     }
     leaving = false
     if (isCommand(next.line, typed === "")) {
+      prompt.remember(typed)
+      prompt.remember(next.line)
       typed = ""
       if (!(yield* obey(next.line))) {
         return
@@ -221,11 +253,14 @@ const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) 
       continue
     }
     typed += typed === "" ? next.line : `\n${next.line}`
-    if (!Input.isIncomplete(typed)) {
+    const cell = yield* Input.read(typed, forPerson)
+    if (cell !== undefined) {
       const source = typed
       typed = ""
+      prompt.remember(source)
       if (source.trim() !== "") {
-        yield* run(source)
+        yield* run(cell)
+        declared.add(source)
       }
     }
   }

@@ -44,7 +44,10 @@ export const duration = (millis: number): Printable =>
 // Output
 // =============================================================================
 
-const media = ({ bytes: { length }, kind, mediaType }: Media.Media): Printable =>
+/** A note in place of what is no text. */
+export const media = (
+  { bytes: { length }, kind, mediaType }: Omit<Media.Media, "kind"> & { readonly kind: Media.Media["kind"] | "data" }
+): Printable =>
   text`${kind} ${mediaType === "" ? text`of unknown type` : foreign("media type", mediaType, "prose")}, ${
     bytes(length)
   }`

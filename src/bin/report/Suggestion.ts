@@ -6,7 +6,7 @@
 import { closestMatch } from "leven"
 
 /** The name without that of its server. */
-const ownPart = (name: string): string => /(?<=^.*__)(?!.*__).+$/s.exec(name)?.[0] ?? name
+const ownPart = (name: string): string => name.split("__").at(-1) || name
 
 const closest = (wanted: string, names: ReadonlyMap<string, string>): string | undefined =>
   names.get(

@@ -28,6 +28,8 @@ export type Typed =
 export interface Prompt {
   /** What is typed next. Ends with the input. */
   readonly next: (prompt: Printable) => Effect.Effect<Typed, Cause.Done>
+  /** Keeps for later prompts what was typed, in however many lines, as one entry. */
+  readonly remember: (typed: string) => void
   /** Waits for a Ctrl-C. */
   readonly interrupt: Effect.Effect<void>
   /** What the effect writes to the terminal stands above the prompt. */
@@ -52,21 +54,33 @@ const pageOf = (isOurs: () => boolean) =>
     return page
   })
 
+/** An entry of the history is one line, in the file too. */
+const toEntry = (typed: string): string => typed.trimEnd().split(/\r\n|[\n\r]/).map(Visible.lines).join("\r")
+
+/** What `node:readline` has for an entry, and shows with its lines: the last of them comes first. */
+const toReadline = (entry: string): string => entry.split("\r").toReversed().join("\r")
+
 const readHistory = (file: string) =>
   InputFile.read(file, { maxBytes: maxHistoryBytes, pipes: false }).pipe(
-    Effect.map((text) => text.split("\n").filter((line) => line !== "").map(Visible.lines)),
+    Effect.map((text) => text.split("\n").map(toEntry).filter((entry) => entry !== "")),
     Effect.orElseSucceed((): Array<string> => [])
   )
 
+/** What the last word of a line may become. */
+export interface Completion {
+  readonly word: string
+  readonly words: ReadonlyArray<string>
+}
+
 export interface Options {
-  /** What a word may become. */
-  readonly complete?: ((word: string) => ReadonlyArray<string>) | undefined
+  /** What the end of a line may become. */
+  readonly complete?: ((line: string) => Completion) | undefined
   /** Whether what is typed is kept for later prompts. */
   readonly hasHistory: boolean
 }
 
 /** Opens the prompt on the standard streams. Where they are no terminal, there is nothing but the lines. */
-export const make = Effect.fnUntraced(function*({ complete = () => [], hasHistory }: Options) {
+export const make = Effect.fnUntraced(function*({ complete, hasHistory }: Options) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const terminal = Printer.isConversation()
@@ -90,18 +104,23 @@ export const make = Effect.fnUntraced(function*({ complete = () => [], hasHistor
         input: keyboard ?? process.stdin,
         output,
         terminal,
-        history,
+        history: history.map(toReadline),
         historySize: hasHistory ? maxHistory : 0,
         removeHistoryDuplicates: true,
         completer: (line: string) => {
-          const word = /[\w$.]*$/.exec(line)?.[0] ?? ""
-          return [complete(word), word]
+          const { word, words } = complete?.(line) ?? { word: "", words: [] }
+          return [[...words], word]
         }
       })
     ),
     (readline) => Effect.sync(() => readline.close())
   )
   let kept = history
+  /** The history of `node:readline`, which has every line by itself until there is an entry for them. */
+  let live: Array<string> = []
+  readline.on("history", (history: Array<string>) => {
+    live = history
+  })
   readline.on("line", (line) => {
     // At once: what was pasted behind it belongs to the next prompt.
     reading = false
@@ -112,6 +131,8 @@ export const make = Effect.fnUntraced(function*({ complete = () => [], hasHistor
       Queue.offerUnsafe(lines, { _tag: "Interrupt", line: readline.line })
       readline.write(null, { ctrl: true, name: "e" })
       readline.write(null, { ctrl: true, name: "u" })
+      // The next one to be recalled is the last one again.
+      Object.assign(readline, { historyIndex: -1 })
     } else {
       Queue.offerUnsafe(interrupts, undefined)
     }
@@ -122,9 +143,6 @@ export const make = Effect.fnUntraced(function*({ complete = () => [], hasHistor
     }
     reading = false
     Queue.endUnsafe(lines)
-  })
-  readline.on("history", (history: Array<string>) => {
-    kept = [...history]
   })
 
   if (terminal && hasHistory) {
@@ -153,6 +171,13 @@ export const make = Effect.fnUntraced(function*({ complete = () => [], hasHistor
       }).pipe(Effect.ensuring(Effect.sync(() => {
         reading = false
       }))),
+    remember: (typed) => {
+      const entry = toEntry(typed)
+      if (entry !== "") {
+        kept = [entry, ...kept.filter((each) => each !== entry)].slice(0, maxHistory)
+        live.splice(0, live.length, ...kept.map(toReadline))
+      }
+    },
     interrupt: Effect.andThen(Queue.clear(interrupts), Queue.take(interrupts)),
     above: (self) =>
       Effect.suspend(() => {
