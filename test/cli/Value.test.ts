@@ -43,6 +43,14 @@ describe("Value.show", () => {
     )
   })
 
+  it("has a line for a data URL by itself", () => {
+    assert.strictEqual(
+      Value.show(`${Value.mark}sdata:audio/wav;base64,${data}`),
+      "[audio audio/wav, 12.3 kB]"
+    )
+    assert.strictEqual(Value.show(`${Value.mark}sdata: none`), "data: none")
+  })
+
   it("is cut", () => {
     assert.include(json("x".repeat(5000)), "4000 more characters")
     assert.include(json(Array.from({ length: 250 }, (_, n) => n)), "150 more items")

@@ -35,10 +35,14 @@ const noteOf = ({ bytes, mediaType }: Pick<Media.Media, "bytes" | "mediaType">, 
 
 const isText = (value: unknown): value is string => typeof value === "string"
 
+const isDataUrl = (value: unknown): value is string => isText(value) && /^data:[^,]{0,200};base64,/i.test(value)
+
+const noteOfUrl = (url: string) => noteOf(Media.fromItem({ type: "input_image", image_url: url }))
+
 /** Blocks of MCP results and data URLs become notes. */
 const replace = (_: string, value: unknown): unknown => {
-  if (isText(value) && /^data:[^,]{0,200};base64,/i.test(value)) {
-    return noteOf(Media.fromItem({ type: "input_image", image_url: value }))
+  if (isDataUrl(value)) {
+    return noteOfUrl(value)
   }
   if (!Predicate.isObject(value)) {
     return value
@@ -83,5 +87,6 @@ export const show = (output: string): string => {
     return output
   }
   const value = output.slice(mark.length + 1)
-  return cut((output[mark.length] === "j" ? pretty(value) : undefined) ?? value)
+  const isJson = output[mark.length] === "j"
+  return cut((isJson ? pretty(value) : isDataUrl(value) ? noteOfUrl(value).text : undefined) ?? value)
 }
