@@ -3,6 +3,19 @@
  *
  * @internal
  */
+import {
+  backslash,
+  closeBrace,
+  closeBracket,
+  colon,
+  comma,
+  letterU,
+  nine,
+  openBrace,
+  openBracket,
+  quote,
+  zero
+} from "../text/Ascii.ts"
 import * as Utf8 from "../text/Utf8.ts"
 
 /** The bytes say something that they may not say. It is thrown, and no `Error`, since nobody needs to know from where. */
@@ -23,18 +36,6 @@ export type Fields = Readonly<Record<string, (reader: EventReader) => unknown>>
 
 /** An object's fields, as far as it has them. */
 export type Read<F extends Fields> = { readonly [Name in keyof F]?: ReturnType<F[Name]> }
-
-const quote = 0x22
-const comma = 0x2c
-const zero = 0x30
-const nine = 0x39
-const colon = 0x3a
-const openBracket = 0x5b
-const backslash = 0x5c
-const closeBracket = 0x5d
-const letterU = 0x75
-const openBrace = 0x7b
-const closeBrace = 0x7d
 
 /** No number of a lane has more digits. */
 const maxDigits = 15

@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import * as JsonText from "../text/JsonText.ts"
 
 // =============================================================================
 // Messages
@@ -24,7 +25,7 @@ export const maxQueuedReplyBytes = 1024 * 1024
 export const maxServerRequests = 64
 
 /** The deepest nesting of a result, as of every value of a cell. */
-export const maxResultDepth = 127
+export const maxResultDepth = JsonText.maxDepth
 
 /** The longest text of an error, in characters, and the longest excerpt of something that is no message. */
 export const maxErrorText = 16_384

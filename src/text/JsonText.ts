@@ -8,27 +8,28 @@
  *
  * @internal
  */
+import {
+  backslash,
+  closeBrace,
+  closeBracket,
+  colon,
+  comma,
+  letterE,
+  letterF,
+  letterT,
+  letterU,
+  minus,
+  nine,
+  openBrace,
+  openBracket,
+  plus,
+  point,
+  quote,
+  zero
+} from "./Ascii.ts"
 
 /** Hosts that read values with a bounded parser lose their connection over one that is nested deeper. */
 export const maxDepth = 127
-
-const quote = 0x22
-const plus = 0x2b
-const comma = 0x2c
-const minus = 0x2d
-const point = 0x2e
-const zero = 0x30
-const nine = 0x39
-const colon = 0x3a
-const openBracket = 0x5b
-const backslash = 0x5c
-const closeBracket = 0x5d
-const letterE = 0x65
-const letterF = 0x66
-const letterT = 0x74
-const letterU = 0x75
-const openBrace = 0x7b
-const closeBrace = 0x7d
 
 /** What V8 holds for a value beside its characters, in bytes and roughly. */
 const weightOfContainer = 64

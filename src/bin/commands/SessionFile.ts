@@ -9,6 +9,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { dirname } from "node:path"
+import * as JsonText from "../../text/JsonText.ts"
 import { empty, foreign, type Printable, text } from "../terminal/Printable.ts"
 import * as AtomicFile from "./AtomicFile.ts"
 import * as Failure from "./Failure.ts"
@@ -36,7 +37,7 @@ export type StoredValues = typeof Session.Type["storedValues"]
 const maxBytes = 2 ** 28
 
 /** A stored value may have 127 levels, and stands two levels deep. */
-const maxNesting = 129
+const maxNesting = JsonText.maxDepth + 2
 
 /** What is longer has no indentation: with it, it could be many times as long. */
 const maxIndented = 2 ** 20
