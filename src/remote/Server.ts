@@ -61,6 +61,7 @@ export const serve = Effect.fnUntraced(function*(
   const runFork = Effect.runForkWith(
     Context.omit(Scope.Scope)(yield* Effect.context<Isolate>()) as Context.Context<Isolate>
   )
+  let isOver = false
   const link = yield* Link.make(transport, {
     peer: "client",
     maxFrameBytes: host.maxFrameBytes,
@@ -68,7 +69,9 @@ export const serve = Effect.fnUntraced(function*(
     hearsReadersOnly: true,
     gone: Effect.never,
     whyEnded: Effect.void,
-    onEnd: () => {}
+    onEnd: () => {
+      isOver = true
+    }
   })
   const client = yield* RpcClient.make(Rpcs.DelegateRpcs, { disableTracing: true }).pipe(
     Effect.provideService(RpcClient.Protocol, link.client)
@@ -112,7 +115,8 @@ export const serve = Effect.fnUntraced(function*(
         call(session, (callback) => client.Notify({ session, callback, notification })).pipe(
           Effect.catchTag(
             "RpcClientError",
-            ({ reason }) => Effect.fail(new Protocol.NotifyError({ text: reason.message }))
+            // With the connection its sessions end, and that is all there is to say of it.
+            ({ reason }) => isOver ? Effect.never : Effect.fail(new Protocol.NotifyError({ text: reason.message }))
           )
         )
     })
