@@ -60,6 +60,57 @@ export class Delegate extends Context.Service<Delegate, {
   readonly notify: (notification: Notification) => Effect.Effect<void, NotifyError>
 }>()("effect-code-mode/Delegate") {}
 
+/**
+ * The call that a tool's handler works on. A handler of `layerTools` may ask for it.
+ *
+ * **Example** (A tool that is not performed twice)
+ *
+ * ```ts
+ * import * as Delegate from "effect-code-mode/Delegate"
+ * import * as Effect from "effect/Effect"
+ * import * as Schema from "effect/Schema"
+ *
+ * const pay = Delegate.tool({
+ *   description: "Pays an amount in cents",
+ *   parameters: Schema.Struct({ cents: Schema.Int }),
+ *   handler: Effect.fnUntraced(function*({ cents }) {
+ *     const { idempotencyKey } = yield* Delegate.CurrentCall
+ *     return { cents, reference: idempotencyKey }
+ *   })
+ * })
+ * ```
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class CurrentCall extends Context.Service<CurrentCall, NestedToolCall>()("effect-code-mode/CurrentCall") {}
+
+/**
+ * Hears when the tool call of this fiber begins to wait for a person, and when it goes on. A session gives one to each
+ * call.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const ApprovalWait = Context.Reference<{ readonly began: () => void; readonly ended: () => void }>(
+  "effect-code-mode/ApprovalWait",
+  { defaultValue: () => ({ began: () => {}, ended: () => {} }) }
+)
+
+/**
+ * Says that a tool call waits for a person while `self` runs. Its cell says so in `cells` and in `Yielded`, and the wait
+ * does not count for `maxWallTime`.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const awaitingApproval = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) => {
+    const wait = fiber.getRef(ApprovalWait)
+    wait.began()
+    return Effect.ensuring(self, Effect.sync(wait.ended))
+  })
+
 // =============================================================================
 // Tools as plain functions
 // =============================================================================
@@ -115,7 +166,7 @@ const jsonSchema = (schema: Schema.Top): Schema.Json => {
  * - A failure of the handler rejects the script's promise with the message of the failure. Where it has none, with its
  *   tag and its fields.
  *
- * A handler gets its argument and nothing else. What needs the ids of a call belongs into `layer`, or a layer over it.
+ * A handler that needs to know more of the call than its argument asks for `CurrentCall`.
  *
  * **Example** (A tool that may fail)
  *
@@ -162,7 +213,7 @@ export const tool: {
     inputSchema: jsonSchema(options.parameters),
     invoke: Effect.fnUntraced(function*(input) {
       const parameters = yield* decode(input).pipe(
-        Effect.mapError((error) => new ToolError({ text: `invalid argument: ${error.message}` }))
+        Effect.mapError((error) => new ToolError({ text: `invalid argument: ${error.message}`, performed: false }))
       )
       const value = yield* options.handler(parameters).pipe(Effect.mapError(toolError))
       return yield* encode(value).pipe(Effect.orDie)
@@ -215,10 +266,12 @@ export const layer = (options: {
  * @since 0.1.0
  */
 export const layerNoop: Layer.Layer<Delegate> = layer({
-  invokeTool: () => Effect.fail(new ToolError({ text: "code mode nested tools are unavailable" }))
+  invokeTool: () => Effect.fail(new ToolError({ text: "code mode nested tools are unavailable", performed: false }))
 })
 
-type Services<Tools extends Readonly<Record<string, Tool<any>>>> = Tools[keyof Tools] extends Tool<infer R> ? R : never
+type Services<Tools extends Readonly<Record<string, Tool<any>>>> = Tools[keyof Tools] extends Tool<infer R>
+  ? Exclude<R, CurrentCall>
+  : never
 
 /** Tools whose keys come out alike as identifiers are told apart: an exact one stays, another one is `KEY_2`, and says so. */
 const definitions = (tools: Readonly<Record<string, Tool<any>>>): ReadonlyArray<ToolDefinition> => {
@@ -251,10 +304,12 @@ export const layerTools = <const Tools extends Readonly<Record<string, Tool<any>
         tools: definitions(tools),
         invokeTool: (call) => {
           const { name } = call.toolName
-          const self: Tool<Services<Tools>> | undefined = Object.hasOwn(tools, name) ? tools[name] : undefined
+          const self: Tool<Services<Tools> | CurrentCall> | undefined = Object.hasOwn(tools, name)
+            ? tools[name]
+            : undefined
           return self === undefined
-            ? Effect.fail(new ToolError({ text: `unknown tool ${name}` }))
-            : Effect.provideContext(self.invoke(call.input ?? {}), context)
+            ? Effect.fail(new ToolError({ text: `unknown tool ${name}`, performed: false }))
+            : Effect.provideContext(self.invoke(call.input ?? {}), Context.add(context, CurrentCall, call))
         },
         notify: options?.notify ?? (() => Effect.void)
       }))

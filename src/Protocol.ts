@@ -148,6 +148,36 @@ export const ToolKind = Schema.Literals(["function", "freeform"])
 export type ToolKind = typeof ToolKind.Type
 
 /**
+ * What is known of a tool's effects, and who may call it. A member that is not there says nothing.
+ *
+ * **Details**
+ *
+ * - `readOnly`: it changes nothing.
+ * - `destructive`: it may take something away, and not only add to it.
+ * - `idempotent`: the same call a second time changes nothing more.
+ * - `openWorld`: it reaches things outside of the host, such as the web.
+ * - `needsApproval`: a person has to agree to each call. See `Delegate.withApproval`.
+ * - `callers`: whether the `model` calls it directly, or only `cells` do. Without it, both may.
+ *
+ * @category tools
+ * @since 0.1.0
+ */
+export const ToolAnnotations = Schema.Struct({
+  readOnly: Schema.optionalKey(Schema.Boolean),
+  destructive: Schema.optionalKey(Schema.Boolean),
+  idempotent: Schema.optionalKey(Schema.Boolean),
+  openWorld: Schema.optionalKey(Schema.Boolean),
+  needsApproval: Schema.optionalKey(Schema.Boolean),
+  callers: Schema.optionalKey(Schema.Literals(["model", "cells"]))
+})
+
+/**
+ * @category tools
+ * @since 0.1.0
+ */
+export type ToolAnnotations = typeof ToolAnnotations.Type
+
+/**
  * A tool that a cell may call as `tools.NAME(argument)`.
  *
  * **Details**
@@ -164,7 +194,8 @@ export const ToolDefinition = Schema.Struct({
   description: Schema.String,
   kind: ToolKind,
   inputSchema: Schema.optionalKey(Schema.Json),
-  outputSchema: Schema.optionalKey(Schema.Json)
+  outputSchema: Schema.optionalKey(Schema.Json),
+  annotations: Schema.optionalKey(ToolAnnotations)
 })
 
 /**
@@ -174,15 +205,29 @@ export const ToolDefinition = Schema.Struct({
 export type ToolDefinition = typeof ToolDefinition.Type
 
 /**
- * One call of a tool by a cell. `toolCallId` is unique within the cell. `input` is absent where the script passed no
- * argument.
+ * One call of a tool by a cell.
+ *
+ * **Details**
+ *
+ * - `sessionId`: the session's name, as in its logs.
+ * - `callId`: that of the request that made the cell.
+ * - `toolCallId`: unique within the cell.
+ * - `idempotencyKey`: the same for each attempt at this call, and for no other call.
+ * - `attempt`: 1, unless something tries the call again.
+ * - `tool`: the `name` of the tool's definition.
+ * - `input`: absent where the script passed no argument.
  *
  * @category tools
  * @since 0.1.0
  */
 export const NestedToolCall = Schema.Struct({
+  sessionId: Schema.String,
   cellId: CellId,
+  callId: Schema.String,
   toolCallId: ToolCallId,
+  idempotencyKey: Schema.String,
+  attempt: Schema.Int,
+  tool: Schema.String,
   toolName: ToolName,
   kind: ToolKind,
   input: Schema.optionalKey(Schema.Json)
@@ -193,6 +238,69 @@ export const NestedToolCall = Schema.Struct({
  * @since 0.1.0
  */
 export type NestedToolCall = typeof NestedToolCall.Type
+
+/**
+ * What became of a tool call.
+ *
+ * **Details**
+ *
+ * - `NotStarted`: nothing was done. It waited for its turn, or was refused.
+ * - `AwaitingApproval`: it waits until a person agrees.
+ * - `Running`: its tool works on it.
+ * - `Succeeded`, `Failed`: its tool has answered. A tool that failed may have done part of its work.
+ * - `Interrupted`: it was stopped while its tool worked on it, which may have done all, some or nothing.
+ *
+ * @category tools
+ * @since 0.1.0
+ */
+export const ToolCallState = Schema.Literals([
+  "NotStarted",
+  "AwaitingApproval",
+  "Running",
+  "Succeeded",
+  "Failed",
+  "Interrupted"
+])
+
+/**
+ * @category tools
+ * @since 0.1.0
+ */
+export type ToolCallState = typeof ToolCallState.Type
+
+/**
+ * A tool call of a cell, as its ledger has it. `tool` is the definition's `name`. `durationMillis` is how long its tool
+ * has worked on it, without the wait for an approval; it is 0 for a call that has not started.
+ *
+ * @category tools
+ * @since 0.1.0
+ */
+export const ToolCallRecord = Schema.Struct({
+  toolCallId: ToolCallId,
+  tool: Schema.String,
+  state: ToolCallState,
+  durationMillis: Schema.Number
+})
+
+/**
+ * @category tools
+ * @since 0.1.0
+ */
+export type ToolCallRecord = typeof ToolCallRecord.Type
+
+/**
+ * The tool calls of a cell, the oldest first. `omitted` is how many older ones are not listed any more.
+ *
+ * @category tools
+ * @since 0.1.0
+ */
+export const Ledger = Schema.Struct({ calls: Schema.Array(ToolCallRecord), omitted: Schema.Int })
+
+/**
+ * @category tools
+ * @since 0.1.0
+ */
+export type Ledger = typeof Ledger.Type
 
 /**
  * A message from a running cell to its host. `callId` is that of the request that made the cell.
@@ -321,6 +429,8 @@ export type CellRequest = typeof CellRequest.Type
  *
  * **Details**
  *
+ * `awaitingApproval` are its tool calls that wait until a person agrees, if there are any.
+ *
  * `stalled` says that the cell can never go on: there is no call, timer or notification left that could wake it. The
  * session leaves such a cell alone until it is terminated, or `maxWallTime` is over.
  *
@@ -330,7 +440,8 @@ export type CellRequest = typeof CellRequest.Type
 export const Yielded = Schema.TaggedStruct("Yielded", {
   cellId: CellId,
   items: Schema.Array(OutputItem),
-  stalled: Schema.optionalKey(Schema.Literal(true))
+  stalled: Schema.optionalKey(Schema.Literal(true)),
+  awaitingApproval: Schema.optionalKey(Schema.Array(ToolCallId))
 })
 
 /**
@@ -528,7 +639,8 @@ const time = (value: Duration.Duration) =>
  * - `notificationDelivery` (60 s): what the delivery of one notification may take. Then it is given up.
  * - `maxHeapSizeBytes` (256 MiB): the V8 heap of one cell. 0 is the default, and less than 8 MiB counts as 8 MiB.
  * - `maxCpuTime` (unbounded): processor time of one cell.
- * - `maxWallTime` (unbounded): time from the start of a cell to the end of its script, pauses included.
+ * - `maxWallTime` (unbounded): time from the start of a cell to the end of its script, pauses included, but not the time
+ *   in which a tool call of it waits for an approval.
  * - `maxLiveCells` (2,048): cells of the session at a time. Another one is refused with `CapacityExceeded`.
  * - `maxToolCallsInFlight` (1,024): tool calls of the session that run at a time. Others wait for their turn.
  * - `maxPendingCallbacks` (65,536): tool calls and notifications of one cell that run or wait. A call past it is
@@ -752,13 +864,15 @@ export class Lagged extends Schema.TaggedError<Lagged>("effect-code-mode/Lagged"
 }
 
 /**
- * A tool failed. The script's promise rejects with `text`.
+ * A tool failed. The script's promise rejects with `text`. `performed: false` says that nothing was done: the call was
+ * refused before the tool worked on it.
  *
  * @category errors
  * @since 0.1.0
  */
 export class ToolError extends Schema.TaggedError<ToolError>("effect-code-mode/ToolError")("ToolError", {
-  text: Schema.String
+  text: Schema.String,
+  performed: Schema.optionalKey(Schema.Literal(false))
 }) {
   override get message() {
     return this.text

@@ -90,6 +90,7 @@ export interface PausableCell {
  * - `status`: what it does; see `Protocol.CellStatus`.
  * - `busy`: its script has computed for at least 25 ms without a pause.
  * - `degraded`: it shares its process with cells of other sessions.
+ * - `awaitingApproval`: its tool calls that wait until a person agrees.
  *
  * @category models
  * @since 0.1.0
@@ -99,6 +100,7 @@ export interface LiveCell {
   readonly status: Protocol.CellStatus
   readonly busy: boolean
   readonly degraded: boolean
+  readonly awaitingApproval: ReadonlyArray<Protocol.ToolCallId>
 }
 
 /**
@@ -273,6 +275,17 @@ export class SessionRuntime extends Context.Service<SessionRuntime, {
   readonly awaitSettled: (
     id: Protocol.CellId
   ) => Effect.Effect<Protocol.Settled, Protocol.MissingCell>
+  /**
+   * What became of the tool calls of a cell: for each that is remembered, its tool, its state and its time. It answers for
+   * ended cells, too, as `awaitSettled` does.
+   */
+  readonly ledger: (id: Protocol.CellId) => Effect.Effect<Protocol.Ledger, Protocol.MissingCell>
+  /** What a cell may call if its request brings no tools of its own. */
+  readonly tools: Effect.Effect<ReadonlyArray<Protocol.ToolDefinition>>
+  /** What those who write cells should know of the tools of a namespace, by namespace. */
+  readonly instructions: Effect.Effect<ReadonlyMap<string, string>>
+  /** The bounds of the session. */
+  readonly limits: Protocol.Limits
   /** The values that completed cells have stored. */
   readonly storedValues: Effect.Effect<Readonly<Record<string, Schema.Json>>>
   /** What happens to cells from now on, in order. A reader that falls too far behind fails with `Lagged`. */
@@ -351,7 +364,10 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
   const lease = yield* isolate.lease
 
   const live = new Map<Protocol.CellId, CellImpl.Cell>()
-  const finished = new Remembered<Protocol.CellId, Protocol.Settled>(limits.maxRememberedCells)
+  const finished = new Remembered<
+    Protocol.CellId,
+    { readonly outcome: Protocol.Settled; readonly ledger: Protocol.Ledger }
+  >(limits.maxRememberedCells)
   const creations = new Remembered<
     string,
     {
@@ -391,9 +407,9 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
     commit: stored.commit,
     onStalled: (cell) => lifecycle.publish([{ _tag: "Stalled", cellId: cell.id }]),
     onSettled: (cell, outcome) => lifecycle.publish([{ _tag: "Settled", cellId: cell.id, outcome }]),
-    onClosed: (cell, outcome) => {
+    onClosed: (cell, outcome, ledger) => {
       live.delete(cell.id)
-      finished.set(cell.id, outcome)
+      finished.set(cell.id, { outcome, ledger })
       lifecycle.publish([{ _tag: "Closed", cellId: cell.id }])
     }
   }
@@ -610,14 +626,25 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
         cell: cell.kind === "continuing" ? toCell(cell) : toPausable(cell),
         status: cell.status(),
         busy: cell.isBusy(),
-        degraded: cell.isDegraded()
+        degraded: cell.isDegraded(),
+        awaitingApproval: cell.awaitingApproval()
       }))
     ),
     awaitSettled: (id) =>
       Effect.suspend(() => {
-        const outcome = finished.get(id)
-        return outcome === undefined ? Effect.flatMap(find(id), (cell) => cell.awaitSettled) : Effect.succeed(outcome)
+        const ended = finished.get(id)
+        return ended === undefined
+          ? Effect.flatMap(find(id), (cell) => cell.awaitSettled)
+          : Effect.succeed(ended.outcome)
       }),
+    ledger: (id) =>
+      Effect.suspend(() => {
+        const ended = finished.get(id)
+        return ended === undefined ? Effect.map(find(id), (cell) => cell.ledger()) : Effect.succeed(ended.ledger)
+      }),
+    tools: Effect.sync(() => delegate.tools),
+    instructions: Effect.sync(() => delegate.instructions ?? new Map()),
+    limits,
     storedValues: Effect.sync(() =>
       Object.fromEntries(Array.from(stored.snapshot(), ([key, json]) => [key, JSON.parse(json)]))
     ),

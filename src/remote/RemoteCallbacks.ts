@@ -9,9 +9,10 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
-import type { Delegate } from "../Delegate.ts"
-import type { Limits, NestedToolCall, Notification, NotifyError, ToolError } from "../Protocol.ts"
+import { ApprovalWait, type Delegate } from "../Delegate.ts"
+import type { CellId, Limits, NestedToolCall, Notification, NotifyError, ToolError } from "../Protocol.ts"
 import * as Callbacks from "../session/Callbacks.ts"
+import type { CellLedger } from "../session/Ledger.ts"
 import * as Slots from "../session/Slots.ts"
 import * as Visible from "../text/Visible.ts"
 
@@ -24,22 +25,47 @@ export class RemoteCallbacks {
   private readonly context: Context.Context<never>
   private readonly delegate: Delegate["Service"]
   private readonly limits: Limits
+  private readonly ledgerOf: (cellId: CellId) => CellLedger
+  private readonly tellAwaits: (id: number, awaits: boolean) => void
   private readonly running = new Map<number, Running>()
 
   constructor(options: {
     readonly context: Context.Context<never>
     readonly delegate: Delegate["Service"]
     readonly limits: Limits
+    readonly ledgerOf: (cellId: CellId) => CellLedger
+    /** Tells the host that a callback begins or ends to wait for a person. */
+    readonly tellAwaits: (id: number, awaits: boolean) => void
   }) {
     this.context = options.context
     this.delegate = options.delegate
     this.limits = options.limits
+    this.ledgerOf = options.ledgerOf
+    this.tellAwaits = options.tellAwaits
   }
 
   readonly invokeTool = (id: number, call: NestedToolCall): Effect.Effect<Schema.Json, ToolError> => {
-    const { name } = call.toolName
-    const invoke = Effect.map(Effect.suspend(() => this.delegate.invokeTool(call)), (result) => result ?? null)
+    const { cellId, toolCallId, toolName: { name } } = call
+    const ledger = this.ledgerOf(cellId)
+    ledger.made(toolCallId, call.tool)
+    const invoke = Effect.suspend(() => {
+      ledger.started(toolCallId)
+      return this.delegate.invokeTool(call)
+    }).pipe(
+      Effect.map((result) => result ?? null),
+      Effect.provideService(ApprovalWait, {
+        began: () => {
+          ledger.approvalAsked(toolCallId)
+          this.tellAwaits(id, true)
+        },
+        ended: () => {
+          ledger.approvalAnswered(toolCallId)
+          this.tellAwaits(id, false)
+        }
+      })
+    )
     return this.run<Schema.Json, ToolError>(id, (callbacks, onExit) => callbacks.tool(name, invoke, onExit)).pipe(
+      Effect.onExit((exit) => Effect.sync(() => ledger.ended(toolCallId, exit))),
       Effect.tapDefect((defect) => Effect.logError(`code mode tool ${Visible.line(name)} died`, Cause.die(defect)))
     )
   }

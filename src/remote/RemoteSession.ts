@@ -9,6 +9,7 @@
  * @internal
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -23,6 +24,7 @@ import { Delegate } from "../Delegate.ts"
 import * as Protocol from "../Protocol.ts"
 import { type Cell, type CreateError, type ObserveOptions, type PausableCell, SessionRuntime } from "../Runtime.ts"
 import * as Broadcast from "../session/Broadcast.ts"
+import { CellLedger } from "../session/Ledger.ts"
 import { Remembered } from "../session/Remembered.ts"
 import { FrameError } from "../wire/Frame.ts"
 import { type Connection, type Connections, patience, shared } from "./HostConnection.ts"
@@ -115,10 +117,15 @@ export const make = Effect.fnUntraced(function*(
   const known = new Remembered<Protocol.CellId>(limits.maxRememberedCells)
   /** Cells of hosts that are gone. */
   const lost = new Remembered<Protocol.CellId>(limits.maxRememberedCells)
+  const clock = yield* Clock.Clock
+  const ledgers = new Map<Protocol.CellId, CellLedger>()
+  const endedLedgers = new Remembered<Protocol.CellId, Protocol.Ledger>(limits.maxRememberedCells)
   const closing = Deferred.makeUnsafe<never, Protocol.ShuttingDown>()
   const done = Deferred.makeUnsafe<void>()
   let place: Place | undefined
   let lastTicket = 0
+  /** The bounds that the last host has told. */
+  let granted = limits
 
   const isClosing = () => Deferred.isDoneUnsafe(closing)
   const isClosed = () => Deferred.isDoneUnsafe(done)
@@ -136,12 +143,20 @@ export const make = Effect.fnUntraced(function*(
     }
   }
 
+  const ledgerOf = (cellId: Protocol.CellId) => {
+    const ledger = ledgers.get(cellId) ?? new CellLedger(() => clock.currentTimeMillisUnsafe())
+    ledgers.set(cellId, ledger)
+    return ledger
+  }
+
   const publish = (event: Protocol.LifecycleEvent) => {
     admit(event.cellId)
     if (event._tag === "Settled") {
       live.set(event.cellId, true)
     } else if (event._tag === "Closed") {
       live.delete(event.cellId)
+      endedLedgers.set(event.cellId, ledgerOf(event.cellId).close())
+      ledgers.delete(event.cellId)
     }
     if (event._tag !== "Admitted") {
       lifecycle.publish([event])
@@ -191,9 +206,13 @@ export const make = Effect.fnUntraced(function*(
     if (failure !== undefined) {
       return yield* failure
     }
+    const session = connection.newSession()
     const callbacks = new RemoteCallbacks({
       context,
       limits,
+      ledgerOf,
+      tellAwaits: (callback, awaits) =>
+        runFork(Effect.ignore(connection.rpc.AwaitsApproval({ session, callback, awaits }))),
       delegate: Delegate.of({
         tools: delegate.tools,
         invokeTool: (call) => {
@@ -206,7 +225,6 @@ export const make = Effect.fnUntraced(function*(
         }
       })
     })
-    const session = connection.newSession()
     const opened = Deferred.makeUnsafe<void, HostFailure | Unanswered | Protocol.IsolateFailure | Protocol.Lagged>()
     const life = connection.rpc.Open({
       session,
@@ -216,7 +234,14 @@ export const make = Effect.fnUntraced(function*(
       ...(options?.storedValues === undefined ? {} : { storedValues: options.storedValues })
     }).pipe(
       Stream.runForEach((event) =>
-        Effect.sync(() => event._tag === "Opened" ? Deferred.doneUnsafe(opened, Effect.void) : publish(event))
+        Effect.sync(() => {
+          if (event._tag === "Opened") {
+            granted = event.limits
+            Deferred.doneUnsafe(opened, Effect.void)
+          } else {
+            publish(event)
+          }
+        })
       ),
       Effect.onExit((exit) => {
         Deferred.doneUnsafe(opened, exit)
@@ -452,6 +477,20 @@ export const make = Effect.fnUntraced(function*(
         (at) => within(at, at.rpc.AwaitSettled({ session: at.session, cellId: id }), Duration.infinity),
         () => Effect.succeed("Failed" as const)
       ),
+    ledger: (id) =>
+      Effect.suspend(() => {
+        const ledger = endedLedgers.get(id) ?? ledgers.get(id)?.toLedger()
+        return ledger !== undefined
+          ? Effect.succeed(ledger)
+          : known.has(id)
+          ? Effect.succeed({ calls: [], omitted: 0 })
+          : Effect.fail(stale(id))
+      }),
+    tools: Effect.sync(() => delegate.tools),
+    instructions: Effect.sync(() => delegate.instructions ?? new Map()),
+    get limits() {
+      return granted
+    },
     storedValues: askingAll(({ rpc, session }) => rpc.StoredValues({ session }), {}),
     events: lifecycle.stream(() => []),
     output: ({ id }) =>

@@ -45,8 +45,8 @@ const inSession = { session: Schema.Int }
 const inCell = { ...inSession, cellId: Protocol.CellId }
 const ticketed = { ...inCell, ticket: Schema.Int }
 
-/** The session is there: the first that `Open` says. */
-const Opened = Schema.TaggedStruct("Opened", {})
+/** The session is there, with these bounds: the first that `Open` says. */
+const Opened = Schema.TaggedStruct("Opened", { limits: Protocol.Limits })
 
 /** Opens a session; what it says is what happens to the session's cells, in order. */
 const Open = Rpc.make("Open", {
@@ -116,7 +116,8 @@ export class SessionRpcs extends RpcGroup.make(
       kind: CellKind,
       status: Schema.Literals(["Running", "Paused", "Stalled", "Terminating", "Settled"]),
       busy: Schema.Boolean,
-      degraded: Schema.Boolean
+      degraded: Schema.Boolean,
+      awaitingApproval: Schema.Array(Protocol.ToolCallId)
     }))
   }),
   Rpc.make("AwaitSettled", {
@@ -131,6 +132,8 @@ export class SessionRpcs extends RpcGroup.make(
     error: Schema.Union([Protocol.MissingCell, Protocol.Lagged]),
     stream: true
   }),
+  /** A tool call at the client begins or ends to wait for a person. */
+  Rpc.make("AwaitsApproval", { payload: { ...inSession, callback: Schema.Int, awaits: Schema.Boolean } }),
   Rpc.make("Shutdown", { payload: inSession })
 ).middleware(InSession).add(Open) {}
 

@@ -13,7 +13,7 @@ import * as RpcClient from "effect/rpc/RpcClient"
 import * as RpcServer from "effect/rpc/RpcServer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { Delegate } from "../Delegate.ts"
+import { ApprovalWait, Delegate } from "../Delegate.ts"
 import type { Isolate } from "../Isolate.ts"
 import * as Protocol from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
@@ -46,6 +46,8 @@ interface Session {
   /** Under which cells were made. */
   readonly keys: Remembered<string>
   readonly tickets: Map<number, Ticket>
+  /** What hears whether a tool call waits for a person, by its callback. */
+  readonly approvals: Map<number, typeof ApprovalWait.Service>
 }
 
 const refuse = (text: string) => Effect.fail(new Rpcs.Refused({ text }))
@@ -101,16 +103,27 @@ export const serve = Effect.fnUntraced(function*(
       )
     )
 
-  const delegateOf = (session: number, tools: ReadonlyArray<Protocol.ToolDefinition>) =>
+  const delegateOf = (
+    session: number,
+    tools: ReadonlyArray<Protocol.ToolDefinition>,
+    approvals: Session["approvals"]
+  ) =>
     Delegate.of({
       tools,
       invokeTool: (invocation) =>
-        call(session, (callback) => client.InvokeTool({ session, callback, call: invocation })).pipe(
-          Effect.catchTag(
-            "RpcClientError",
-            ({ reason }) => Effect.fail(new Protocol.ToolError({ text: reason.message }))
-          )
-        ),
+        Effect.flatMap(ApprovalWait, (wait) =>
+          call(session, (callback) => {
+            approvals.set(callback, wait)
+            return Effect.ensuring(
+              client.InvokeTool({ session, callback, call: invocation }),
+              Effect.sync(() => approvals.delete(callback))
+            )
+          })).pipe(
+            Effect.catchTag(
+              "RpcClientError",
+              ({ reason }) => Effect.fail(new Protocol.ToolError({ text: reason.message }))
+            )
+          ),
       notify: (notification) =>
         call(session, (callback) => client.Notify({ session, callback, notification })).pipe(
           Effect.catchTag(
@@ -136,11 +149,13 @@ export const serve = Effect.fnUntraced(function*(
     }
     ids.add(id)
     yield* Effect.addFinalizer(() => Effect.sync(() => ids.delete(id)))
+    const approvals: Session["approvals"] = new Map()
     const runtime = yield* Runtime.make({ sessionId: String(id), limits, storedValues }).pipe(
-      Effect.provideService(Delegate, delegateOf(id, tools))
+      Effect.provideService(Delegate, delegateOf(id, tools, approvals))
     )
     const session: Session = {
       runtime,
+      approvals,
       keys: new Remembered(limits.maxRememberedCells),
       tickets: new Map()
     }
@@ -155,7 +170,7 @@ export const serve = Effect.fnUntraced(function*(
         session.tickets.forEach(({ fiber }) => fiber.interruptUnsafe())
       })
     )
-    return Stream.concat(Stream.succeed({ _tag: "Opened" } as const), Stream.fromQueue(events))
+    return Stream.concat(Stream.succeed({ _tag: "Opened", limits } as const), Stream.fromQueue(events))
   })
 
   /** Holds what every request has to. */
@@ -277,6 +292,12 @@ export const serve = Effect.fnUntraced(function*(
       AwaitSettled: inIt(({ runtime }, { cellId }) => runtime.awaitSettled(cellId)),
       StoredValues: inIt(({ runtime }) => inRoom(runtime.storedValues)),
       Output: ({ cellId, session }) => Stream.suspend(() => sessions.get(session)!.runtime.output(continuing(cellId))),
+      AwaitsApproval: inIt(({ approvals }, { awaits, callback }) =>
+        Effect.sync(() => {
+          const wait = approvals.get(callback)
+          return awaits ? wait?.began() : wait?.ended()
+        })
+      ),
       Shutdown: shutdown
     })),
     Effect.provideService(Rpcs.InSession, inSession),

@@ -10,6 +10,7 @@
  * @internal
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -21,7 +22,7 @@ import * as Queue from "effect/Queue"
 import * as References from "effect/References"
 import type * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
-import type { Delegate } from "../Delegate.ts"
+import { ApprovalWait, type Delegate } from "../Delegate.ts"
 import type { IsolateEvent, IsolateHandle } from "../Isolate.ts"
 import {
   AlreadyTerminating,
@@ -35,6 +36,7 @@ import {
   type Frontier,
   InvalidGeneration,
   type Lagged,
+  type Ledger,
   type Limits,
   MissingCell,
   type Outcome,
@@ -52,6 +54,7 @@ import * as Broadcast from "./Broadcast.ts"
 import * as Callbacks from "./Callbacks.ts"
 import * as CellPhase from "./CellPhase.ts"
 import { Delivery } from "./Delivery.ts"
+import { CellLedger } from "./Ledger.ts"
 import * as Outbox from "./Outbox.ts"
 import type * as Slots from "./Slots.ts"
 
@@ -75,7 +78,7 @@ export interface Session {
   readonly commit: (writes: StoredWrites) => void
   readonly onStalled: (cell: Cell) => void
   readonly onSettled: (cell: Cell, outcome: Settled) => void
-  readonly onClosed: (cell: Cell, outcome: Settled) => void
+  readonly onClosed: (cell: Cell, outcome: Settled, ledger: Ledger) => void
 }
 
 export interface Cell {
@@ -86,6 +89,10 @@ export interface Cell {
   readonly isBusy: () => boolean
   /** Whether it shares its process with other sessions. */
   readonly isDegraded: () => boolean
+  /** Its tool calls that wait until a person agrees. */
+  readonly awaitingApproval: () => ReadonlyArray<ToolCallId>
+  /** What became of its tool calls. */
+  readonly ledger: () => Ledger
   /** The next event; one caller at a time. Without a bound on its wait, it hears when the cell can never go on. */
   readonly observe: (yieldAfter: Duration.Duration) => Effect.Effect<CellEvent, BusyObserver | MissingCell>
   /** The frontier a pausable cell stands at or comes to next, or its outcome. */
@@ -169,6 +176,10 @@ class CellImpl implements Cell {
   private yieldAfter = Duration.infinity
   private yieldTimer: Fiber.Fiber<unknown> | undefined
   private wallTimer: Fiber.Fiber<unknown> | undefined
+  private wallTimerSince = 0
+  private wallTimeLeft: Duration.Duration
+  private readonly clock: Clock.Clock
+  private readonly calls: CellLedger
   private draining: Fiber.Fiber<unknown> | undefined
   private grace: Effect.Effect<void>
   private outcome: Settled = "Terminated"
@@ -183,6 +194,9 @@ class CellImpl implements Cell {
     this.callId = options.callId
     this.tools = options.tools
     this.handle = options.handle
+    this.clock = Context.get(session.context, Clock.Clock)
+    this.calls = new CellLedger(() => this.clock.currentTimeMillisUnsafe())
+    this.wallTimeLeft = session.limits.maxWallTime
     const annotations = { sessionId: session.id, cellId: options.id, callId: options.callId }
     this.runFork = Effect.runForkWith(annotate(session.context, annotations))
     this.grace = Effect.sleep(session.limits.cancellationGrace)
@@ -337,6 +351,14 @@ class CellImpl implements Cell {
     return this.handle.isDegraded()
   }
 
+  awaitingApproval(): ReadonlyArray<ToolCallId> {
+    return this.calls.awaitingApproval()
+  }
+
+  ledger(): Ledger {
+    return this.calls.toLedger()
+  }
+
   // ---------------------------------------------------------------------------
   // What the isolate does
   // ---------------------------------------------------------------------------
@@ -394,16 +416,31 @@ class CellImpl implements Cell {
     if (!this.admitCallback()) {
       return
     }
-    const invoke = Effect.flatMap(parseInput(input), (parsed) =>
-      this.session.delegate.invokeTool({
+    this.calls.made(id, tool.name)
+    const invoke = Effect.flatMap(parseInput(input), (parsed) => {
+      this.calls.started(id)
+      return this.session.delegate.invokeTool({
+        sessionId: this.session.id,
         cellId: this.id,
+        callId: this.callId,
         toolCallId: id,
+        idempotencyKey: `${this.session.id}/${this.id}/${id}`,
+        attempt: 1,
+        tool: tool.name,
         toolName: tool.toolName,
         kind: tool.kind,
         ...parsed
-      }))
-    const answer = Effect.annotateLogs(Effect.map(invoke, toJsonText), "toolCallId", id)
+      })
+    })
+    const answer = Effect.map(invoke, toJsonText).pipe(
+      Effect.annotateLogs("toolCallId", id),
+      Effect.provideService(ApprovalWait, {
+        began: () => this.onApprovalAsked(id),
+        ended: () => this.onApprovalAnswered(id)
+      })
+    )
     this.callbacks.tool(tool.name, answer, (exit) => {
+      this.calls.ended(id, exit)
       if (Exit.isSuccess(exit)) {
         return this.handle.resolve(id, exit.value)
       }
@@ -423,6 +460,20 @@ class CellImpl implements Cell {
       )
       this.handle.reject(id, "code mode tool task panicked")
     })
+  }
+
+  private onApprovalAsked(id: ToolCallId): void {
+    this.calls.approvalAsked(id)
+    this.pauseWallTimer()
+  }
+
+  private onApprovalAnswered(id: ToolCallId): void {
+    this.calls.approvalAnswered(id)
+    if (
+      this.state.phase === "Running" && this.state.ending === undefined && this.calls.awaitingApproval().length === 0
+    ) {
+      this.startWallTimer()
+    }
   }
 
   private onNotify(text: string): void {
@@ -533,7 +584,7 @@ class CellImpl implements Cell {
       case "Tell":
         return this.tell(decision.who, decision.what)
       case "Close": {
-        this.session.onClosed(this, this.outcome)
+        this.session.onClosed(this, this.outcome, this.calls.close())
         this.closed.openUnsafe()
         return
       }
@@ -565,7 +616,13 @@ class CellImpl implements Cell {
     const cellId = this.id
     switch (what._tag) {
       case "Yielded":
-        return { _tag: "Yielded", cellId, items, ...(this.stalled ? { stalled: true } : {}) }
+        return {
+          _tag: "Yielded",
+          cellId,
+          items,
+          ...(this.stalled ? { stalled: true } : {}),
+          ...waiting(this.calls.awaitingApproval())
+        }
       case "Terminated":
         return { _tag: "Terminated", cellId, items }
       case "Completed":
@@ -588,13 +645,23 @@ class CellImpl implements Cell {
   }
 
   private startWallTimer(): void {
-    const { maxWallTime } = this.session.limits
-    if (Duration.isFinite(maxWallTime)) {
+    if (this.wallTimer === undefined && Duration.isFinite(this.wallTimeLeft)) {
+      const { maxWallTime } = this.session.limits
       const onOver = Effect.sync(() => {
         this.wallTimer = undefined
         this.exceed(`the script ran for longer than its limit of ${Duration.format(maxWallTime)}`)
       })
-      this.wallTimer = this.runFork(Effect.andThen(Effect.sleep(maxWallTime), onOver))
+      this.wallTimerSince = this.clock.currentTimeMillisUnsafe()
+      this.wallTimer = this.runFork(Effect.andThen(Effect.sleep(this.wallTimeLeft), onOver))
+    }
+  }
+
+  private pauseWallTimer(): void {
+    if (this.wallTimer !== undefined) {
+      this.wallTimer.interruptUnsafe()
+      this.wallTimer = undefined
+      const spent = Duration.millis(this.clock.currentTimeMillisUnsafe() - this.wallTimerSince)
+      this.wallTimeLeft = Duration.subtract(this.wallTimeLeft, spent)
     }
   }
 
@@ -608,6 +675,8 @@ class CellImpl implements Cell {
     return new MissingCell({ cellId: this.id, finished: true })
   }
 }
+
+const waiting = (calls: ReadonlyArray<ToolCallId>) => calls.length === 0 ? {} : { awaitingApproval: calls }
 
 const annotate = (context: Context.Context<never>, annotations: Readonly<Record<string, string>>) =>
   Context.add(context, References.CurrentLogAnnotations, {

@@ -216,6 +216,10 @@ export const make = Effect.fnUntraced(function*(
     yieldNow: () => unsaid,
     pausableCell: () => unsaid,
     awaitSettled: () => unsaid,
+    ledger: () => unsaid,
+    tools: unsaid,
+    instructions: unsaid,
+    limits: Protocol.Limits.make({}),
     storedValues: unsaid,
     events: Stream.fromEffect(unsaid),
     output: () => Stream.fromEffect(unsaid)

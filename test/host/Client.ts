@@ -2,7 +2,7 @@
  * A client of the wire protocol for tests: it remembers all it was told, and takes nothing that is no message.
  */
 import type { Delegate } from "effect-code-mode/Delegate"
-import { CellId, ToolCallId } from "effect-code-mode/Protocol"
+import { CellId } from "effect-code-mode/Protocol"
 import * as Frame from "effect-code-mode/wire/Frame"
 import * as Message from "effect-code-mode/wire/Message"
 import * as Cause from "effect/Cause"
@@ -12,6 +12,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Readable, Writable } from "node:stream"
+import { toolCall } from "../toolCall.ts"
 
 export type Told<Type extends Message.HostMessage["type"]> = Extract<Message.HostMessage, { readonly type: Type }>
 export type Answer = Told<"operation/response">["result"]
@@ -291,13 +292,14 @@ export class Client {
         { type: "notification/delivered" }
       )
       : Effect.map(
-        this.delegate.invokeTool({
+        this.delegate.invokeTool(toolCall({
+          name: request.invocation.tool_name.name,
+          namespace: request.invocation.tool_name.namespace,
           cellId: CellId.make(request.invocation.cell_id),
-          toolCallId: ToolCallId.make(request.invocation.runtime_tool_call_id),
-          toolName: request.invocation.tool_name,
+          toolCallId: request.invocation.runtime_tool_call_id,
           kind: request.invocation.tool_kind,
           input: request.invocation.input
-        }),
+        })),
         (result) => ({ type: "tool/result", result })
       )
     const fiber = Effect.runFork(

@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Delegate from "effect-code-mode/Delegate"
 import * as Mcp from "effect-code-mode/Mcp"
-import { CellId, ToolCallId } from "effect-code-mode/Protocol"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -16,6 +15,7 @@ import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "nod
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fixture, isRunning } from "../cli/Process.ts"
+import { toolCall } from "../toolCall.ts"
 
 const fake = (options: { readonly name?: string; readonly args?: ReadonlyArray<string> } = {}): Mcp.ServerConfig => ({
   ...(options.name === undefined ? {} : { name: options.name }),
@@ -28,14 +28,7 @@ const call = (
   server: string,
   name: string,
   input?: Schema.Json
-) =>
-  self.invokeTool({
-    cellId: CellId.make("cell"),
-    toolCallId: ToolCallId.make("tool-1"),
-    toolName: { name, namespace: `mcp__${server}__` },
-    kind: "function",
-    ...(input === undefined ? {} : { input })
-  })
+) => self.invokeTool(toolCall({ name, namespace: `mcp__${server}__`, input }))
 
 const delegate = (...servers: ReadonlyArray<Mcp.ServerConfig>) =>
   Effect.map(Layer.build(Mcp.layer(servers)), Context.get(Delegate.Delegate))

@@ -6,7 +6,6 @@ import * as TypeScript from "effect-code-mode/declarations/TypeScript"
 import type { Delegate } from "effect-code-mode/Delegate"
 import * as Mcp from "effect-code-mode/Mcp"
 import * as Limits from "effect-code-mode/mcp/Limits"
-import { CellId, ToolCallId } from "effect-code-mode/Protocol"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -19,6 +18,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { isRunning } from "../cli/Process.ts"
+import { toolCall } from "../toolCall.ts"
 
 const scripted = fileURLToPath(new URL("fixtures/scripted.js", import.meta.url))
 
@@ -393,12 +393,7 @@ describe("a long call", () => {
       }
       const self = yield* Mcp.connect(config(script), { observer })
       const delegate = yield* Mcp.make([self], { observer })
-      const result: any = yield* delegate.invokeTool({
-        cellId: CellId.make("cell"),
-        toolCallId: ToolCallId.make("tool-1"),
-        toolName: { name: "do", namespace: "mcp__odd__" },
-        kind: "function"
-      })
+      const result: any = yield* delegate.invokeTool(toolCall({ name: "do", namespace: "mcp__odd__" }))
       assert.isNumber(result.token)
       assert.deepStrictEqual(heard, [
         ["do", { progress: 1, total: 2, message: "half way" }],
@@ -495,13 +490,7 @@ describe("what a server asks of us", () => {
 describe("resources", () => {
   const initialize = [{ result: { capabilities: { tools: {}, resources: {} } } }]
   const call = (self: Delegate["Service"], name: string, input?: Schema.Json) =>
-    self.invokeTool({
-      cellId: CellId.make("cell"),
-      toolCallId: ToolCallId.make("tool-1"),
-      toolName: { name, namespace: "mcp__odd__" },
-      kind: "function",
-      ...(input === undefined ? {} : { input })
-    })
+    self.invokeTool(toolCall({ name, namespace: "mcp__odd__", input }))
 
   it.live("are listed and read by tools", () =>
     Effect.gen(function*() {

@@ -11,6 +11,7 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import { anyValue, damage, type Dice, makeDice, randomBytes } from "../host/Dice.ts"
+import { toolCall } from "../toolCall.ts"
 import * as FakeHost from "./FakeHost.ts"
 import * as Wire from "./Wire.ts"
 
@@ -199,7 +200,7 @@ describe("a host", () => {
         Create: () => Effect.succeed(id),
         Open: () =>
           Stream.concat(
-            Stream.succeed({ _tag: "Opened" } as const),
+            Stream.succeed({ _tag: "Opened", limits: Protocol.Limits.make({}) } as const),
             Stream.fromEffectDrain(Deferred.await(over))
           )
       })
@@ -267,12 +268,7 @@ describe("a host", () => {
         yield* background(Effect.exit(host.client.InvokeTool({
           session: 1,
           callback,
-          call: {
-            cellId: id,
-            toolCallId: Protocol.ToolCallId.make(`tool-${callback}`),
-            toolName: { name, namespace: null },
-            kind: "function"
-          }
+          call: toolCall({ name, cellId: id, toolCallId: `tool-${callback}` })
         })))
       }
       yield* Effect.repeat(Effect.yieldNow, { until: () => log.length === 2 })
@@ -296,14 +292,12 @@ describe("a host", () => {
       yield* background(
         Stream.runForEach(session.events, (event) => Effect.sync(() => log.push(`${event._tag} ${event.cellId}`)))
       )
-      const toolName = { name: "tool", namespace: null }
-      const toolCallId = Protocol.ToolCallId.make("tool-1")
       const one = Protocol.CellId.make("1")
       const two = Protocol.CellId.make("2")
       yield* host.client.InvokeTool({
         session: 1,
         callback: 1,
-        call: { cellId: one, toolCallId, toolName, kind: "function" }
+        call: toolCall({ name: "t", cellId: one })
       })
       yield* host.client.Notify({ session: 1, callback: 2, notification: { callId: "c", cellId: two, text: "n" } })
       yield* Effect.repeat(Effect.yieldNow, { until: () => log.length === 4 })

@@ -1,6 +1,6 @@
 /** A host that a test plays, request by request. */
 import * as Delegate from "effect-code-mode/Delegate"
-import type { Limits } from "effect-code-mode/Protocol"
+import { Limits } from "effect-code-mode/Protocol"
 import * as HostConnection from "effect-code-mode/remote/HostConnection"
 import * as Link from "effect-code-mode/remote/Link"
 import * as RemoteSession from "effect-code-mode/remote/RemoteSession"
@@ -35,7 +35,7 @@ export const make = Effect.fnUntraced(function*(handlers?: Partial<Handlers>) {
     onEnd: () => {}
   })
   const answers: Partial<Record<Tag, unknown>> = {
-    Open: () => Stream.concat(Stream.succeed({ _tag: "Opened" } as const), Stream.never),
+    Open: () => Stream.concat(Stream.succeed({ _tag: "Opened", limits: Limits.make({}) } as const), Stream.never),
     Output: () => Stream.never,
     ...handlers
   }

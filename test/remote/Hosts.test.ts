@@ -1,7 +1,7 @@
 /** Sessions at real hosts, and at programs that are none. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Delegate from "effect-code-mode/Delegate"
-import type * as Protocol from "effect-code-mode/Protocol"
+import * as Protocol from "effect-code-mode/Protocol"
 import * as Remote from "effect-code-mode/Remote"
 import * as Runtime from "effect-code-mode/Runtime"
 import * as Frame from "effect-code-mode/wire/Frame"
@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { readFileSync } from "node:fs"
 import * as Net from "node:net"
@@ -169,6 +170,8 @@ describe("a session at a host process", () => {
 // What is no host
 // =============================================================================
 
+const limits = JSON.stringify(Schema.encodeSync(Schema.toCodecJson(Protocol.Limits))(Protocol.Limits.make({})))
+
 /** A program that opens sessions, writes its id to a file, and does what it is told when a cell is to be made. */
 const speaking = (end: string) => `
   const say = (message) => {
@@ -181,7 +184,7 @@ const speaking = (end: string) => `
   process.stdin.on("data", (bytes) => {
     const opening = /"id":(\\d+),"tag":"Open"/.exec(bytes)
     if (opening !== null) {
-      say({ _tag: "Chunk", requestId: Number(opening[1]), values: [{ _tag: "Opened" }] })
+      say({ _tag: "Chunk", requestId: Number(opening[1]), values: [{ _tag: "Opened", limits: ${limits} }] })
     }
     if (bytes.includes("Create")) {
       process.stdin.removeAllListeners("data")

@@ -2,10 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Catalogue from "effect-code-mode/Catalogue"
 import { Delegate } from "effect-code-mode/Delegate"
 import * as Mcp from "effect-code-mode/Mcp"
-import { CellId, ToolCallId, type ToolDefinition, type ToolError } from "effect-code-mode/Protocol"
+import { type ToolDefinition, type ToolError } from "effect-code-mode/Protocol"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import * as Corpus from "../mcp/corpus/Corpus.ts"
+import { toolCall } from "../toolCall.ts"
 
 const tool = (name: string, description = ""): ToolDefinition => ({
   name,
@@ -22,13 +23,7 @@ const delegate = (tools: ReadonlyArray<ToolDefinition>) =>
   })
 
 const call = (self: Delegate["Service"], name: string, input?: Schema.Json): Effect.Effect<any, ToolError> =>
-  self.invokeTool({
-    cellId: CellId.make("cell"),
-    toolCallId: ToolCallId.make("tool-1"),
-    toolName: { name, namespace: null },
-    kind: "function",
-    ...(input === undefined ? {} : { input })
-  })
+  self.invokeTool(toolCall({ name, input }))
 
 const names = (self: Delegate["Service"], query: Schema.Json) =>
   Effect.map(call(self, "search", query), (found) => found.map(({ name }: { readonly name: string }) => name))

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Delegate from "effect-code-mode/Delegate"
-import { CellId, ToolCallId } from "effect-code-mode/Protocol"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { toolCall } from "../toolCall.ts"
 
 class OutOfStock extends Data.TaggedError("OutOfStock")<{ readonly item: string; readonly left: number }> {}
 
@@ -37,13 +37,7 @@ describe("Delegate.layerTools", () => {
         ["get.price", "by dot"],
         ["get_stock", "exact"]
       ])
-      const said = yield* Effect.forEach(self.tools, ({ toolName }) =>
-        self.invokeTool({
-          cellId: CellId.make("cell"),
-          toolCallId: ToolCallId.make("tool-1"),
-          toolName,
-          kind: "function"
-        }))
+      const said = yield* Effect.forEach(self.tools, ({ toolName }) => self.invokeTool(toolCall(toolName)))
       assert.deepStrictEqual(said, ["by hyphen", "by dot", "exact"])
     }).pipe(Effect.provide(Delegate.layerTools({
       "get-stock": tool("by hyphen"),

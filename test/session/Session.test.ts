@@ -687,7 +687,13 @@ describe("bounds", () => {
       assert.deepInclude(two.commands, { _tag: "Stop" })
       const { cell: chatty, isolate: three } = yield* makeCell
       yield* three.emit(notify("x".repeat(1000)))
-      assert.deepInclude(yield* session.cells, { cell: chatty, status: "Running", busy: false, degraded: false })
+      assert.deepInclude(yield* session.cells, {
+        cell: chatty,
+        status: "Running",
+        busy: false,
+        degraded: false,
+        awaitingApproval: []
+      })
       yield* three.emit(notify("z"))
       // What was admitted is still delivered.
       yield* TestClock.adjust("60 seconds")
