@@ -22,7 +22,14 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Delegate } from "../Delegate.ts"
 import * as Protocol from "../Protocol.ts"
-import { type Cell, type CreateError, type ObserveOptions, type PausableCell, SessionRuntime } from "../Runtime.ts"
+import {
+  type Cell,
+  type CreateError,
+  type KeyedObserveOptions,
+  type ObserveOptions,
+  type PausableCell,
+  SessionRuntime
+} from "../Runtime.ts"
 import * as Broadcast from "../session/Broadcast.ts"
 import { CellLedger } from "../session/Ledger.ts"
 import { Remembered } from "../session/Remembered.ts"
@@ -373,15 +380,19 @@ export const make = Effect.fnUntraced(function*(
       )
     })
 
-  const observe = (cellId: Protocol.CellId, wait: Duration.Duration, idempotencyKey?: string) =>
-    telling(cellId, wait, ({ rpc, session }, ticket) =>
-      rpc.Observe({
-        session,
-        cellId,
-        ticket,
-        yieldAfter: wait,
-        ...(idempotencyKey === undefined ? {} : { idempotencyKey })
-      }))
+  const observe = (cellId: Protocol.CellId, options?: KeyedObserveOptions, firstOf?: Protocol.CellRequest) => {
+    const yieldAfter = toWait(options)
+    const which = options?.idempotencyKey !== undefined
+      ? { idempotencyKey: options.idempotencyKey }
+      : firstOf?.idempotencyKey !== undefined
+      ? { firstOf }
+      : {}
+    return telling(
+      cellId,
+      yieldAfter,
+      ({ rpc, session }, ticket) => rpc.Observe({ session, cellId, ticket, yieldAfter, ...which })
+    )
+  }
 
   const find = (cellId: Protocol.CellId, kind: Rpcs.CellKind) =>
     asking(
@@ -436,12 +447,9 @@ export const make = Effect.fnUntraced(function*(
     execute: (request, options) =>
       Effect.map(create("continuing", request), (cellId) => ({
         cell: toCell(cellId),
-        initial: observe(cellId, toWait(options)) as Effect.Effect<
-          Protocol.CellEvent,
-          Protocol.BusyObserver | Protocol.MissingCell
-        >
+        initial: observe(cellId, options, request)
       })),
-    observe: ({ id }, options) => observe(id, toWait(options), options?.idempotencyKey),
+    observe: ({ id }, options) => observe(id, options),
     awaitFrontier: ({ id }) =>
       telling(
         id,

@@ -83,7 +83,9 @@ export class SessionRpcs extends RpcGroup.make(
     payload: {
       ...ticketed,
       yieldAfter: Schema.Duration,
-      idempotencyKey: Schema.optionalKey(Schema.String)
+      idempotencyKey: Schema.optionalKey(Schema.String),
+      /** The request, with a key, whose first event this is: each that asks for it gets the same one. */
+      firstOf: Schema.optionalKey(Protocol.CellRequest)
     },
     success: Protocol.CellEvent,
     error: Schema.Union([Protocol.BusyObserver, Protocol.MissingCell, Protocol.IdempotencyConflict])

@@ -6,6 +6,7 @@
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
@@ -51,6 +52,18 @@ interface Session {
 }
 
 const refuse = (text: string) => Effect.fail(new Rpcs.Refused({ text }))
+
+/** The first event of a cell that was made under a key. The session knows the request again, and makes no other cell. */
+const observeFirst = (
+  runtime: Session["runtime"],
+  cellId: Protocol.CellId,
+  request: Protocol.CellRequest,
+  yieldAfter: Duration.Duration
+) =>
+  runtime.execute(request, { yieldAfter }).pipe(
+    Effect.mapError(() => new Protocol.MissingCell({ cellId, finished: true })),
+    Effect.flatMap(({ initial }) => initial)
+  )
 
 const continuing = (id: Protocol.CellId): Runtime.Cell => ({ "~effect-code-mode/Runtime/Cell": "continuing", id })
 const pausable = (id: Protocol.CellId): Runtime.PausableCell => ({ "~effect-code-mode/Runtime/Cell": "pausable", id })
@@ -259,8 +272,12 @@ export const serve = Effect.fnUntraced(function*(
     Effect.provide(Rpcs.SessionRpcs.toLayer({
       Open: (request) => Stream.unwrap(open(request)),
       Create: create,
-      Observe: telling((runtime, { cellId, idempotencyKey, yieldAfter }) =>
-        inRoom(runtime.observe(continuing(cellId), { yieldAfter, idempotencyKey }))
+      Observe: telling((runtime, { cellId, firstOf, idempotencyKey, yieldAfter }) =>
+        inRoom(
+          firstOf === undefined
+            ? runtime.observe(continuing(cellId), { yieldAfter, idempotencyKey })
+            : observeFirst(runtime, cellId, firstOf, yieldAfter)
+        )
       ),
       AwaitFrontier: telling((runtime, { cellId }) => inRoom(runtime.awaitFrontier(pausable(cellId)))),
       Terminate: telling((runtime, { cellId }) => runtime.terminate(continuing(cellId))),

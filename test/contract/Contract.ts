@@ -457,6 +457,37 @@ export const contract = (implementation: Implementation) => {
         assert.deepStrictEqual(say(yield* observe), ["Completed", "done"])
       }))
 
+    test("a request that is tried again hears the first event, too", (host) =>
+      Effect.gen(function*() {
+        const session = yield* Runtime.SessionRuntime
+        const keyed = { ...request("await tools.block(); text('done')", host), idempotencyKey: "execute-1" }
+        const first = yield* session.execute(keyed)
+        const lost = yield* background(first.initial)
+        yield* host.called(1)
+        yield* Fiber.interrupt(lost)
+        const again = yield* session.execute(keyed)
+        assert.strictEqual(again.cell.id, first.cell.id)
+        const both = yield* background(Effect.all([again.initial, first.initial], { concurrency: 2 }))
+        yield* host.release(1)
+        for (const event of yield* Fiber.join(both)) {
+          assert.deepStrictEqual(say(event), ["Completed", "done"])
+        }
+      }))
+
+    test("a first observation is replayed by its key", (host) =>
+      Effect.gen(function*() {
+        const session = yield* Runtime.SessionRuntime
+        const source = "await tools.block(); text('done')"
+        const { cell, initial } = yield* session.execute(request(source, host), { idempotencyKey: "first-1" })
+        const lost = yield* background(initial)
+        yield* host.called(1)
+        yield* Fiber.interrupt(lost)
+        yield* host.release(1)
+        const again = session.observe(cell, { idempotencyKey: "first-1" })
+        assert.deepStrictEqual(say(yield* again), ["Completed", "done"])
+        assert.deepStrictEqual(say(yield* again), ["Completed", "done"])
+      }))
+
     test("ids differ between sessions", (host) =>
       Effect.gen(function*() {
         const { cell } = yield* create("text(1)", host)
