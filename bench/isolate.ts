@@ -35,7 +35,8 @@ const run = Effect.fnUntraced(function*(lease: Lease, source: string) {
     maxPendingToolCalls: 100_000,
     maxPendingInputBytes: 2 ** 26,
     maxOutputBytes: 2 ** 26,
-    maxStoredBytes: 2 ** 26
+    maxStoredBytes: 2 ** 26,
+    contentTakesResults: true
   })
   while (true) {
     const event = yield* Queue.take(handle.events)

@@ -56,6 +56,8 @@ export interface Program {
   readonly maxOutputBytes: number
   /** Stored values in bytes that the session takes: the cell need not be able to hand in more. */
   readonly maxStoredBytes: number
+  /** Whether `content` takes a whole tool result as well as blocks. */
+  readonly contentTakesResults: boolean
 }
 
 /**

@@ -328,6 +328,11 @@ export interface Options {
    * hosts whose clients expect it.
    */
   readonly cellIds?: "unique" | "sequential" | undefined
+  /**
+   * Whether `content` in a cell takes a whole tool result as well as blocks of one, which is so unless this is `false`:
+   * for hosts whose clients expect an error.
+   */
+  readonly contentTakesResults?: boolean | undefined
 }
 
 /** How many sessions of this process have had no name of their own. */
@@ -456,7 +461,8 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
           maxPendingToolCalls: limits.maxPendingCallbacks,
           maxPendingInputBytes: limits.maxPendingInputBytes,
           maxOutputBytes: limits.maxUndeliveredOutputBytes,
-          maxStoredBytes: limits.maxStoredBytes
+          maxStoredBytes: limits.maxStoredBytes,
+          contentTakesResults: options?.contentTakesResults ?? true
         }
         starting++
         return restore(TypeScript.start(lease, program, request.language)).pipe(

@@ -58,8 +58,8 @@ declare function text(value: unknown): void;
 declare function image(image: unknown, detail?: ImageDetail | null): void;
 /** Puts out a recording: its URL, or a content block of an MCP result. */
 declare function audio(audio: unknown): void;
-/** Puts out a content block of an MCP result, or each of several. */
-declare function content(blocks: unknown): void;
+/** Puts out a whole MCP result: each block of its content; or a block, or each of several. */
+declare function content(result: unknown): void;
 /** Puts out an image, and the hint that came with it. */
 declare function generatedImage(result: { image_url: string; output_hint?: string }): void;
 /** Keeps a JSON value for later cells of the session. */

@@ -96,6 +96,7 @@ export const make = Effect.fnUntraced(function*(
   const runtime = yield* Runtime.make({
     sessionId,
     cellIds: "sequential",
+    contentTakesResults: false,
     limits: Limits.make({
       ...client.limits,
       maxHeapSizeBytes: Math.min(

@@ -47,6 +47,7 @@ export interface ProgramFrame {
   readonly tools: string
   readonly stored: string
   readonly pausable: boolean
+  readonly contentTakesResults: boolean
   readonly heapMebibytes: number
   /** Processor time; none where there is no bound. */
   readonly maxCpuMillis?: number

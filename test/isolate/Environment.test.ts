@@ -229,6 +229,7 @@ layer(session, { excludeTestServices: true, timeout: 30_000 })("the cell's envir
       audio_url: "data:a/w;base64,AA"
     }],
     ["content([{ type: \"text\", text: \"t\" }])", { type: "input_text", text: "t" }],
+    ["content({ content: [{ type: \"text\", text: \"t\" }], isError: true })", { type: "input_text", text: "t" }],
     ["content({ type: \"resource_link\", uri: \"u\", name: \"n\" })", {
       type: "input_text",
       text: "{\"type\":\"resource_link\",\"uri\":\"u\",\"name\":\"n\"}"
@@ -259,11 +260,23 @@ layer(session, { excludeTestServices: true, timeout: 30_000 })("the cell's envir
       "generatedImage output_hint must be a string when provided"
     ],
     ["content({ type: \"text\" })", "content expects one MCP ContentBlock"],
+    ["content({ type: \"x\", content: [{ type: \"text\", text: \"t\" }] })", "content expects one MCP ContentBlock"],
+    ["content({ content: { type: \"text\", text: \"t\" } })", "content expects one MCP ContentBlock"],
+    ["content({ content: [{ content: [] }] })", "content expects one MCP ContentBlock"],
     ["content(\"x\")", "content expects one MCP ContentBlock"]
   ])("refuses %j with a string", ([source, text]) =>
     Effect.gen(function*() {
       assert.strictEqual(yield* errorOf(source), text)
       assert.deepStrictEqual(yield* textsOf(`try { ${source} } catch (e) { text(typeof e) }`), ["string"])
+    }))
+
+  it.effect("takes no whole result where it is told so", () =>
+    Effect.gen(function*() {
+      const result = "content({ content: [{ type: \"text\", text: \"t\" }] })"
+      const refused = yield* cell(result, { contentTakesResults: false })
+      assert.strictEqual(refused.error?.text, "content expects one MCP ContentBlock")
+      const blocks = yield* cell("content([{ type: \"text\", text: \"t\" }])", { contentTakesResults: false })
+      assert.deepStrictEqual(blocks.texts, ["t"])
     }))
 
   // ---------------------------------------------------------------------------

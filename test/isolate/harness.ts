@@ -36,6 +36,7 @@ export const program = (source: string, options?: Partial<Program>): Program => 
   maxPendingInputBytes: 64 * 2 ** 20,
   maxOutputBytes: 64 * 2 ** 20,
   maxStoredBytes: 64 * 2 ** 20,
+  contentTakesResults: true,
   ...options
 })
 

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { Kind, type ProgramFrame } from "../Frames.ts"
-import type { Out } from "./prelude.ts"
+import type { Out, Start } from "./prelude.ts"
 import { load, type Loaded } from "./Source.ts"
 import { makeTimers } from "./Timers.ts"
 import type { Prepared } from "./Warm.ts"
@@ -275,8 +275,9 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
       detachedFailure = loaded.failure
     }
     say(`{"_tag":"Started"}`)
-    const { maxPendingInputBytes, maxPendingToolCalls, stored, tools } = program
-    take(controls.start.apply(undefined, [tools, stored, maxPendingToolCalls, maxPendingInputBytes], copy))
+    const { contentTakesResults, maxPendingInputBytes, maxPendingToolCalls, stored, tools } = program
+    const start: Start = { contentTakesResults, maxPendingInputBytes, maxPendingToolCalls }
+    take(controls.start.apply(undefined, [tools, stored, JSON.stringify(start)], copy))
   }
 
   const cpuTime = () => isolate.isDisposed ? 0n : isolate.cpuTime

@@ -274,9 +274,17 @@ export function media(tools: Tools) {
     }
   }
 
-  const emitBlocks = (value: unknown) => {
-    const iterate = isObject(value) ? get(value, iterator) : undefined
-    return typeof iterate === "function" ? emitEach(apply(iterate, value, [])) : emitBlock(value)
+  const emitBlocks = (value: unknown, takesResults: boolean) => {
+    if (!isObject(value)) {
+      return emitBlock(value)
+    }
+    const iterate = get(value, iterator)
+    if (typeof iterate === "function") {
+      return emitEach(apply(iterate, value, []))
+    }
+    // A block has a type, a whole result has none.
+    const blocks = takesResults && get(value, "type") === undefined ? get(value, "content") : undefined
+    return isArray(blocks) ? emitEach(apply(get(blocks, iterator), blocks, [])) : emitBlock(value)
   }
 
   return {

@@ -44,10 +44,17 @@ export interface Lane {
  */
 export type Out = Array<string>
 
+/** How a cell differs from others, besides its tools and the values that it finds stored. */
+export interface Start {
+  readonly contentTakesResults: boolean
+  readonly maxPendingToolCalls: number
+  readonly maxPendingInputBytes: number
+}
+
 /** What the lane does to a cell. */
 export interface Controls {
-  /** Lets the program go on from its first `await`. */
-  readonly start: (tools: string, stored: string, maxPendingToolCalls: number, maxPendingInputBytes: number) => Out
+  /** Lets the program go on from its first `await`. `start` is the JSON of a `Start`. */
+  readonly start: (tools: string, stored: string, start: string) => Out
   /** Takes settled tool calls: `[[id, true, result], [id, false, text], …]`. */
   readonly settle: (answers: string) => Out
   readonly fire: (timer: number) => Out
@@ -381,6 +388,8 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
 
   const put = (item: object) => emit(`o${own.stringify(item)}`)
 
+  let contentTakesResults = false
+
   const { audio, emitBlocks, emitText, generatedImage, image } = parts.media({
     builtins: own,
     cell,
@@ -598,7 +607,7 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
     clearTimeout: expose(clearTimeout),
     as_settled: cell.helpers.as_settled,
     stream_settled: cell.helpers.stream_settled,
-    content: cell.makeContent(expose(emitBlocks)),
+    content: cell.makeContent(expose((value: unknown) => emitBlocks(value, contentTakesResults))),
     tools
   }
   for (const name of Object.keys(globals)) {
@@ -628,7 +637,7 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
   })
 
   return {
-    start: (toolsJson, storedJson, maxPendingToolCalls, maxPendingInputBytes) =>
+    start: (toolsJson, storedJson, startJson) =>
       turn(() => {
         const all = cell.parse(toolsJson)
         for (let index = 0; index < all.length; index++) {
@@ -640,8 +649,10 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
         for (let index = 0; index < entries.length; index++) {
           mapSet(stored, entries[index]![0], entries[index]![1])
         }
-        maxPending = maxPendingToolCalls
-        maxPendingBytes = maxPendingInputBytes
+        const start: Start = own.parse(startJson)
+        contentTakesResults = start.contentTakesResults
+        maxPending = start.maxPendingToolCalls
+        maxPendingBytes = start.maxPendingInputBytes
         begin.resolve(undefined)
       }),
 

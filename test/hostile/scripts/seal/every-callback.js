@@ -43,6 +43,16 @@ const calls = {
   "a delay": () => setTimeout(() => {}, { valueOf: spy(1e6) }),
   iterator: () => content({ [Symbol.iterator]: spy({ next: spy({ done: true }), return: spy({}) }) }),
   "closed iterator": () => content({ [Symbol.iterator]: spy({ next: spy({ value: 1 }), return: spy({}) }) }),
+  "a result's blocks": () => content(getter("content", [{ type: "text", text: "x" }])),
+  "a result's iterator": () =>
+    content({
+      content: Object.defineProperty([], Symbol.iterator, { value: spy({ next: spy({ value: 1 }), return: spy({}) }) })
+    }),
+  "a result's revoked blocks": () => {
+    const { proxy, revoke } = Proxy.revocable([], {})
+    revoke()
+    content({ content: proxy })
+  },
   "an image's url": () => image(getter("image_url", "data:image/png;base64,AA")),
   "a tool's argument": () => tools.echo({ toJSON: spy(1) }),
   "a promise's constructor": () =>

@@ -5,7 +5,12 @@ const calls = {
   image: [() => image("zz"), () => image(1), () => image({ type: "audio" }), () => image("data:x", "no")],
   audio: [() => audio("zz"), () => audio({ type: "audio", data: "AA" })],
   generatedImage: [() => generatedImage(1), () => generatedImage({ output_hint: 1 })],
-  content: [() => content({ type: "text" }), () => content([{ type: "text", text: "x" }]), () => content([1])],
+  content: [
+    () => content({ type: "text" }),
+    () => content([{ type: "text", text: "x" }]),
+    () => content([1]),
+    () => content({ content: [1] })
+  ],
   store: [() => store("k", 1), () => store("k", () => 1), () => store(Symbol(), 1)],
   load: [() => load("k"), () => load("nothing"), () => load(Symbol())],
   notify: [() => notify("x"), () => notify(" ")],
