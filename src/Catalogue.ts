@@ -3,7 +3,7 @@
  *
  * **Details**
  *
- * A cell calls `tools.search(query)`, or `tools.search({ query, limit })`, and gets the tools that fit best, each with its
+ * A cell calls `tools.search(query)` or `tools.search(query, { limit })`, and gets the tools that fit best, each with its
  * name and the first sentence of its description; and `tools.describe(name)` for everything there is to know of one.
  *
  * **Example** (A session whose cells can look for tools)
@@ -109,6 +109,19 @@ const query: Schema.Json = { type: "string", description: "What the tool should 
 
 const limit: Schema.Json = { type: "integer", minimum: 1, maximum: maxLimit, default: defaultLimit }
 
+/** What `search` is called with: two arguments, or an object with both. */
+const asked: Schema.Json = {
+  type: "array",
+  minItems: 1,
+  prefixItems: [
+    {
+      title: "query",
+      anyOf: [query, { type: "object", properties: { query, limit }, required: ["query"] }]
+    },
+    { title: "options", type: "object", properties: { limit } }
+  ]
+}
+
 /** The definitions of both, under names that no other tool has. */
 const definitions = (tools: ReadonlyArray<ToolDefinition>) => {
   const taken = new Set(tools.map(({ name }) => Identifier.fromName(name)))
@@ -116,7 +129,8 @@ const definitions = (tools: ReadonlyArray<ToolDefinition>) => {
     base: string,
     description: string,
     inputSchema: Schema.Json,
-    outputSchema: Schema.Json
+    outputSchema: Schema.Json,
+    variadic = false
   ): ToolDefinition => {
     let name = base
     for (let n = 2; taken.has(name); n++) {
@@ -128,15 +142,17 @@ const definitions = (tools: ReadonlyArray<ToolDefinition>) => {
       description: name === base ? description : `${description}\n(It is called ${name} as there is another ${base}.)`,
       kind: "function",
       inputSchema,
-      outputSchema
+      outputSchema,
+      ...(variadic ? { variadic } : {})
     }
   }
   return {
     search: define(
       "search",
       "Finds tools by what they do: the ones that fit best come first",
-      { anyOf: [query, { type: "object", properties: { query, limit }, required: ["query"] }] },
-      found
+      asked,
+      found,
+      true
     ),
     describe: define(
       "describe",
@@ -167,8 +183,10 @@ const search = (
   name: string,
   input: Schema.Json | undefined
 ): Effect.Effect<Schema.Json, ToolError> => {
-  const query = textIn(input, "query")
-  const limit = isObject(input) ? input.limit ?? defaultLimit : defaultLimit
+  const [first, second]: ReadonlyArray<Schema.Json> = Array.isArray(input) ? input : [input]
+  const query = textIn(first, "query")
+  const limit = [second, first].map((each) => isObject(each) ? each.limit : undefined).find(Predicate.isNotNullish) ??
+    defaultLimit
   return query === undefined || query.length > maxQuery
     ? fail(`tools.${name} takes a query: some text, of at most ${maxQuery} characters`)
     : typeof limit !== "number" || !Number.isInteger(limit) || limit < 1 || limit > maxLimit

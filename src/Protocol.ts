@@ -185,6 +185,9 @@ export type ToolAnnotations = typeof ToolAnnotations.Type
  * `name` becomes the property of `tools`, with every character that cannot stand in an identifier replaced by `_`.
  * `toolName` is what the delegate is called with. The schemas describe the tool to a model; a cell never sees them.
  *
+ * A call's input is its first argument. That of a `variadic` tool is the array of all of its arguments, which is what the
+ * input schema describes then.
+ *
  * @category tools
  * @since 0.1.0
  */
@@ -195,7 +198,8 @@ export const ToolDefinition = Schema.Struct({
   kind: ToolKind,
   inputSchema: Schema.optionalKey(Schema.Json),
   outputSchema: Schema.optionalKey(Schema.Json),
-  annotations: Schema.optionalKey(ToolAnnotations)
+  annotations: Schema.optionalKey(ToolAnnotations),
+  variadic: Schema.optionalKey(Schema.Boolean)
 })
 
 /**

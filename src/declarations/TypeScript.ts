@@ -109,9 +109,24 @@ const resultType = (schema: Json | undefined): string => {
   return structured === "unknown" ? "CallToolResult" : `CallToolResult<${structured}>`
 }
 
+/** The parameters of a tool that takes several; their names are the titles of their schemas. */
+const parameters = (schema: Json | undefined): string => {
+  if (!isObject(schema) || !Array.isArray(schema.prefixItems)) {
+    return "...args: unknown[]"
+  }
+  const { minItems, prefixItems } = schema
+  return prefixItems.map((item: Json, index) => {
+    const name = isObject(item) && typeof item.title === "string" ? Identifier.fromName(item.title) : `arg${index + 1}`
+    const isRequired = typeof minItems === "number" && index < minItems
+    return `${name}${isRequired ? "" : "?"}: ${JsonSchema.toType(schema, item)}`
+  }).join(", ")
+}
+
 /** The tool as a method of `tools`. */
 export const signature = (tool: ToolDefinition): string => {
-  const argument = tool.kind === "freeform"
+  const argument = tool.variadic === true
+    ? parameters(tool.inputSchema)
+    : tool.kind === "freeform"
     ? "input: string"
     : `args: ${tool.inputSchema === undefined ? "unknown" : fromJsonSchema(tool.inputSchema)}`
   return `${Identifier.fromName(tool.name)}(${argument}): Promise<${resultType(tool.outputSchema)}>;`

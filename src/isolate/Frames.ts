@@ -45,6 +45,8 @@ export const Kind = {
 export interface ProgramFrame {
   readonly source: string
   readonly tools: string
+  /** The places of the tools that take several arguments. */
+  readonly variadic: ReadonlyArray<number>
   readonly stored: string
   readonly pausable: boolean
   readonly contentTakesResults: boolean

@@ -32,6 +32,7 @@ const encodeProgram = (program: Program): string => {
     tools: JSON.stringify(
       program.tools.map(({ description, name }) => ({ name: Identifier.fromName(name), description }))
     ),
+    variadic: program.tools.flatMap(({ variadic = false }, place) => variadic ? [place] : []),
     stored: JSON.stringify([...program.stored]),
     pausable: program.pausable,
     contentTakesResults: program.contentTakesResults,

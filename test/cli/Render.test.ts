@@ -53,6 +53,7 @@ describe("Render.argument", () => {
     [{ path: "x".repeat(100) }, "x".repeat(60)],
     [{ count: 2 }, ""],
     [[1], ""],
+    [["first", { limit: 3 }], "first"],
     [undefined, ""]
   ])("of %j is %j", (input, shown) => {
     assert.strictEqual(String(Render.argument(input)), shown)

@@ -274,7 +274,7 @@ describe("--list-tools", () => {
       const many = ["a", "b", "c"].flatMap((name) => ["--mcp", `${name}=${server()}`])
       const { stderr, stdout } = yield* runCell(
         `
-          const [first] = await tools.search({ query: "adds numbers", limit: 1 })
+          const [first] = await tools.search("adds numbers", { limit: 1 })
           text((await tools.describe(first.name)).declaration)
           text(ALL_TOOLS.length)
         `,

@@ -374,6 +374,37 @@ layer(session, { excludeTestServices: true, timeout: 30_000 })("the cell's envir
         ])
     ))
 
+  it.effect("gives a tool that takes several arguments the array of them", () =>
+    Effect.gen(function*() {
+      const tools = [definition("hold"), { ...definition("echo"), variadic: true }, definition("fail")]
+      const echo = (args: string) => `text(await tools.echo(${args}))`
+      const seen = yield* textsOf(
+        [
+          echo("'a', { b: [1] }, undefined, 2"),
+          echo(""),
+          echo("[3]"),
+          echo("{ toJSON: () => 4 }"),
+          "Array.prototype.toJSON = () => 5; Object.prototype.toJSON = () => 6; Array.prototype[Symbol.iterator] = null",
+          "const late = await tools.echo('a', 'b')",
+          "delete Array.prototype.toJSON; delete Object.prototype.toJSON; text(late); text(Object.keys(ALL_TOOLS[1]))"
+        ].join("\n"),
+        { tools }
+      )
+      assert.deepStrictEqual(seen, [
+        "[\"a\",{\"b\":[1]},null,2]",
+        "[]",
+        "[[3]]",
+        "[4]",
+        "[\"a\",\"b\"]",
+        "[\"name\",\"description\"]"
+      ])
+      const refused = (argument: string) => errorOf(`await tools.echo(1, ${argument})`, { tools })
+      assert.strictEqual(yield* refused("() => {}"), "tools.echo expects a JSON value, got a function")
+      const nested = (levels: number) => `JSON.parse('['.repeat(${levels}) + ']'.repeat(${levels}))`
+      assert.isUndefined(yield* refused(nested(126)))
+      assert.match((yield* refused(nested(127))) ?? "", /recursion limit exceeded/)
+    }))
+
   it.effect("5,000 tool calls at once", () =>
     Effect.map(
       textsOf(

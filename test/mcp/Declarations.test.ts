@@ -373,6 +373,19 @@ describe("TypeScript.signature", () => {
       "of an MCP server that describes its results",
       tool({ outputSchema: result({ $ref: "#/properties/isError" }) }),
       "a_tool(args: unknown): Promise<CallToolResult<boolean>>;"
+    ],
+    ["variadic", tool({ variadic: true }), "a_tool(...args: unknown[]): Promise<unknown>;"],
+    [
+      "variadic, with schemas",
+      tool({
+        variadic: true,
+        inputSchema: {
+          $defs: { n: { type: "number" } },
+          minItems: 1,
+          prefixItems: [{ title: "the-first", type: "string" }, { $ref: "#/$defs/n" }]
+        }
+      }),
+      "a_tool(the_first: string, arg2?: number): Promise<unknown>;"
     ]
   ]
 

@@ -56,6 +56,10 @@ describe("Catalogue", () => {
         assert.isTrue(found.slice(0, 3).some((name: string) => expected.test(name)), `${query}: ${found}`)
       }
       assert.strictEqual((yield* names(self, { query: "file", limit: 3 })).length, 3)
+      assert.strictEqual((yield* names(self, ["file", { limit: 3 }])).length, 3)
+      assert.strictEqual((yield* names(self, [{ query: "file", limit: 3 }])).length, 3)
+      assert.strictEqual((yield* names(self, ["file"])).length, 10)
+      assert.strictEqual((yield* names(self, ["file", null])).length, 10)
       assert.strictEqual((yield* names(self, "file")).length, 10)
       assert.deepStrictEqual(yield* names(self, "xyzzyplugh"), [])
     }))
@@ -90,8 +94,11 @@ describe("Catalogue", () => {
       assert.strictEqual(yield* text("search", { query: 1 }), takesQuery)
       assert.strictEqual(yield* text("search", "x".repeat(1001)), takesQuery)
       for (const limit of [0, 101, 1.5, "3"]) {
-        assert.strictEqual(yield* text("search", { query: "x", limit }), "tools.search takes a limit from 1 to 100")
+        for (const input of [{ query: "x", limit }, ["x", { limit }], [{ query: "x", limit }]]) {
+          assert.strictEqual(yield* text("search", input), "tools.search takes a limit from 1 to 100")
+        }
       }
+      assert.strictEqual(yield* text("search", []), takesQuery)
       assert.strictEqual(yield* text("describe", {}), "tools.describe takes the name of a tool")
       assert.strictEqual(yield* text("describe", "read_fil"), "there is no tool \"read_fil\"; there is read_file")
       assert.strictEqual(yield* text("describe", "zzzz"), "there is no tool \"zzzz\"")

@@ -105,8 +105,9 @@ const telling = ["path", "file", "url", "uri", "query", "command", "name", "titl
 
 /** The part of a call's argument that says most about it, if it says something. */
 export const argument = (input: Schema.Json | undefined): Printable => {
-  const members: Readonly<Record<string, unknown>> = Predicate.isObject(input) ? input : { input }
-  const first = [...telling.map((key) => members[key]), ...Object.values(members)].find((value) =>
+  const members: Readonly<Record<string, unknown>> = Predicate.isObject(input) ? input : {}
+  const values: ReadonlyArray<unknown> = Predicate.isObjectOrArray(input) ? Object.values(input) : [input]
+  const first = [...telling.map((key) => members[key]), ...values].find((value) =>
     typeof value === "string" && value.trim() !== ""
   )
   return typeof first === "string" ? foreign("argument of a tool", first.slice(0, maxArgument), "prose") : empty

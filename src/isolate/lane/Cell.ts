@@ -275,8 +275,8 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
       detachedFailure = loaded.failure
     }
     say(`{"_tag":"Started"}`)
-    const { contentTakesResults, maxPendingInputBytes, maxPendingToolCalls, stored, tools } = program
-    const start: Start = { contentTakesResults, maxPendingInputBytes, maxPendingToolCalls }
+    const { contentTakesResults, maxPendingInputBytes, maxPendingToolCalls, stored, tools, variadic } = program
+    const start: Start = { contentTakesResults, maxPendingInputBytes, maxPendingToolCalls, variadic }
     take(controls.start.apply(undefined, [tools, stored, JSON.stringify(start)], copy))
   }
 

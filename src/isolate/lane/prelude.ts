@@ -47,6 +47,8 @@ export type Out = Array<string>
 /** How a cell differs from others, besides its tools and the values that it finds stored. */
 export interface Start {
   readonly contentTakesResults: boolean
+  /** The places of the tools that take several arguments. */
+  readonly variadic: ReadonlyArray<number>
   readonly maxPendingToolCalls: number
   readonly maxPendingInputBytes: number
 }
@@ -301,13 +303,17 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
     return false
   }
 
-  /** A value that leaves the cell to be read by others; nothing where it has no JSON. */
-  const serialize = (value: unknown): string | undefined => {
-    const json = stringify(value)
-    if (json !== undefined && isTooDeep(json)) {
+  const checkDepth = (json: string): string => {
+    if (isTooDeep(json)) {
       throw `failed to serialize JavaScript value: recursion limit exceeded, at more than ${maxNesting} levels`
     }
     return json
+  }
+
+  /** A value that leaves the cell to be read by others; nothing where it has no JSON. */
+  const serialize = (value: unknown): string | undefined => {
+    const json = stringify(value)
+    return json === undefined ? undefined : checkDepth(json)
   }
 
   const textOf = (value: unknown): string =>
@@ -327,13 +333,13 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
       }
     })
 
-  const helpers = own.makeMap() as Map<Function, (a?: any, b?: any) => unknown>
+  const helpers = own.makeMap() as Map<Function, (a?: any, b?: any, all?: any) => unknown>
 
   const call = sealed((target: Function, _: unknown, args: Array<unknown>) =>
-    mapGet(helpers, target)!(args.length > 0 ? args[0] : undefined, args.length > 1 ? args[1] : undefined)
+    mapGet(helpers, target)!(args.length > 0 ? args[0] : undefined, args.length > 1 ? args[1] : undefined, args)
   )
 
-  const expose = <F extends (a: any, b: any) => unknown>(run: F): F => {
+  const expose = <F extends (a: any, b: any, all: any) => unknown>(run: F): F => {
     const target = cell.makeTarget()
     mapSet(helpers, target, run)
     return cell.expose({ apply: call }, target)
@@ -502,12 +508,26 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
     return bytes
   }
 
-  const makeTool = (tool: number, name: string) =>
-    expose((argument: unknown) => {
-      const input = argument === undefined ? undefined : serialize(argument)
-      if (argument !== undefined && input === undefined) {
-        throw `tools.${name} expects a JSON value, got a ${typeof argument}`
-      }
+  const inputOf = (name: string, argument: unknown): string | undefined => {
+    const input = argument === undefined ? undefined : serialize(argument)
+    if (argument !== undefined && input === undefined) {
+      throw `tools.${name} expects a JSON value, got a ${typeof argument}`
+    }
+    return input
+  }
+
+  /** One argument after the other, as the array is not the script's. */
+  const inputOfAll = (name: string, args: Array<unknown>): string => {
+    let inputs = ""
+    for (let index = 0; index < args.length; index++) {
+      inputs += `${index === 0 ? "" : ","}${inputOf(name, args[index]) ?? "null"}`
+    }
+    return checkDepth(`[${inputs}]`)
+  }
+
+  const makeTool = (tool: number, name: string, isVariadic: boolean) =>
+    expose((argument: unknown, _: unknown, args: Array<unknown>) => {
+      const input = isVariadic ? inputOfAll(name, args) : inputOf(name, argument)
       if (own.mapSize(pending) >= maxPending) {
         throw `tools.${name} was not called: ${maxPending} tool calls are waiting for an answer already`
       }
@@ -639,17 +659,20 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
   return {
     start: (toolsJson, storedJson, startJson) =>
       turn(() => {
+        const start: Start = own.parse(startJson)
         const all = cell.parse(toolsJson)
+        let variadic = 0
         for (let index = 0; index < all.length; index++) {
           const name = all[index].name
-          tools[name] = makeTool(index, name)
+          const isVariadic = start.variadic[variadic] === index
+          variadic += isVariadic ? 1 : 0
+          tools[name] = makeTool(index, name, isVariadic)
         }
         cell.define("ALL_TOOLS", all)
         const entries: Array<[string, string]> = own.parse(storedJson)
         for (let index = 0; index < entries.length; index++) {
           mapSet(stored, entries[index]![0], entries[index]![1])
         }
-        const start: Start = own.parse(startJson)
         contentTakesResults = start.contentTakesResults
         maxPending = start.maxPendingToolCalls
         maxPendingBytes = start.maxPendingInputBytes
