@@ -271,7 +271,9 @@ export const make: (
       Effect.suspend(() => {
         const excess = JsonRpc.excess(text)
         if (excess !== undefined) {
-          return stream.inReplyTo === undefined ? Effect.void : peer.fail(stream.inReplyTo, unanswered(excess))
+          const id = stream.inReplyTo ?? peer.answeredBy(text.slice(0, JsonRpc.looked)) ??
+            peer.answeredBy(text.slice(-JsonRpc.looked))
+          return id === undefined ? Effect.void : peer.fail(id, unanswered(excess))
         }
         const value = JsonRpc.parse(text)
         const message = JsonRpc.fromValue(value)

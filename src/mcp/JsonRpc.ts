@@ -120,6 +120,9 @@ export const errorText = ({ code, data, text }: Extract<Answer["outcome"], { rea
   return data === undefined ? head : `${head}\n${cut(describe(data), Limits.maxErrorText)}`
 }
 
+/** How much of a message is looked at that is not read, in characters at its beginning and its end. */
+export const looked = 1024
+
 /** What is shorter is read as it is: it takes no more than a few megabytes. */
 const light = 1024 * 1024
 

@@ -18,10 +18,10 @@ export const maxSkippedBytes = 1024 * 1024 * 1024
 /** How much may wait for a server that does not read, in bytes. A call beyond that fails. */
 export const maxQueuedBytes = 64 * 1024 * 1024
 
-/** How much of our answers to a server's own requests may wait for it, in bytes. Answers beyond that are dropped. */
+/** How much of our answers to a server's own requests may wait for it, in bytes. Others are not sent, with a warning. */
 export const maxQueuedReplyBytes = 1024 * 1024
 
-/** How many of a server's own requests are answered at a time. Others are dropped. */
+/** How many of a server's own requests are answered at a time, and how many are refused. Others are only warned of. */
 export const maxServerRequests = 64
 
 /** The deepest nesting of a result, as of every value of a cell. */

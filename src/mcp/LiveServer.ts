@@ -130,11 +130,14 @@ export const make = Effect.fnUntraced(function*(
   const connect = Effect.fnUntraced(function*(sessionScope: Scope.Closeable) {
     const changed = Latch.makeUnsafe(false)
     const handlers: Peer.Handlers = {
+      onUnanswered: (text) => warnOf([`not all that it asks is answered: ${text}`]),
       onRequest: (method, params) =>
         method === "ping"
           ? Effect.succeed({})
           : options.onRequest(method, params) ??
-            Effect.fail(new Refused({ code: -32601, text: `Method not found: ${method}`, data: undefined })),
+            Effect.fail(
+              new Refused({ code: -32601, text: `Method not found: ${JsonRpc.excerpt(method)}`, data: undefined })
+            ),
       onNotification: (method, { data, level }) =>
         method === "notifications/tools/list_changed"
           ? Effect.asVoid(changed.open)

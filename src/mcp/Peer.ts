@@ -11,6 +11,7 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as JsonLine from "../text/JsonLine.ts"
@@ -31,6 +32,8 @@ export interface Handlers {
   /** Answers a request, or fails with the text of the error. Without a handler for a method, there is none. */
   readonly onRequest: (method: string, params: Schema.JsonObject) => Effect.Effect<Schema.JsonObject, Refused>
   readonly onNotification: (method: string, params: Schema.JsonObject) => Effect.Effect<void>
+  /** Hears why requests of the server have no answer, over and over again. */
+  readonly onUnanswered: (text: string) => Effect.Effect<void>
 }
 
 export interface RequestOptions {
@@ -50,6 +53,8 @@ export interface Peer {
   readonly receive: (value: unknown, inReplyTo?: number) => Effect.Effect<void>
   /** Takes a text that came and is no message. One in which there is an answer to a request makes that fail in the end. */
   readonly receiveNoise: (text: string) => Effect.Effect<void>
+  /** The request that a message answers of which this is a part. */
+  readonly answeredBy: (part: string) => number | undefined
   /** Fails one request, if it still waits. */
   readonly fail: (id: number, failure: Failure) => Effect.Effect<void>
   /** Fails every request that waits, and every later one, with the failure that came first. */
@@ -58,8 +63,6 @@ export interface Peer {
   readonly closed: () => Unanswered | undefined
   /** Whether a request still waits. */
   readonly isPending: (id: number) => boolean
-  /** The one request that waits, if it is one. */
-  readonly onlyPending: () => number | undefined
 }
 
 interface Pending {
@@ -71,11 +74,20 @@ interface Pending {
 
 const methodNotFound = -32601
 
-/** The id of the request that a text answers, were it a message. */
-const answeredIn = (text: string): number | undefined => {
-  const id = /"jsonrpc"\s*:/.test(text) && !/"method"\s*:/.test(text) ? /"id"\s*:\s*"?(\d+)/.exec(text)?.[1] : undefined
+/** The code of errors that a server has no other for. */
+const serverError = -32_000
+
+const tooMany = `it asked more at a time than the ${Limits.maxServerRequests} requests that are answered`
+
+/** The id in a part of a message. */
+const idIn = (text: string): number | undefined => {
+  const id = /"id"\s*:\s*"?(\d+)/.exec(text)?.[1]
   return id === undefined ? undefined : Number(id)
 }
+
+/** The id of the request that a text answers, were it a message. */
+const answeredIn = (text: string): number | undefined =>
+  /"jsonrpc"\s*:/.test(text) && !/"method"\s*:/.test(text) ? idIn(text) : undefined
 
 export const make = Effect.fnUntraced(function*(
   carrier: Carrier,
@@ -84,7 +96,10 @@ export const make = Effect.fnUntraced(function*(
   const scope = yield* Effect.scope
   const pending = new Map<number, Pending>()
   let nextId = 1
-  let serverRequests = 0
+  /** Those of the server that are being answered, and how many are being refused. */
+  const serverRequests = new Map<JsonRpc.ServerRequest["id"], Fiber.Fiber<void>>()
+  let answering = 0
+  let refusing = 0
   let closed: Unanswered | undefined
 
   /** Ends the wait of a request, if it still waits. */
@@ -158,22 +173,48 @@ export const make = Effect.fnUntraced(function*(
     )
   })
 
-  const answerServer = Effect.fnUntraced(function*({ id, method, params }: JsonRpc.ServerRequest) {
-    if (serverRequests >= Limits.maxServerRequests) {
-      return
+  const reply = (message: object) =>
+    Effect.catch(send(message), (failure) =>
+      failure._tag === "Unanswered" && failure.connection !== "open"
+        ? Effect.void
+        : handlers.onUnanswered(failure.text))
+
+  const refuseServer = Effect.fnUntraced(function*(id: JsonRpc.ServerRequest["id"]) {
+    if (refusing >= Limits.maxServerRequests) {
+      return yield* handlers.onUnanswered(tooMany)
     }
-    serverRequests++
-    yield* handlers.onRequest(method, params).pipe(
+    refusing++
+    yield* reply({ id, error: { code: serverError, message: tooMany } }).pipe(
+      Effect.ensuring(Effect.sync(() => refusing--)),
+      Effect.forkIn(scope, { startImmediately: true })
+    )
+  })
+
+  const answerServer = Effect.fnUntraced(function*({ id, method, params }: JsonRpc.ServerRequest) {
+    if (answering >= Limits.maxServerRequests) {
+      return yield* refuseServer(id)
+    }
+    answering++
+    const fiber = yield* handlers.onRequest(method, params).pipe(
       Effect.match({
         onFailure: ({ code, text }) => ({ id, error: { code: code ?? methodNotFound, message: text } }),
         onSuccess: (result) => ({ id, result })
       }),
-      Effect.flatMap((reply) => send(reply)),
-      Effect.ignore,
-      Effect.ensuring(Effect.sync(() => serverRequests--)),
+      Effect.flatMap(reply),
+      Effect.ensuring(Effect.sync(() => {
+        answering--
+        serverRequests.delete(id)
+      })),
       Effect.forkIn(scope, { startImmediately: true })
     )
+    if (fiber.pollUnsafe() === undefined) {
+      serverRequests.set(id, fiber)
+    }
   })
+
+  /** The server has cancelled a request of its own, and wants no answer any more. */
+  const cancelAnswer = ({ requestId }: Schema.JsonObject) =>
+    Effect.sync(() => serverRequests.get(requestId as JsonRpc.ServerRequest["id"])?.interruptUnsafe())
 
   const receiveAnswer = (id: number | undefined, { outcome }: JsonRpc.Answer): Effect.Effect<void> => {
     if (outcome._tag === "Result") {
@@ -189,7 +230,9 @@ export const make = Effect.fnUntraced(function*(
       case "Request":
         return answerServer(message)
       case "Notification":
-        return message.method === "notifications/progress"
+        return message.method === "notifications/cancelled"
+          ? cancelAnswer(message.params)
+          : message.method === "notifications/progress"
           ? pending.get(Number(message.params.progressToken))?.onProgress?.(message.params) ?? Effect.void
           : handlers.onNotification(message.method, message.params)
       case "Answer":
@@ -208,6 +251,11 @@ export const make = Effect.fnUntraced(function*(
     return message === undefined ? Effect.void : receiveMessage(message, inReplyTo)
   }
 
+  const answeredBy = (part: string) => {
+    const id = idIn(part)
+    return id !== undefined && pending.has(id) ? id : onlyPending()
+  }
+
   const receiveNoise = (text: string) =>
     doubt(answeredIn(text), unanswered(`it answered with what is no message: ${JsonRpc.excerpt(text)}`))
 
@@ -216,10 +264,10 @@ export const make = Effect.fnUntraced(function*(
     notify,
     receive,
     receiveNoise,
+    answeredBy,
     fail,
     close,
     closed: () => closed,
-    isPending: (id) => pending.has(id),
-    onlyPending
+    isPending: (id) => pending.has(id)
   }
 })

@@ -22,16 +22,11 @@ const drain = "100 millis"
 /** How long the end of a process is waited for, once its pipes say that it is near. */
 const nearEnd = "250 millis"
 
-/** How much of a message is looked at that is not read, in characters at its beginning and its end. */
-const looked = 1024
-
 const mebibytes = (bytes: number) => `${bytes / 1024 / 1024} MiB`
 
-/** The id in what is known of a message. */
-const idIn = (text: string): number | undefined => {
-  const found = /"id"\s*:\s*"?(\d+)/.exec(text)?.[1]
-  return found === undefined ? undefined : Number(found)
-}
+const notRead = unanswered(
+  `it does not read the answers to its own requests: ${mebibytes(Limits.maxQueuedReplyBytes)} wait for it already`
+)
 
 const isMessage = (value: unknown) => Array.isArray(value) || JsonRpc.fromValue(value) !== undefined
 
@@ -87,12 +82,13 @@ export const make: (
     Effect.suspend(() => {
       const bytes = Buffer.byteLength(line) + 1
       if (id === undefined) {
-        if (queuedReplies + bytes <= Limits.maxQueuedReplyBytes) {
-          queuedReplies += bytes
-          stdin.write(`${line}\n`, () => {
-            queuedReplies -= bytes
-          })
+        if (queuedReplies + bytes > Limits.maxQueuedReplyBytes) {
+          return notRead
         }
+        queuedReplies += bytes
+        stdin.write(`${line}\n`, () => {
+          queuedReplies -= bytes
+        })
         return Effect.void
       }
       if (stdin.writableLength + bytes > Limits.maxQueuedBytes) {
@@ -131,8 +127,7 @@ export const make: (
 
   /** Fails the call whose answer a piece of a message belongs to. */
   const failCallOf = (part: string, failure: Unanswered): boolean => {
-    const id = idIn(part)
-    const affected = id !== undefined && peer.isPending(id) ? id : peer.onlyPending()
+    const affected = peer.answeredBy(part)
     if (affected !== undefined) {
       runFork(peer.fail(affected, failure))
     }
@@ -143,7 +138,7 @@ export const make: (
     const excess = JsonRpc.excess(text)
     if (excess !== undefined) {
       const failure = unanswered(excess)
-      return failCallOf(text.slice(0, looked), failure) || failCallOf(text.slice(-looked), failure)
+      return failCallOf(text.slice(0, JsonRpc.looked), failure) || failCallOf(text.slice(-JsonRpc.looked), failure)
     }
     const value = JsonRpc.parse(text)
     if (isMessage(value)) {

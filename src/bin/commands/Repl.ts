@@ -22,6 +22,7 @@ import * as Value from "../report/Value.ts"
 import { empty, foreign, join, text } from "../terminal/Printable.ts"
 import * as Printer from "../terminal/Printer.ts"
 import * as Prompt from "../terminal/Prompt.ts"
+import * as Questions from "../terminal/Questions.ts"
 import * as Screen from "../terminal/Screen.ts"
 import * as Completion from "./Completion.ts"
 import * as Declared from "./Declared.ts"
@@ -74,7 +75,7 @@ interface Job {
   readonly end: Fiber.Fiber<void, Printer.OutputClosed>
 }
 
-const repl = Effect.fnUntraced(function*(flags: Flags, leaveTo: Screen.LeaveTo) {
+const repl = Effect.fnUntraced(function*(flags: Flags, { leaveTo }: Screen.Bottom) {
   const delegate = yield* Delegate
   const session = yield* Runtime.SessionRuntime
   const told = yield* Reporter.Reporter
@@ -285,7 +286,12 @@ export const command = Command.make(
     }
     yield* Screen.use(
       Reporter.lines(save),
-      (leaveTo) => Effect.provide(Effect.scoped(repl(flags, leaveTo)), SessionLayer.layer(flags, stored))
+      (bottom) =>
+        Effect.flatMap(Questions.atTerminal(bottom), (ask) =>
+          Effect.scoped(repl(flags, bottom)).pipe(
+            Effect.provide(SessionLayer.layer(flags, stored)),
+            Effect.provideService(Questions.Asker, ask)
+          ))
     )
   }, Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.ofStart))
 ).pipe(

@@ -93,8 +93,8 @@ const withReporter = <A, E, R>(flags: Flags, self: Effect.Effect<A, E, R | Repor
       ? yield* Effect.provideService(self, Reporter.Reporter, Reporter.json(save))
       : yield* Screen.use(
         Reporter.lines(save),
-        (leaveTo) =>
-          Effect.flatMap(Questions.atTerminal(leaveTo), (ask) => Effect.provideService(self, Questions.Asker, ask))
+        (bottom) =>
+          Effect.flatMap(Questions.atTerminal(bottom), (ask) => Effect.provideService(self, Questions.Asker, ask))
       )
   })
 

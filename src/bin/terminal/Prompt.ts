@@ -90,7 +90,9 @@ export const make = Effect.fnUntraced(function*({ complete, hasHistory }: Option
   const interrupts = yield* Queue.sliding<void>(1)
 
   let reading = false
-  const output = terminal ? yield* pageOf(() => reading) : undefined
+  /** How many effects write above the prompt, which is out of sight meanwhile. */
+  let covers = 0
+  const output = terminal ? yield* pageOf(() => reading && covers === 0) : undefined
 
   const keyboard = terminal ?
     yield* Effect.acquireRelease(
@@ -184,10 +186,14 @@ export const make = Effect.fnUntraced(function*({ complete, hasHistory }: Option
         if (!reading || !terminal) {
           return self
         }
-        const { rows } = readline.getCursorPos()
-        Printer.page.write(rows === 0 ? text`\r\x1b[J` : text`\x1b[${rows}A\r\x1b[J`)
+        if (covers++ === 0) {
+          const { rows } = readline.getCursorPos()
+          Printer.page.write(rows === 0 ? text`\r\x1b[J` : text`\x1b[${rows}A\r\x1b[J`)
+          // It looks for its first row from here on.
+          Object.assign(readline, { prevRows: 0 })
+        }
         // Meanwhile it may have been closed.
-        return Effect.ensuring(self, Effect.sync(() => reading && readline.prompt(true)))
+        return Effect.ensuring(self, Effect.sync(() => --covers === 0 && reading && readline.prompt(true)))
       })
   }
   return prompt

@@ -9,13 +9,12 @@ import type * as FileSystem from "effect/FileSystem"
 import type * as Path from "effect/Path"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
-import * as Semaphore from "effect/Semaphore"
 import * as SchemaComment from "../../declarations/SchemaComment.ts"
 import type { Elicitation, ElicitationAnswer } from "../../Mcp.ts"
 import { empty, foreign, type Printable, text } from "./Printable.ts"
 import * as Printer from "./Printer.ts"
 import * as Prompt from "./Prompt.ts"
-import type { LeaveTo } from "./Screen.ts"
+import type { Bottom } from "./Screen.ts"
 
 export type Ask = (request: Elicitation) => Effect.Effect<ElicitationAnswer>
 
@@ -201,19 +200,19 @@ const askAt = Effect.fnUntraced(function*(
 })
 
 /** Asks at the terminal, one question at a time, where there is one. */
-export const atTerminal = Effect.fnUntraced(function*(leaveTo: LeaveTo) {
+export const atTerminal = Effect.fnUntraced(function*({ interrupt }: Bottom) {
   if (!Printer.isConversation()) {
     return undefined
   }
   const context = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
-  const turn = yield* Semaphore.make(1)
   const ask: Ask = (request) =>
-    Prompt.make({ hasHistory: false }).pipe(
-      Effect.flatMap((prompt) => leaveTo(prompt.above, askAt(prompt, request))),
-      Effect.catchTag("Done", () => Effect.succeed(declined)),
-      Effect.scoped,
-      turn.withPermit,
-      Effect.provideContext(context)
+    interrupt((leaveTo) =>
+      Prompt.make({ hasHistory: false }).pipe(
+        Effect.flatMap((prompt) => leaveTo(prompt.above, askAt(prompt, request))),
+        Effect.catchTag("Done", () => Effect.succeed(declined)),
+        Effect.scoped,
+        Effect.provideContext(context)
+      )
     )
   return ask
 })

@@ -10,6 +10,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
 import * as Names from "../../mcp/Names.ts"
 import * as Render from "../report/Render.ts"
 import { Reporter, type ToolCall } from "../report/Reporter.ts"
@@ -69,6 +70,44 @@ const isSomething = (self: Printable) => !isEmpty(self)
 
 const colours = (env: NodeJS.ProcessEnv) => (env.NO_COLOR ?? "") === ""
 
+/** Draws nothing while the effect has the bottom of the terminal; others write above that. */
+export type LeaveTo = <A, E, R>(above: Above, self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** Who has the bottom of the terminal. */
+export interface Bottom {
+  readonly leaveTo: LeaveTo
+  /** What has the bottom is out of sight until the effect is over, and takes it only then. One effect at a time. */
+  readonly interrupt: <A, E, R>(self: (leaveTo: LeaveTo) => Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+/** `clear` takes away what is drawn there. */
+const makeBottom = Effect.fnUntraced(function*(clear: Effect.Effect<void>) {
+  const owners: Array<Above> = []
+  const turn = yield* Semaphore.make(1)
+
+  const enter = (above: Above) => Effect.andThen(clear, Effect.sync(() => owners.push(above)))
+  const leave = (above: Above) => Effect.sync(() => owners.splice(owners.lastIndexOf(above), 1))
+  const own: LeaveTo = (above, self) => Effect.acquireUseRelease(enter(above), () => self, () => leave(above))
+
+  const bottom: Bottom = {
+    leaveTo: (above, self) =>
+      Effect.uninterruptibleMask((restore) =>
+        restore(turn.take(1)).pipe(
+          Effect.andThen(enter(above)),
+          Effect.andThen(turn.release(1)),
+          Effect.andThen(restore(self)),
+          Effect.ensuring(leave(above))
+        )
+      ),
+    interrupt: (self) =>
+      turn.withPermit(Effect.suspend(() => {
+        const covered = owners.at(-1)
+        return covered === undefined ? self(own) : covered(self(own))
+      }))
+  }
+  return { bottom, owner: () => owners.at(-1) }
+})
+
 /** Opens a screen on a terminal; the end of the scope takes it away. */
 const make = Effect.fnUntraced(function*(terminal: Printer.Terminal) {
   const clock = yield* Clock.Clock
@@ -77,7 +116,6 @@ const make = Effect.fnUntraced(function*(terminal: Printer.Terminal) {
   const paint = colours(process.env) ? (line: Printable) => text`\x1b[2m${line}\x1b[22m` : (line: Printable) => line
   let drawn: ReadonlyArray<Printable> = []
   let tick = 0
-  let owner: Above | undefined
 
   const begin = <Key extends object>(key: Key, name: Printable): Key => {
     running.set(key, { name, start: now(), note: empty })
@@ -115,13 +153,19 @@ const make = Effect.fnUntraced(function*(terminal: Printer.Terminal) {
     return rows === 0 ? empty : text`\x1b[${rows}A\r\x1b[J`
   }
 
+  const clear = Effect.sync(() => {
+    terminal.write(erase())
+  })
+
+  const { bottom, owner } = yield* makeBottom(clear)
+
   const redraw = () => {
     const rows = Array.from(running.values(), ({ name, note, start }) => ({
       name: isEmpty(note) ? name : text`${name}  ${note}`,
       millis: now() - start
     }))
     const erased = erase()
-    drawn = owner === undefined ? draw(rows, terminal.size(), tick) : []
+    drawn = owner() === undefined ? draw(rows, terminal.size(), tick) : []
     const anew = drawn.length === 0 ? empty : clipped(join(drawn.map((line) => text`${paint(line)}\n`)))
     terminal.write(text`${erased}${anew}`)
   }
@@ -133,18 +177,11 @@ const make = Effect.fnUntraced(function*(terminal: Printer.Terminal) {
     }
   })
 
-  const clear = Effect.sync(() => {
-    terminal.write(erase())
-  })
-
   /** Draws around what the effect writes. */
   const above: Above = (effect) =>
     Effect.suspend(() =>
-      owner !== undefined
-        ? owner(effect)
-        : drawn.length === 0
-        ? effect
-        : Effect.andThen(clear, Effect.ensuring(effect, Effect.sync(redraw)))
+      owner()?.(effect) ??
+        (drawn.length === 0 ? effect : Effect.andThen(clear, Effect.ensuring(effect, Effect.sync(redraw))))
     )
 
   yield* Effect.acquireRelease(
@@ -154,20 +191,7 @@ const make = Effect.fnUntraced(function*(terminal: Printer.Terminal) {
   yield* Effect.sleep(interval).pipe(Effect.andThen(refresh), Effect.forever, Effect.forkScoped)
 
   return {
-    leaveTo: <A, E, R>(above: Above, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-      Effect.acquireUseRelease(
-        Effect.andThen(
-          clear,
-          Effect.sync(() => {
-            owner = above
-          })
-        ),
-        () => self,
-        () =>
-          Effect.sync(() => {
-            owner = undefined
-          })
-      ),
+    bottom,
     /** A reporter that shows what is under way here, and says the rest to the given one. */
     reporter: (reporter: Reporter["Service"]): Reporter["Service"] => ({
       ...reporter,
@@ -191,20 +215,17 @@ const make = Effect.fnUntraced(function*(terminal: Printer.Terminal) {
   }
 })
 
-/** Draws nothing while the effect has the bottom of the terminal; others write above that. */
-export type LeaveTo = <A, E, R>(above: Above, self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-
 /** Gives the effect somebody to report to. Where standard error is a terminal, that is its screen too. */
 export const use = <A, E, R>(
   reporter: Reporter["Service"],
-  self: (leaveTo: LeaveTo) => Effect.Effect<A, E, R>
+  self: (bottom: Bottom) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, Exclude<R, Reporter>> =>
   Effect.suspend(() => {
     const terminal = Printer.screen()
     return terminal === undefined
-      ? Effect.provideService(self((_, effect) => effect), Reporter, reporter)
+      ? Effect.flatMap(makeBottom(Effect.void), ({ bottom }) => Effect.provideService(self(bottom), Reporter, reporter))
       : Effect.flatMap(make(terminal), (screen) =>
-        self(screen.leaveTo).pipe(
+        self(screen.bottom).pipe(
           Effect.provideService(Reporter, screen.reporter(reporter)),
           Printer.above(screen.above)
         ))
