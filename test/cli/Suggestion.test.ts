@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Suggestion from "effect-code-mode/bin/report/Suggestion"
+import * as Suggestion from "effect-code-mode/declarations/Suggestion"
 
 const names = ["mcp__fs__read_file", "mcp__fs__write_file", "mcp__web__fetch", "add", "toString"]
 

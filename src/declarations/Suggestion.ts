@@ -1,5 +1,5 @@
 /**
- * What somebody may have meant who called a tool that is not there.
+ * Which tool was meant by a call of one that is not there.
  *
  * @internal
  */
