@@ -31,13 +31,32 @@
  *
  * @since 0.1.0
  */
+import * as AiError from "effect/ai/AiError"
+import * as AiTool from "effect/ai/Tool"
+import type * as Toolkit from "effect/ai/Toolkit"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Formatter from "effect/Formatter"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import { type NestedToolCall, type Notification, type NotifyError, type ToolDefinition, ToolError } from "./Protocol.ts"
+import * as Stream from "effect/Stream"
+import { Approver } from "./Approver.ts"
+import * as Approval from "./delegate/Approval.ts"
+import * as Middleware from "./delegate/Middleware.ts"
+import * as Shape from "./delegate/Shape.ts"
+import {
+  type NestedToolCall,
+  type Notification,
+  type NotifyError,
+  type ToolAnnotations,
+  type ToolDefinition,
+  ToolError
+} from "./Protocol.ts"
 import * as Identifier from "./text/Identifier.ts"
 
 /**
@@ -53,12 +72,7 @@ import * as Identifier from "./text/Identifier.ts"
  * @category services
  * @since 0.1.0
  */
-export class Delegate extends Context.Service<Delegate, {
-  readonly tools: ReadonlyArray<ToolDefinition>
-  readonly instructions?: ReadonlyMap<string, string>
-  readonly invokeTool: (call: NestedToolCall) => Effect.Effect<Schema.Json, ToolError>
-  readonly notify: (notification: Notification) => Effect.Effect<void, NotifyError>
-}>()("effect-code-mode/Delegate") {}
+export class Delegate extends Context.Service<Delegate, Shape.Shape>()("effect-code-mode/Delegate") {}
 
 /**
  * The call that a tool's handler works on. A handler of `layerTools` may ask for it.
@@ -108,7 +122,8 @@ export const awaitingApproval = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.
   Effect.withFiber((fiber) => {
     const wait = fiber.getRef(ApprovalWait)
     wait.began()
-    return Effect.ensuring(self, Effect.sync(wait.ended))
+    // A call that is stopped meanwhile has not begun to work.
+    return Effect.onExit(self, (exit) => Exit.hasInterrupts(exit) ? Effect.void : Effect.sync(wait.ended))
   })
 
 // =============================================================================
@@ -124,6 +139,8 @@ export const awaitingApproval = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.
 export interface Tool<out R = never> {
   readonly description: string
   readonly inputSchema: Schema.Json
+  readonly outputSchema?: Schema.Json
+  readonly annotations?: ToolAnnotations
   readonly invoke: (input: Schema.Json) => Effect.Effect<Schema.Json, ToolError, R>
 }
 
@@ -162,7 +179,9 @@ const jsonSchema = (schema: Schema.Top): Schema.Json => {
  *
  * - `parameters` decodes the argument before the handler runs. One that does not fit is a `ToolError` that says where.
  *   A call without an argument counts as one with `{}`.
- * - `success` encodes the handler's value. Without it, the value has to be JSON already, or nothing, which is `null`.
+ * - `success` encodes the handler's value, and is what a model is told of it. Without it, the value has to be JSON
+ *   already, or nothing, which is `null`.
+ * - `annotations` say what is known of its effects.
  * - A failure of the handler rejects the script's promise with the message of the failure. Where it has none, with its
  *   tag and its fields.
  *
@@ -189,17 +208,20 @@ const jsonSchema = (schema: Schema.Top): Schema.Json => {
 export const tool: {
   <P extends Schema.Top, E, R>(options: {
     readonly description?: string | undefined
+    readonly annotations?: ToolAnnotations | undefined
     readonly parameters: P
     readonly handler: (parameters: P["Type"]) => Effect.Effect<Schema.Json | void, E, R>
   }): Tool<R | P["DecodingServices"]>
   <P extends Schema.Top, S extends Schema.Top, E, R>(options: {
     readonly description?: string | undefined
+    readonly annotations?: ToolAnnotations | undefined
     readonly parameters: P
     readonly success: S
     readonly handler: (parameters: P["Type"]) => Effect.Effect<S["Type"], E, R>
   }): Tool<R | P["DecodingServices"] | S["EncodingServices"]>
 } = <P extends Schema.Top, S extends Schema.Top, E, R>(options: {
   readonly description?: string | undefined
+  readonly annotations?: ToolAnnotations | undefined
   readonly parameters: P
   readonly success?: S | undefined
   readonly handler: (parameters: P["Type"]) => Effect.Effect<any, E, R>
@@ -211,6 +233,8 @@ export const tool: {
   return {
     description: options.description ?? "",
     inputSchema: jsonSchema(options.parameters),
+    ...(options.success === undefined ? {} : { outputSchema: jsonSchema(options.success) }),
+    ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
     invoke: Effect.fnUntraced(function*(input) {
       const parameters = yield* decode(input).pipe(
         Effect.mapError((error) => new ToolError({ text: `invalid argument: ${error.message}`, performed: false }))
@@ -227,12 +251,20 @@ export const tool: {
  * @category constructors
  * @since 0.1.0
  */
-export const definition = (name: string, self: Pick<Tool, "description" | "inputSchema">): ToolDefinition => ({
+export const definition = (
+  name: string,
+  { annotations, description, inputSchema, outputSchema }: Pick<
+    Tool,
+    "description" | "inputSchema" | "outputSchema" | "annotations"
+  >
+): ToolDefinition => ({
   name,
   toolName: { name, namespace: null },
-  description: self.description,
+  description,
   kind: "function",
-  inputSchema: self.inputSchema
+  inputSchema,
+  ...(outputSchema === undefined ? {} : { outputSchema }),
+  ...(annotations === undefined ? {} : { annotations })
 })
 
 // =============================================================================
@@ -315,3 +347,277 @@ export const layerTools = <const Tools extends Readonly<Record<string, Tool<any>
       }))
     )
   )
+
+const annotationKeys = [
+  ["readOnly", AiTool.Readonly],
+  ["destructive", AiTool.Destructive],
+  ["idempotent", AiTool.Idempotent],
+  ["openWorld", AiTool.OpenWorld]
+] as const
+
+/** What a tool of a toolkit says itself; defaults say nothing. */
+const annotationsOf = ({ annotations, needsApproval }: AiTool.Any): ToolAnnotations => ({
+  ...Object.fromEntries(
+    annotationKeys.flatMap(([name, key]) =>
+      annotations.mapUnsafe.has(key.key) ? [[name, Context.get(annotations, key)] as const] : []
+    )
+  ),
+  ...(needsApproval === undefined || needsApproval === false ? {} : { needsApproval: true })
+})
+
+const toDefinition = (name: string, tool: AiTool.Any): ToolDefinition =>
+  definition(name, {
+    description: AiTool.getDescription(tool) ?? "",
+    inputSchema: AiTool.getJsonSchema(tool) as unknown as Schema.Json,
+    ...(tool.successSchema === Schema.Void ? {} : { outputSchema: jsonSchema(tool.successSchema as Schema.Top) }),
+    annotations: annotationsOf(tool)
+  })
+
+/** A failure of a toolkit in words. A call whose argument does not fit has not reached its tool. */
+const toolkitError = (error: unknown, isRefused = false): ToolError => {
+  const reason = AiError.isAiError(error) ? error.reason : error
+  return AiError.isAiErrorReason(reason) && reason._tag === "ToolParameterValidationError"
+    ? new ToolError({ text: `invalid argument: ${reason.description}`, performed: false })
+    : new ToolError({ text: describe(error), ...(isRefused ? { performed: false } : {}) })
+}
+
+/** Whether a person has to agree to this call. */
+const isApprovalNeeded = (
+  { needsApproval = false, parametersSchema }: AiTool.Any,
+  call: NestedToolCall
+): Effect.Effect<boolean, ToolError> =>
+  typeof needsApproval === "boolean" ? Effect.succeed(needsApproval) : Effect.flatMap(
+    Schema.decodeUnknownEffect(parametersSchema as unknown as Schema.Codec<unknown, unknown>)(call.input ?? {}).pipe(
+      Effect.mapError((error) => new ToolError({ text: `invalid argument: ${error.message}`, performed: false }))
+    ),
+    (parameters) => {
+      const needed = needsApproval(parameters, { toolCallId: call.toolCallId, messages: [] })
+      return typeof needed === "boolean" ? Effect.succeed(needed) : needed
+    }
+  )
+
+/**
+ * A host whose tools are those of an `effect/ai` toolkit.
+ *
+ * **Details**
+ *
+ * Parameters are decoded and results encoded as the toolkit does it; `success` schemas are what a model is told of
+ * results. A failure rejects the script's promise with its message. Handlers may ask for `CurrentCall`.
+ *
+ * A tool with `needsApproval` is called once an `Approver` has agreed. Where there is none, such calls are refused.
+ *
+ * **Example** (A toolkit)
+ *
+ * ```ts
+ * import * as Delegate from "effect-code-mode/Delegate"
+ * import * as Tool from "effect/ai/Tool"
+ * import * as Toolkit from "effect/ai/Toolkit"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as Schema from "effect/Schema"
+ *
+ * const Tools = Toolkit.make(
+ *   Tool.make("double", { parameters: Schema.Struct({ value: Schema.Number }), success: Schema.Number })
+ * )
+ *
+ * const layer = Delegate.layerToolkit(Tools).pipe(
+ *   Layer.provide(Tools.toLayer({ double: ({ value }) => Effect.succeed(2 * value) }))
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerToolkit = <Tools extends Record<string, AiTool.Any>>(
+  toolkit: Toolkit.Toolkit<Tools>,
+  options?: { readonly notify?: ((notification: Notification) => Effect.Effect<void, NotifyError>) | undefined }
+): Layer.Layer<
+  Delegate,
+  never,
+  AiTool.HandlersFor<Tools> | Exclude<AiTool.HandlerServices<Tools[keyof Tools]>, CurrentCall>
+> =>
+  Layer.effect(
+    Delegate,
+    Effect.gen(function*() {
+      type Needed = Exclude<AiTool.HandlerServices<Tools[keyof Tools]>, CurrentCall>
+      const { handle, tools } = yield* toolkit
+      const context = yield* Effect.context<Needed>()
+      const approver = yield* Effect.serviceOption(Approver)
+      const gate = approver._tag === "None" ? undefined : Approval.make(approver.value, awaitingApproval)
+
+      const invoke = (call: NestedToolCall): Effect.Effect<Schema.Json, ToolError> =>
+        handle(call.toolName.name, (call.input ?? {}) as never, call.toolCallId).pipe(
+          Effect.flatMap((results) => Stream.runLast(Stream.filter(results, ({ preliminary }) => !preliminary))),
+          Effect.mapError((error) => toolkitError(error)),
+          Effect.flatMap((last) =>
+            last._tag === "None"
+              ? Effect.succeed(null)
+              : last.value.isFailure
+              ? Effect.fail(toolkitError(last.value.result, last.value.failureOrigin === "parameters"))
+              : Effect.succeed((last.value.encodedResult ?? null) as Schema.Json)
+          ),
+          Effect.provideContext(Context.add(context, CurrentCall, call))
+          // What its tools need is what `context` has; TypeScript does not see it through the names of the tools.
+        ) as Effect.Effect<Schema.Json, ToolError>
+
+      return Delegate.of({
+        tools: Object.entries(tools).map(([name, tool]) => toDefinition(name, tool)),
+        invokeTool: (call) => {
+          const { name } = call.toolName
+          const tool = Object.hasOwn(tools, name) ? tools[name] : undefined
+          if (tool === undefined) {
+            return Middleware.refuse(`unknown tool ${name}`)
+          }
+          return Effect.flatMap(isApprovalNeeded(tool, call), (isNeeded) =>
+            !isNeeded
+              ? invoke(call)
+              : gate === undefined
+              ? Middleware.refuse(`${name} was not called: it needs an approval, and nothing here can give one`)
+              : gate.pass(call, toDefinition(name, tool), invoke))
+        },
+        notify: options?.notify ?? (() => Effect.void)
+      })
+    })
+  )
+
+// =============================================================================
+// Combinators
+// =============================================================================
+
+/**
+ * The delegate of a layer, changed by one of the functions below.
+ *
+ * **Example** (Fewer tools, and not for ever)
+ *
+ * ```ts
+ * import * as Delegate from "effect-code-mode/Delegate"
+ *
+ * const layer = Delegate.layerNoop.pipe(
+ *   Delegate.mapLayer((self) => Delegate.filter(self, ({ annotations }) => annotations?.readOnly === true)),
+ *   Delegate.mapLayer((self) => Delegate.withTimeout(self, "30 seconds"))
+ * )
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const mapLayer =
+  (f: (self: Delegate["Service"]) => Delegate["Service"]) =>
+  <E, R>(self: Layer.Layer<Delegate, E, R>): Layer.Layer<Delegate, E, R> =>
+    Layer.effect(Delegate, Effect.map(Delegate, f)).pipe(Layer.provide(self))
+
+/**
+ * The tools for which `keep` says so. Calls of others are refused.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const filter: (
+  self: Delegate["Service"],
+  keep: (tool: ToolDefinition) => boolean
+) => Delegate["Service"] = Middleware.filter
+
+/**
+ * The tools of all delegates. Of two with one name, the earlier delegate's is there. Each notification goes to all.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const merge = (...delegates: ReadonlyArray<Delegate["Service"]>): Delegate["Service"] =>
+  Middleware.merge(delegates)
+
+/**
+ * The same tools under other names.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const rename: (
+  self: Delegate["Service"],
+  toName: (tool: ToolDefinition) => string
+) => Delegate["Service"] = Middleware.rename
+
+/**
+ * Interrupts a call that takes longer, and rejects its promise with a text that says so. A number is milliseconds.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withTimeout: (
+  self: Delegate["Service"],
+  duration: Duration.Input | ((tool: ToolDefinition | undefined) => Duration.Input)
+) => Delegate["Service"] = Middleware.withTimeout
+
+/**
+ * Runs so many calls at a time, of all tools together or of each `tool`. Others wait in the order they came; a session
+ * bounds how many can.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withConcurrency: (
+  self: Delegate["Service"],
+  permits: number,
+  of?: "tool" | "all"
+) => Delegate["Service"] = Middleware.withConcurrency
+
+/**
+ * Tries calls again that failed, of tools that are annotated `readOnly` or `idempotent`. `attempt` of the call counts up.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withRetry: <Out>(
+  self: Delegate["Service"],
+  schedule: Schedule.Schedule<Out, ToolError>
+) => Delegate["Service"] = Middleware.withRetry
+
+/**
+ * Calls are allowed, or denied with a reason that the model reads.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withPolicy: (
+  self: Delegate["Service"],
+  decide: (call: NestedToolCall, tool: ToolDefinition | undefined) => "allow" | { readonly deny: string }
+) => Delegate["Service"] = Middleware.withPolicy
+
+/**
+ * Asks the `Approver` before calls for which `isNeeded` says so: those of tools that are annotated `needsApproval`, unless
+ * given. A denied call rejects its promise with a text that says why, and nothing was done.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withApproval = (
+  self: Delegate["Service"],
+  isNeeded: (call: NestedToolCall, tool: ToolDefinition | undefined) => boolean = (_, tool) =>
+    tool?.annotations?.needsApproval === true
+): Effect.Effect<Delegate["Service"], never, Approver> =>
+  Effect.map(Approver, (approver) => {
+    const gate = Approval.make(approver, awaitingApproval)
+    return Shape.withInvoke(self, (call, tool) =>
+      isNeeded(call, tool) ? gate.pass(call, tool, self.invokeTool) : self.invokeTool(call))
+  })
+
+/** What is shorter would be found in text that has nothing to do with it. */
+const leastSecret = 4
+
+/**
+ * Keeps secrets from cells: in results, in the names of their members and in errors, `[redacted]` stands for each. A
+ * secret has at least 4 characters; a shorter one is a defect.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withRedaction = (
+  self: Delegate["Service"],
+  secrets: ReadonlyArray<Redacted.Redacted<string>>
+): Delegate["Service"] => {
+  const texts = secrets.map((secret) => Redacted.value(secret)).toSorted((a, b) => b.length - a.length)
+  if (texts.some(({ length }) => length < leastSecret)) {
+    throw new Error(`a secret to be redacted has at least ${leastSecret} characters`)
+  }
+  return Middleware.withRedaction(self, texts)
+}

@@ -441,6 +441,7 @@ class CellImpl implements Cell {
     )
     this.callbacks.tool(tool.name, answer, (exit) => {
       this.calls.ended(id, exit)
+      this.continueWallTimer()
       if (Exit.isSuccess(exit)) {
         return this.handle.resolve(id, exit.value)
       }
@@ -653,6 +654,12 @@ class CellImpl implements Cell {
       })
       this.wallTimerSince = this.clock.currentTimeMillisUnsafe()
       this.wallTimer = this.runFork(Effect.andThen(Effect.sleep(this.wallTimeLeft), onOver))
+    }
+  }
+
+  private continueWallTimer(): void {
+    if (this.state.phase === "Running" && this.state.ending === undefined && !this.calls.isAwaitingApproval()) {
+      this.startWallTimer()
     }
   }
 

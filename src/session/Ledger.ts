@@ -35,6 +35,10 @@ export class CellLedger {
     return Array.from(this.waiting)
   }
 
+  isAwaitingApproval(): boolean {
+    return this.waiting.size > 0
+  }
+
   made(id: ToolCallId, tool: string): void {
     this.entries.set(id, { tool, state: "NotStarted", since: 0, spent: 0 })
     this.dropped += forget(this.entries, maxLive)
@@ -55,21 +59,18 @@ export class CellLedger {
   }
 
   ended(id: ToolCallId, exit: Exit.Exit<unknown, ToolError>): void {
-    this.waiting.delete(id)
-    if (Exit.isSuccess(exit)) {
-      return this.move(id, "Succeeded")
-    }
-    const failure = Cause.findErrorOption(exit.cause)
-    if (Option.isNone(failure) && Cause.hasInterruptsOnly(exit.cause)) {
-      return this.interrupted(id)
-    }
-    this.move(id, Option.isSome(failure) && failure.value.performed === false ? "NotStarted" : "Failed")
-  }
-
-  /** The call was stopped. What had not begun to work has done nothing. */
-  private interrupted(id: ToolCallId): void {
-    this.waiting.delete(id)
-    this.move(id, this.entries.get(id)?.state === "Running" ? "Interrupted" : "NotStarted")
+    const wasWaiting = this.waiting.delete(id)
+    const failure = Exit.isFailure(exit) ? Cause.findErrorOption(exit.cause) : Option.none()
+    this.move(
+      id,
+      Exit.isSuccess(exit)
+        ? "Succeeded"
+        : wasWaiting || Option.isSome(failure) && failure.value.performed === false
+        ? "NotStarted"
+        : Option.isNone(failure) && Cause.hasInterruptsOnly(exit.cause)
+        ? "Interrupted"
+        : "Failed"
+    )
   }
 
   toLedger(): Ledger {
@@ -80,7 +81,7 @@ export class CellLedger {
   close(): Ledger {
     for (const [id, { state }] of this.entries) {
       if (state === "Running" || state === "AwaitingApproval") {
-        this.interrupted(id)
+        this.ended(id, Exit.interrupt())
       }
     }
     this.dropped += forget(this.entries, maxEnded)

@@ -1,0 +1,140 @@
+/**
+ * What may be put around the calls of a delegate.
+ *
+ * @internal
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Schedule from "effect/Schedule"
+import type * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
+import { type NestedToolCall, type ToolDefinition, ToolError } from "../Protocol.ts"
+import { type Shape, withInvoke, withTools } from "./Shape.ts"
+
+export const refuse = (text: string) => Effect.fail(new ToolError({ text, performed: false }))
+
+export const filter = (self: Shape, keep: (tool: ToolDefinition) => boolean): Shape => {
+  const kept = (tools: ReadonlyArray<ToolDefinition>) => tools.filter(keep)
+  const narrowed = withTools(self, kept)
+  return withInvoke(
+    narrowed,
+    (call, definition) => definition === undefined ? refuse(`there is no tool ${call.tool}`) : self.invokeTool(call)
+  )
+}
+
+export const merge = (delegates: ReadonlyArray<Shape>): Shape => {
+  let lists: ReadonlyArray<ReadonlyArray<ToolDefinition>> = []
+  let tools: ReadonlyArray<ToolDefinition> = []
+  let owners = new Map<string, Shape>()
+  const refresh = () => {
+    const now = delegates.map(({ tools }) => tools)
+    if (now.length !== lists.length || now.some((list, index) => list !== lists[index])) {
+      lists = now
+      owners = new Map()
+      tools = delegates.flatMap((delegate) =>
+        delegate.tools.filter(({ name }) => {
+          const isFree = !owners.has(name)
+          if (isFree) {
+            owners.set(name, delegate)
+          }
+          return isFree
+        })
+      )
+    }
+    return { tools, owners }
+  }
+  return {
+    get tools() {
+      return refresh().tools
+    },
+    get instructions() {
+      return new Map(delegates.flatMap(({ instructions }) => Array.from(instructions ?? [])))
+    },
+    invokeTool: (call) =>
+      Effect.suspend(() =>
+        refresh().owners.get(call.tool)?.invokeTool(call) ?? refuse(`there is no tool ${call.tool}`)
+      ),
+    notify: (notification) => Effect.forEach(delegates, ({ notify }) => notify(notification), { discard: true })
+  }
+}
+
+export const rename = (self: Shape, toName: (tool: ToolDefinition) => string): Shape => {
+  const renamed = withTools(self, (tools) => tools.map((tool) => ({ ...tool, name: toName(tool) })))
+  return withInvoke(renamed, (call) => {
+    const own = self.tools.find((tool) => toName(tool) === call.tool)
+    return self.invokeTool(own === undefined ? call : { ...call, tool: own.name })
+  })
+}
+
+export const withTimeout = (
+  self: Shape,
+  duration: Duration.Input | ((tool: ToolDefinition | undefined) => Duration.Input)
+): Shape =>
+  withInvoke(self, (call, definition) => {
+    const bound = typeof duration === "function" ? duration(definition) : duration
+    const shown = Duration.format(Duration.fromInputUnsafe(bound))
+    return Effect.timeoutOrElse(self.invokeTool(call), {
+      duration: bound,
+      orElse: () => Effect.fail(new ToolError({ text: `${call.tool} gave no answer within ${shown}` }))
+    })
+  })
+
+export const withConcurrency = (self: Shape, permits: number, of: "tool" | "all" = "all"): Shape => {
+  const semaphores = new Map<string, Semaphore.Semaphore>()
+  return withInvoke(self, (call, definition) => {
+    // A call of what is no tool must not make the map grow.
+    const key = of === "all" || definition === undefined ? "" : call.tool
+    const semaphore = semaphores.get(key) ?? Semaphore.makeUnsafe(permits)
+    semaphores.set(key, semaphore)
+    return semaphore.withPermit(self.invokeTool(call))
+  })
+}
+
+const isRepeatable = ({ annotations }: ToolDefinition) =>
+  annotations?.readOnly === true || annotations?.idempotent === true
+
+export const withRetry = <Out>(self: Shape, schedule: Schedule.Schedule<Out, ToolError>): Shape =>
+  withInvoke(self, (call, definition) => {
+    if (definition === undefined || !isRepeatable(definition)) {
+      return self.invokeTool(call)
+    }
+    let attempt = call.attempt
+    return Effect.retry(Effect.suspend(() => self.invokeTool({ ...call, attempt: attempt++ })), schedule)
+  })
+
+export type Verdict = "allow" | { readonly deny: string }
+
+export const withPolicy = (
+  self: Shape,
+  decide: (call: NestedToolCall, tool: ToolDefinition | undefined) => Verdict
+): Shape =>
+  withInvoke(self, (call, definition) => {
+    const verdict = decide(call, definition)
+    return verdict === "allow" ? self.invokeTool(call) : refuse(`${call.tool} was not called: ${verdict.deny}`)
+  })
+
+const redacted = "[redacted]"
+
+const redactText = (text: string, secrets: ReadonlyArray<string>) =>
+  secrets.reduce((left, secret) => left.replaceAll(secret, redacted), text)
+
+const redactJson = (value: Schema.Json, secrets: ReadonlyArray<string>): Schema.Json =>
+  typeof value === "string"
+    ? redactText(value, secrets)
+    : Array.isArray(value)
+    ? value.map((item: Schema.Json) => redactJson(item, secrets))
+    : typeof value === "object" && value !== null
+    ? Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [redactText(key, secrets), redactJson(item as Schema.Json, secrets)])
+    )
+    : value
+
+/** `secrets` is sorted: of two that overlap, the longer one goes first. */
+export const withRedaction = (self: Shape, secrets: ReadonlyArray<string>): Shape =>
+  withInvoke(self, (call) =>
+    self.invokeTool(call).pipe(
+      Effect.map((value) => redactJson(value, secrets)),
+      Effect.mapError(({ performed, text }) =>
+        new ToolError({ text: redactText(text, secrets), ...(performed === false ? { performed } : {}) })
+      )
+    ))
