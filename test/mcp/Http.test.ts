@@ -511,6 +511,28 @@ describe("Mcp over HTTP", () => {
         assert.strictEqual(seen.filter((each) => each.startsWith("GET")).length, 1)
       }))
 
+    it.live("has the one call fail whose answer is nested too deeply to be read", () =>
+      Effect.gen(function*() {
+        const deep = `${"[".repeat(600_000)}${"]".repeat(600_000)}`
+        const waiting: Array<number> = []
+        const { url } = yield* older("/messages?session=1", (id, stream) => {
+          waiting.push(id)
+          if (waiting.length === 2) {
+            stream.write(`event: message\ndata: {"jsonrpc":"2.0","id":${id},"result":{"a":${deep}}}\n\n`)
+            stream.write(`event: message\n${event({ jsonrpc: "2.0", id: waiting[0], result: { content: [] } })}`)
+          }
+        })
+        const self = yield* Mcp.connect({ url })
+        const call = Effect.result(self.callTool("do", {}))
+        const results = yield* Effect.all([call, call], { concurrency: "unbounded" })
+        assert.deepStrictEqual(results.flatMap((result) => result._tag === "Success" ? [result.success] : []), [{
+          content: []
+        }])
+        assert.deepStrictEqual(results.flatMap((result) => result._tag === "Failure" ? [result.failure.text] : []), [
+          "its answer is nested more than 127 levels deep, which is the most that a message may be"
+        ])
+      }))
+
     it.live("that hangs up fails its calls, and is there again at the next", () =>
       Effect.gen(function*() {
         let calls = 0
