@@ -190,7 +190,7 @@ describe.runIf(Terminal.isAvailable)("what a server asks at the prompt", () => {
       yield* until(/yielded: [^]*ends it\n {2}Answer: ye$/)
       yield* until(/no answer within 2s[^]*has ended\n {2}Answer: ye$/)
       yield* type(key.ctrlC)
-      yield* until(/has ended\n>$/)
+      yield* until(/has ended\n {2}Answer: ?\n>$/)
       yield* type("'still there'", key.enter)
       yield* until(/\nstill there\n>$/)
     }))

@@ -170,9 +170,14 @@ export const make = Effect.fnUntraced(function*({ complete, hasHistory }: Option
           readline.prompt(true)
         }
         return Queue.take(lines)
-      }).pipe(Effect.ensuring(Effect.sync(() => {
-        reading = false
-      }))),
+      }).pipe(
+        Effect.onInterrupt(() =>
+          Effect.sync(() => terminal && reading && Printer.page.write(text`\n`))
+        ),
+        Effect.ensuring(Effect.sync(() => {
+          reading = false
+        }))
+      ),
     remember: (typed) => {
       const entry = toEntry(typed)
       if (entry !== "") {

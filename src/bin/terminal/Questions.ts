@@ -149,6 +149,7 @@ const askFor = Effect.fnUntraced(function*(prompt: Prompt.Prompt, field: Field) 
   while (true) {
     const typed = yield* prompt.next(text`  ${label}${hint}: `)
     if (typed._tag === "Interrupt") {
+      yield* Printer.tell(empty)
       return cancelled
     }
     const line = typed.line.trim()
