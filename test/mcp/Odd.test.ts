@@ -203,6 +203,21 @@ describe("a server that goes on", () => {
       }
     }))
 
+  it.live("has the one call fail that is nested too deeply to be read, and answers the next", () =>
+    Effect.gen(function*() {
+      const deep = { result: { a: "$nested 1000000" } }
+      const self = yield* connect({ "tools/call": [[deep], [{ result: ok }]] })
+      const text = "its answer is nested more than 127 levels deep, which is the most that a message may be"
+      assert.strictEqual((yield* Effect.flip(self.callTool("do", {}))).text, text)
+      assert.deepStrictEqual(yield* self.callTool("do", {}), ok)
+      assert.include(
+        yield* unusable({
+          "tools/list": [{ result: { tools: [{ name: "do", inputSchema: { a: "$nested 1000000" } }] } }]
+        }),
+        `MCP server odd cannot be used: it did not list its tools: ${text}`
+      )
+    }))
+
   it.live("is not waited for when it does not read", () =>
     Effect.gen(function*() {
       const self = yield* connect({ "tools/call": [{ deaf: true }] })
@@ -232,6 +247,57 @@ describe("a server that goes on", () => {
       const before = process.memoryUsage().rss
       yield* self.callTool("do", {}).pipe(Effect.timeoutOption("2 seconds"))
       assert.isBelow(process.memoryUsage().rss - before, 200 * 1024 * 1024)
+    }))
+})
+
+describe("a server that asks much", () => {
+  const request = (id: number | string, method: string) => JSON.stringify({ jsonrpc: "2.0", id, method, params: {} })
+  const result = { answer: true }
+  const last = "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":{\"content\":[],\"answer\":$answer}}"
+
+  it.live("is refused what is too much at a time", () =>
+    Effect.gen(function*() {
+      const asked = Array.from({ length: Limits.maxServerRequests + 1 }, (_, n) =>
+        request(`s-${n}`, "elicitation/create"))
+      const self = yield* Mcp.connect(config({ "tools/call": [...asked, result, last] }), {
+        elicit: () =>
+          Effect.never
+      })
+      const { answer } = (yield* self.callTool("do", {})) as any
+      assert.deepStrictEqual(answer, {
+        jsonrpc: "2.0",
+        id: `s-${Limits.maxServerRequests}`,
+        error: {
+          code: -32_000,
+          message: `it asked more at a time than the ${Limits.maxServerRequests} requests that are answered`
+        }
+      })
+    }))
+
+  it.live("and does not read the answers is warned of once", () =>
+    Effect.gen(function*() {
+      const long = { ...config({}), roots: [{ uri: `file:///${"x".repeat(300_000)}` }] }
+      const asked = Array.from({ length: 20 }, (_, n) => request(n, "roots/list"))
+      const [, messages] = yield* logged(Effect.gen(function*() {
+        const self = yield* Mcp.connect(config({ "tools/call": [{ deaf: true }, ...asked, { result: ok }] }), long)
+        yield* self.callTool("do", {})
+      }))
+      assert.deepStrictEqual(messages, [
+        "MCP server odd: not all that it asks is answered: it does not read the answers to its own requests: 1 MiB wait for it already"
+      ])
+    }))
+
+  it.live("may cancel what it has asked", () =>
+    Effect.gen(function*() {
+      const cancelled = yield* Deferred.make<void>()
+      const cancel = JSON.stringify({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: "s" } })
+      const self = yield* Mcp.connect(
+        config({ "tools/call": [request("s", "elicitation/create"), cancel, request("t", "ping"), result, last] }),
+        { elicit: () => Effect.onInterrupt(Effect.never, () => Deferred.succeed(cancelled, undefined)) }
+      )
+      const { answer } = (yield* self.callTool("do", {})) as any
+      yield* Deferred.await(cancelled)
+      assert.deepStrictEqual(answer, { jsonrpc: "2.0", id: "t", result: {} })
     }))
 })
 
