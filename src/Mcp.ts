@@ -234,7 +234,7 @@ export class McpConnectError extends Schema.TaggedError<McpConnectError>("effect
 // Servers
 // =============================================================================
 
-const spawnFailure = ({ args = [], command, cwd }: StdioServer, { code, text }: NotStarted) => {
+const spawnFailure = ({ args = [], command, cwd }: StdioServer, { code, message }: NotStarted) => {
   switch (code) {
     case "ENOENT": {
       const folder = cwd === undefined ? "" : ` or no folder ${cwd}`
@@ -250,7 +250,7 @@ const spawnFailure = ({ args = [], command, cwd }: StdioServer, { code, text }: 
       // Node's own text shows the value, which may be a secret.
       return "its command, an argument, its folder or its environment has a null character"
     default:
-      return text
+      return message
   }
 }
 

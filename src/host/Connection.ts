@@ -93,7 +93,7 @@ class Connection {
   }
 
   fail(text: string): void {
-    this.end(Exit.fail(new ConnectionError({ text })))
+    this.end(Exit.fail(new ConnectionError({ message: text })))
   }
 
   // ---------------------------------------------------------------------------
@@ -109,7 +109,7 @@ class Connection {
     }
     const message = Message.decodeClientMessage(payload.toString())
     if (Result.isFailure(message)) {
-      return this.fail(`failed to decode code-mode IPC frame: ${message.failure.text}`)
+      return this.fail(`failed to decode code-mode IPC frame: ${message.failure}`)
     }
     if (this.client === undefined) {
       return this.greet(message.success)
@@ -210,7 +210,7 @@ class Connection {
     return Session.make(client, message).pipe(
       Scope.provide(this.scope),
       Effect.onError(() => Effect.sync(() => this.sessions.delete(sessionId))),
-      Effect.mapError(({ message }) => new OperationError({ text: message })),
+      Effect.mapError(({ message }) => new OperationError({ message })),
       // The answer goes out before anything that happens in the session.
       Effect.tap(() => Effect.sync(() => operation.answer({ type: "session/ready", sessionId }))),
       Effect.onExit((exit) => Deferred.done(opened, exit)),
@@ -233,7 +233,7 @@ class Connection {
   }
 }
 
-const refuse = (text: string) => Effect.fail(new OperationError({ text }))
+const refuse = (text: string) => Effect.fail(new OperationError({ message: text }))
 
 /** Serves a client until it leaves. Nothing of it is left then. */
 export const serve = Effect.fnUntraced(function*(
@@ -253,7 +253,7 @@ export const serve = Effect.fnUntraced(function*(
     Effect.suspend(() => {
       const error = decoder.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
       if (error !== undefined) {
-        connection.fail(error.text)
+        connection.fail(error.message)
       }
       return outgoing.uncrowded
     })

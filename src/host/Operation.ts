@@ -17,12 +17,8 @@ import type { Post } from "./Post.ts"
 /** Why an operation did not do what it was to do. */
 export class OperationError extends Schema.TaggedError<OperationError>("effect-code-mode/host/OperationError")(
   "OperationError",
-  { text: Schema.String }
-) {
-  override get message() {
-    return this.text
-  }
-}
+  { message: Schema.String }
+) {}
 
 const cancelled = "code-mode request cancelled"
 
@@ -59,7 +55,7 @@ export class Operation {
       }
       const error = Cause.findErrorOption(exit.cause)
       if (Option.isSome(error)) {
-        return this.fail(error.value.text)
+        return this.fail(error.value.message)
       }
       if (Cause.hasInterruptsOnly(exit.cause)) {
         return this.fail(cancelled)
@@ -101,7 +97,7 @@ export class Operation {
   answer(value: Answer): void {
     const letter = this.post({ type: "operation/response", id: this.id, result: { status: "ok", value } })
     if (letter instanceof FrameError) {
-      return this.fail(`code-mode host response exceeds the IPC frame limit: ${letter.text}`)
+      return this.fail(`code-mode host response exceeds the IPC frame limit: ${letter.message}`)
     }
     this.state = "answered"
   }
@@ -116,7 +112,7 @@ export class Operation {
   respond(value: CellResponse): void {
     const letter = this.post({ type: "execute/initialResponse", id: this.id, result: { status: "ok", value } })
     if (letter instanceof FrameError) {
-      return this.fail(`code-mode initial response exceeds the IPC frame limit: ${letter.text}`)
+      return this.fail(`code-mode initial response exceeds the IPC frame limit: ${letter.message}`)
     }
     this.state = "answered"
   }

@@ -52,7 +52,7 @@ export interface Session {
   readonly shutdown: (operation: Operation) => Effect.Effect<void>
 }
 
-const toOperationError = ({ message }: { readonly message: string }) => new OperationError({ text: message })
+const toOperationError = ({ message }: { readonly message: string }) => new OperationError({ message })
 
 /** What is known of a cell. */
 interface Entry {
@@ -273,10 +273,10 @@ export const make = Effect.fnUntraced(function*(
   const create = Effect.fnUntraced(function*(message: Message.Execute) {
     const budget = message.request.max_output_tokens ?? 0
     if (budget < 0) {
-      return yield* new OperationError({ text: `invalid code-mode execute request: max_output_tokens is ${budget}` })
+      return yield* new OperationError({ message: `invalid code-mode execute request: max_output_tokens is ${budget}` })
     }
     if (yield* client.liveCells.isFull) {
-      return yield* new OperationError({ text: "code-mode host has too many active cells" })
+      return yield* new OperationError({ message: "code-mode host has too many active cells" })
     }
     return yield* Effect.mapError(client.liveCells.start(runtime.create(toCellRequest(message))), toOperationError)
   })

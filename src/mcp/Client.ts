@@ -92,7 +92,7 @@ const takePages = Effect.fnUntraced(function*(
         (page): page is Schema.JsonObject => isObject(page) && Array.isArray(page[key]),
         (page) => unanswered(`no list of ${key} came, but ${JsonRpc.excerpt(JsonRpc.describe(page))}`)
       ),
-      Effect.catch((failure) => pages === 0 ? Effect.fail(failure) : Effect.sync(() => stop(failure.text)))
+      Effect.catch((failure) => pages === 0 ? Effect.fail(failure) : Effect.sync(() => stop(failure.message)))
     )
     if (page === undefined) {
       return

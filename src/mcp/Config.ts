@@ -21,21 +21,9 @@ import { parseEnv } from "node:util"
 import * as Environment from "./Environment.ts"
 import { HttpServer, type ServerConfig, StdioServer } from "./ServerConfig.ts"
 
-/** A file cannot be used. `server` is the name of the entry in it that is the reason, if it is one. */
-export class ConfigError extends Schema.TaggedError<ConfigError>("effect-code-mode/mcp/ConfigError")("ConfigError", {
-  server: Schema.UndefinedOr(Schema.String),
-  text: Schema.String
-}) {
-  override get message() {
-    return this.server === undefined ? this.text : `server ${this.server}: ${this.text}`
-  }
-}
-
 type Entry = Readonly<Record<string, unknown>>
 
 const isEntry = (value: unknown): value is Entry => Predicate.isObject(value)
-
-const fail = (text: string) => Effect.fail(new ConfigError({ server: undefined, text }))
 
 // =============================================================================
 // The file
@@ -44,10 +32,10 @@ const fail = (text: string) => Effect.fail(new ConfigError({ server: undefined, 
 /** Where the servers are, in the order in which the places are looked at. */
 const places = ["mcpServers", "servers", "mcp", "context_servers", "mcp_servers"]
 
-const parse = (text: string): Effect.Effect<unknown, ConfigError> => {
+const parse = (text: string): Effect.Effect<unknown, string> => {
   const source = text.replace(/^\uFEFF/, "")
   if (source.trim() === "") {
-    return fail("it is empty")
+    return Effect.fail("it is empty")
   }
   const errors: Array<Jsonc.ParseError> = []
   const value: unknown = Jsonc.parse(source, errors, { allowTrailingComma: true })
@@ -60,10 +48,12 @@ const parse = (text: string): Effect.Effect<unknown, ConfigError> => {
     /(?<=[a-z])[A-Z]/g,
     (letter) => ` ${letter.toLowerCase()}`
   )
-  return fail(`it is no JSON: ${what.toLowerCase()} in line ${before.length}, column ${before.at(-1)!.length + 1}`)
+  return Effect.fail(
+    `it is no JSON: ${what.toLowerCase()} in line ${before.length}, column ${before.at(-1)!.length + 1}`
+  )
 }
 
-const serversIn = (value: unknown): Effect.Effect<Entry, ConfigError> => {
+const serversIn = (value: unknown): Effect.Effect<Entry, string> => {
   const found = isEntry(value)
     ? places.map((place) => value[place]).find((servers) => servers !== undefined)
     : undefined
@@ -73,7 +63,7 @@ const serversIn = (value: unknown): Effect.Effect<Entry, ConfigError> => {
     : found
   return isEntry(servers)
     ? Effect.succeed(servers)
-    : fail("it should look like {\"mcpServers\": {\"NAME\": {\"command\": \"…\"}}}")
+    : Effect.fail("it should look like {\"mcpServers\": {\"NAME\": {\"command\": \"…\"}}}")
 }
 
 // =============================================================================
@@ -277,9 +267,12 @@ const http = Effect.fnUntraced(function*(variables: Variables, entry: Entry, url
 const decodeStdio = Schema.decodeUnknownEffect(StdioServer)
 const decodeHttp = Schema.decodeUnknownEffect(HttpServer)
 
-const isOff = ({ disabled, enabled }: Entry) => disabled === true || enabled === false
+const isOff = (entry: unknown) => isEntry(entry) && (entry.disabled === true || entry.enabled === false)
 
-const decodeEntry = Effect.fnUntraced(function*(name: string, entry: Entry, workspace: string) {
+const decodeEntry = Effect.fnUntraced(function*(name: string, entry: unknown, workspace: string) {
+  if (!isEntry(entry)) {
+    return yield* Effect.fail("it should be an object, with a \"command\" or a \"url\"")
+  }
   const variables: Variables = { workspace, environment: process.env, secrets: new Set() }
   const kind = anyOf(entry, "type", "transport")
   const transport = typeof kind === "string" ? transports[kind] : undefined
@@ -309,18 +302,8 @@ export const decode = Effect.fn("Config.decode")(function*(source: string, path:
   const workspace = basename(folder) === ".vscode" || basename(folder) === ".cursor" ? dirname(folder) : folder
   const servers = yield* Effect.flatMap(parse(source), serversIn)
   return yield* Effect.forEach(
-    Object.entries(servers),
-    Effect.fnUntraced(function*([server, entry]): Effect.fn.Return<
-      ReadonlyArray<ServerConfig>,
-      ConfigError,
-      FileSystem.FileSystem
-    > {
-      if (!isEntry(entry)) {
-        return yield* new ConfigError({ server, text: "it should be an object, with a \"command\" or a \"url\"" })
-      }
-      return isOff(entry)
-        ? []
-        : [yield* Effect.mapError(decodeEntry(server, entry, workspace), (text) => new ConfigError({ server, text }))]
-    })
-  ).pipe(Effect.map((servers) => servers.flat()))
+    Object.entries(servers).filter(([, entry]) => !isOff(entry)),
+    ([server, entry]) =>
+      Effect.mapError(decodeEntry(server, entry, workspace), (problem) => `server ${server}: ${problem}`)
+  )
 })

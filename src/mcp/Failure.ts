@@ -8,28 +8,20 @@ import * as Schema from "effect/Schema"
 /** The server answered with an error. */
 export class Refused extends Schema.TaggedError<Refused>("effect-code-mode/mcp/Refused")("Refused", {
   code: Schema.Union([Schema.String, Schema.Number, Schema.Undefined]),
-  text: Schema.String,
+  message: Schema.String,
   data: Schema.Unknown
-}) {
-  override get message() {
-    return this.text
-  }
-}
+}) {}
 
 /**
  * No answer can come any more. `connection` says what is left: everything, nothing, or a server that has forgotten us and
  * has not done what it was asked.
  */
 export class Unanswered extends Schema.TaggedError<Unanswered>("effect-code-mode/mcp/Unanswered")("Unanswered", {
-  text: Schema.String,
+  message: Schema.String,
   connection: Schema.Literals(["open", "closed", "expired"])
-}) {
-  override get message() {
-    return this.text
-  }
-}
+}) {}
 
 export type Failure = Refused | Unanswered
 
 /** This one request has no answer; others may have. */
-export const unanswered = (text: string): Unanswered => new Unanswered({ text, connection: "open" })
+export const unanswered = (text: string): Unanswered => new Unanswered({ message: text, connection: "open" })

@@ -162,13 +162,13 @@ export const make: (
       const body = HttpResponse.withoutTags(text)
       const said = `${answered(status)}${body === "" ? "" : `: ${body}`}`
       if (isExpired(status, text)) {
-        return yield* new Unanswered({ text: `its session has expired: ${said}`, connection: "expired" })
+        return yield* new Unanswered({ message: `its session has expired: ${said}`, connection: "expired" })
       }
       const value = JsonRpc.parse(text)
       const message = Predicate.hasProperty(value, "jsonrpc") ? JsonRpc.fromValue(value) : undefined
       if (message?._tag === "Answer" && message.outcome._tag === "Error" && !HttpResponse.advised.has(status)) {
         const { outcome } = message
-        return yield* new Refused({ code: outcome.code, text: JsonRpc.errorText(outcome), data: outcome.data })
+        return yield* new Refused({ code: outcome.code, message: JsonRpc.errorText(outcome), data: outcome.data })
       }
       return yield* unanswered(`${said}${HttpResponse.advice(status, response.headers["retry-after"])}`)
     })
@@ -311,7 +311,7 @@ export const make: (
       if (Option.isNone(response) || !HttpResponse.isEventStream(response.value)) {
         return false
       }
-      const ended = new Unanswered({ connection: "closed", text: `${url.origin} ended the connection` })
+      const ended = new Unanswered({ connection: "closed", message: `${url.origin} ended the connection` })
       const reading = yield* Effect.ignore(readEvents(response.value, stream)).pipe(
         Effect.andThen(Effect.suspend(() => peer.close(ended))),
         Effect.forkIn(scope)

@@ -120,7 +120,9 @@ export const make = Effect.fnUntraced(function*(
           duration: options.startTimeout,
           orElse: () => unanswered(`nothing came within ${startTimeout}`)
         }),
-        Effect.catch(({ text }) => options.warn(`it said that its tools have changed, and did not list them: ${text}`))
+        Effect.catch(({ message }) =>
+          options.warn(`it said that its tools have changed, and did not list them: ${message}`)
+        )
       )
       yield* Effect.sleep(Limits.betweenListings)
     }
@@ -136,7 +138,7 @@ export const make = Effect.fnUntraced(function*(
           ? Effect.succeed({})
           : options.onRequest(method, params) ??
             Effect.fail(
-              new Refused({ code: -32601, text: `Method not found: ${JsonRpc.excerpt(method)}`, data: undefined })
+              new Refused({ code: -32601, message: `Method not found: ${JsonRpc.excerpt(method)}`, data: undefined })
             ),
       onNotification: (method, { data, level }) =>
         method === "notifications/tools/list_changed"
@@ -155,15 +157,15 @@ export const make = Effect.fnUntraced(function*(
     const identity = yield* Client.initialize(connection, options.capabilities).pipe(
       Effect.tap((identity) =>
         identity.hasTools
-          ? Effect.mapError(list(connection), ({ text }) => ({ text: `it did not list its tools: ${text}` }))
+          ? Effect.mapError(list(connection), ({ message }) => ({ message: `it did not list its tools: ${message}` }))
           : Effect.void
       ),
       Effect.timeoutOrElse({
         duration: options.startTimeout,
-        orElse: () => Effect.fail({ text: `it was not ready within ${startTimeout}` })
+        orElse: () => Effect.fail({ message: `it was not ready within ${startTimeout}` })
       }),
-      Effect.mapError(({ text }): NotConnected => ({
-        text: connection.peer.closed()?.text ?? text,
+      Effect.mapError(({ message }): NotConnected => ({
+        text: connection.peer.closed()?.message ?? message,
         lastWords: connection.lastWords()
       }))
     )
@@ -221,7 +223,7 @@ export const make = Effect.fnUntraced(function*(
         Effect.mapError(({ lastWords, text }) =>
           new Unanswered({
             connection: "closed",
-            text: withLastWords(`it has ended, and cannot be used again: ${text}`, lastWords)
+            message: withLastWords(`it has ended, and cannot be used again: ${text}`, lastWords)
           })
         )
       ),
@@ -232,7 +234,7 @@ export const make = Effect.fnUntraced(function*(
               used.isExpired = true
             }
             return failure._tag === "Unanswered" && failure.connection === "closed"
-              ? new Unanswered({ ...failure, text: withLastWords(failure.text, used.connection.lastWords()) })
+              ? new Unanswered({ ...failure, message: withLastWords(failure.message, used.connection.lastWords()) })
               : failure
           })
         ),
@@ -245,7 +247,7 @@ export const make = Effect.fnUntraced(function*(
     call(ask).pipe(
       // The server has not done what it was asked, so it may be asked again.
       Effect.catchIf(isExpired, () => call(ask)),
-      Effect.mapError(({ text }) => text)
+      Effect.mapError(({ message }) => message)
     )
 
   return {

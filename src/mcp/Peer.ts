@@ -119,7 +119,7 @@ export const make = Effect.fnUntraced(function*(
       closed ??= failure
       return Effect.forEach(Array.from(pending.keys()), (id) => fail(id, failure), { discard: true })
     })
-  yield* Effect.addFinalizer(() => close(new Unanswered({ text: "the connection is closed", connection: "closed" })))
+  yield* Effect.addFinalizer(() => close(new Unanswered({ message: "the connection is closed", connection: "closed" })))
 
   const onlyPending = () => {
     const [first, second] = Array.from(pending.keys())
@@ -177,7 +177,7 @@ export const make = Effect.fnUntraced(function*(
     Effect.catch(send(message), (failure) =>
       failure._tag === "Unanswered" && failure.connection !== "open"
         ? Effect.void
-        : handlers.onUnanswered(failure.text))
+        : handlers.onUnanswered(failure.message))
 
   const refuseServer = Effect.fnUntraced(function*(id: JsonRpc.ServerRequest["id"]) {
     if (refusing >= Limits.maxServerRequests) {
@@ -197,7 +197,7 @@ export const make = Effect.fnUntraced(function*(
     answering++
     const fiber = yield* handlers.onRequest(method, params).pipe(
       Effect.match({
-        onFailure: ({ code, text }) => ({ id, error: { code: code ?? methodNotFound, message: text } }),
+        onFailure: ({ code, message }) => ({ id, error: { code: code ?? methodNotFound, message } }),
         onSuccess: (result) => ({ id, result })
       }),
       Effect.flatMap(reply),
@@ -220,7 +220,7 @@ export const make = Effect.fnUntraced(function*(
     if (outcome._tag === "Result") {
       return id === undefined ? Effect.void : settle(id, Exit.succeed(outcome.value))
     }
-    const failure = new Refused({ code: outcome.code, text: JsonRpc.errorText(outcome), data: outcome.data })
+    const failure = new Refused({ code: outcome.code, message: JsonRpc.errorText(outcome), data: outcome.data })
     // An error that does not say whose it is may be that of the one request there is.
     return id === undefined ? doubt(onlyPending(), failure) : fail(id, failure)
   }

@@ -117,7 +117,7 @@ export const make: (
           : exitCode !== null
           ? `it exited with status ${exitCode}`
           : otherwise
-        return peer.close(new Unanswered({ connection: "closed", text }))
+        return peer.close(new Unanswered({ connection: "closed", message: text }))
       }))
     )
 
@@ -166,7 +166,7 @@ export const make: (
         runFork(peer.close(
           new Unanswered({
             connection: "closed",
-            text: `it wrote a line of more than ${mebibytes(Limits.maxSkippedBytes)}`
+            message: `it wrote a line of more than ${mebibytes(Limits.maxSkippedBytes)}`
           })
         ))
       }

@@ -59,9 +59,9 @@ const make = Effect.fnUntraced(function*(
     tooLong: (text) => ({ _tag: "ToolError", text: `the result is too long: ${text}` }),
     hearsReadersOnly: false,
     gone,
-    whyEnded: Effect.flatMap(why, (text) => Effect.fail(new ConnectionError({ text }))),
-    onEnd: ({ text }) => {
-      const lost = failure = new HostFailure({ text })
+    whyEnded: Effect.flatMap(why, (text) => Effect.fail(new ConnectionError({ message: text }))),
+    onEnd: ({ message }) => {
+      const lost = failure = new HostFailure({ message })
       onLost()
       sessions.forEach((session) => session.onLost(lost))
       sessions.clear()
@@ -91,7 +91,7 @@ const make = Effect.fnUntraced(function*(
     failure: () => failure,
     ended: link.ended,
     lose: (text) => {
-      link.end(Exit.fail(new ConnectionError({ text })))
+      link.end(Exit.fail(new ConnectionError({ message: text })))
       return failure!
     }
   }
@@ -141,7 +141,7 @@ export const makeConnections = Effect.fnUntraced(function*<R>(
   )
   const connect = Effect.gen(function*() {
     if (isClosed) {
-      return yield* new HostFailure({ text: "the connection is closed" })
+      return yield* new HostFailure({ message: "the connection is closed" })
     }
     const host = yield* Scope.fork(scope)
     const connection = yield* way.pipe(

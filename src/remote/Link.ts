@@ -67,7 +67,7 @@ const { codecFor } = RpcSerialization.json
 const clientId = 0
 
 const toClientError = (cause: ConnectionError | Frame.FrameError) =>
-  new RpcClientError({ reason: new RpcClientDefect({ message: cause.text, cause }) })
+  new RpcClientError({ reason: new RpcClientDefect({ message: cause.message, cause }) })
 
 /** Makes a connection that is over when its scope closes. */
 export const make = Effect.fnUntraced(function*(
@@ -76,7 +76,7 @@ export const make = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Link, never, Scope.Scope> {
   const scope = yield* Effect.scope
   const runFork = Effect.runForkWith(yield* Effect.context<Scope.Scope>())
-  const violation = (text: string) => new ConnectionError({ text: `the ${peer} broke the protocol: ${text}` })
+  const violation = (text: string) => new ConnectionError({ message: `the ${peer} broke the protocol: ${text}` })
   const outgoing = new Outgoing(maxFrameBytes)
   const ended = Deferred.makeUnsafe<void, ConnectionError>()
   /** Set once the connection is over. */
@@ -96,8 +96,8 @@ export const make = Effect.fnUntraced(function*(
     return undefined
   }
 
-  const fail = (requestId: string | number, { text }: Frame.FrameError) =>
-    post({ _tag: "Exit", requestId, exit: { _tag: "Failure", cause: [{ _tag: "Fail", error: tooLong(text) }] } })
+  const fail = (requestId: string | number, { message }: Frame.FrameError) =>
+    post({ _tag: "Exit", requestId, exit: { _tag: "Failure", cause: [{ _tag: "Fail", error: tooLong(message) }] } })
 
   const respond = (response: FromServerEncoded): Effect.Effect<void> =>
     Effect.suspend(() => {
@@ -201,7 +201,7 @@ export const make = Effect.fnUntraced(function*(
         try: () => decoder.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)),
         catch: (error) => violation(String(error))
       })
-      const error = Result.isFailure(pushed) ? pushed.failure : pushed.success && violation(pushed.success.text)
+      const error = Result.isFailure(pushed) ? pushed.failure : pushed.success && violation(pushed.success.message)
       if (error !== undefined) {
         return Effect.fail(error)
       }
@@ -233,7 +233,7 @@ export const make = Effect.fnUntraced(function*(
     if (over === undefined) {
       over = Option.getOrElse(
         Exit.findErrorOption(exit),
-        () => new ConnectionError({ text: "the connection is closed" })
+        () => new ConnectionError({ message: "the connection is closed" })
       )
       outgoing.seal()
       onEnd(over)

@@ -79,24 +79,15 @@ const stale = (cellId: Protocol.CellId): Protocol.MissingCell =>
   new Unreachable({ cellId, finished: true, text: `cell ${cellId} belongs to a code-mode host that is gone` })
 
 /** How a cell ends that loses its host. */
-const lostOutcome = (cellId: Protocol.CellId) => ({ text }: HostFailure): Effect.Effect<Protocol.Completed> =>
-  Effect.succeed({ _tag: "Completed", cellId, items: [], error: { _tag: "IsolateLost", text } })
-
-/** The request does not fit into a frame. */
-class TooLong extends Schema.TaggedError<TooLong>("effect-code-mode/remote/TooLong")("TooLong", {
-  text: Schema.String
-}) {
-  override get message() {
-    return this.text
-  }
-}
+const lostOutcome = (cellId: Protocol.CellId) => ({ message }: HostFailure): Effect.Effect<Protocol.Completed> =>
+  Effect.succeed({ _tag: "Completed", cellId, items: [], error: { _tag: "IsolateLost", text: message } })
 
 type Unanswered = Rpcs.Refused | RpcClientError
 
-type Failure = HostFailure | TooLong | Rpcs.Refused
+type Failure = HostFailure | FrameError | Rpcs.Refused
 
 const isFailure = (error: unknown): error is Failure =>
-  error instanceof HostFailure || error instanceof TooLong || error instanceof Rpcs.Refused
+  error instanceof HostFailure || error instanceof FrameError || error instanceof Rpcs.Refused
 
 /** Why there is no answer: the host said no, the request is too long, or the host is gone. */
 const toFailure = (error: Unanswered): Failure => {
@@ -105,8 +96,8 @@ const toFailure = (error: Unanswered): Failure => {
   }
   const { reason } = error
   return "cause" in reason && reason.cause instanceof FrameError
-    ? new TooLong({ text: reason.cause.text })
-    : new HostFailure({ text: reason.message })
+    ? reason.cause
+    : new HostFailure({ message: reason.message })
 }
 
 /** Makes a session that lives as long as its scope. */
@@ -271,9 +262,9 @@ export const make = Effect.fnUntraced(function*(
       }
     })
     yield* within(at, Deferred.await(opened)).pipe(
-      Effect.mapError((error) => error instanceof HostFailure ? error : new HostFailure({ text: error.message })),
+      Effect.mapError((error) => error instanceof HostFailure ? error : new HostFailure({ message: error.message })),
       Effect.andThen(Effect.suspend(() => at.lost === undefined ? Effect.void : Effect.fail(at.lost))),
-      Effect.andThen(Effect.suspend(() => isClosing() ? Effect.fail(new HostFailure({ text: "" })) : Effect.void)),
+      Effect.andThen(Effect.suspend(() => isClosing() ? Effect.fail(new HostFailure({ message: "" })) : Effect.void)),
       Effect.onError(() => leave(at))
     )
     place = at
@@ -314,7 +305,7 @@ export const make = Effect.fnUntraced(function*(
         (failure): Effect.Effect<B, E2 | Protocol.MissingCell> =>
           failure instanceof HostFailure
             ? onGone(failure)
-            : Effect.fail(new Unreachable({ cellId, finished: true, text: failure.text }))
+            : Effect.fail(new Unreachable({ cellId, finished: true, text: failure.message }))
       ) as Effect.Effect<A | B, E | E2 | Protocol.MissingCell>
     })
 
@@ -370,9 +361,9 @@ export const make = Effect.fnUntraced(function*(
         Effect.flatMap((at) => within(at, Effect.andThen(at.connection.room, createAt(at, kind, request)))),
         Effect.catchIf(isFailure, (failure) =>
           Effect.fail(
-            failure._tag === "TooLong"
-              ? new Protocol.CapacityExceeded({ limit: "frame", text: failure.text })
-              : new Protocol.IsolateFailure({ text: failure.text })
+            failure._tag === "FrameError"
+              ? new Protocol.CapacityExceeded({ limit: "frame", text: failure.message })
+              : new Protocol.IsolateFailure({ text: failure.message })
           )),
         // The host is taken from under a request that still waits for it.
         Effect.mapError((error) => isClosing() ? new Protocol.ShuttingDown() : error),

@@ -19,12 +19,8 @@ import * as Transport from "../wire/Transport.ts"
 
 /** No host could be reached, or it is gone. */
 export class HostFailure extends Schema.TaggedError<HostFailure>("effect-code-mode/HostFailure")("HostFailure", {
-  text: Schema.String
-}) {
-  override get message() {
-    return this.text
-  }
-}
+  message: Schema.String
+}) {}
 
 export interface Way {
   readonly transport: Transport.Transport
@@ -68,7 +64,7 @@ export const start = Effect.fnUntraced(function*(
   const { spawn } = yield* ChildProcessSpawner
   const child = yield* spawn(ChildProcess.make(command, args, { env, forceKillAfter: leaveWithin })).pipe(
     Effect.mapError(({ message }) =>
-      new HostFailure({ text: `cannot start the code-mode host ${command}: ${message}` })
+      new HostFailure({ message: `cannot start the code-mode host ${command}: ${message}` })
     )
   )
   let stderr = ""

@@ -136,17 +136,13 @@ export const end = Effect.fnUntraced(function*(self: ChildProcess, patience: Pat
 /** A process could not be started: the system's code for why, and its text. */
 export class NotStarted extends Schema.TaggedError<NotStarted>("effect-code-mode/system/NotStarted")("NotStarted", {
   code: Schema.String,
-  text: Schema.String
-}) {
-  override get message() {
-    return this.text
-  }
-}
+  message: Schema.String
+}) {}
 
 const notStarted = (error: unknown) =>
   new NotStarted({
     code: Predicate.hasProperty(error, "code") ? String(error.code) : "",
-    text: error instanceof Error ? error.message : String(error)
+    message: error instanceof Error ? error.message : String(error)
   })
 
 const spawnMarked = ({ args, command, cwd, env }: Command, mark: string) =>

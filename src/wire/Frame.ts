@@ -17,15 +17,11 @@ const headerLength = 4
 
 /** The bytes are no frames, or a payload does not fit into one. */
 export class FrameError extends Schema.TaggedError<FrameError>("effect-code-mode/host/FrameError")("FrameError", {
-  text: Schema.String
-}) {
-  override get message() {
-    return this.text
-  }
-}
+  message: Schema.String
+}) {}
 
 const tooLong = (length: number, max: number) =>
-  new FrameError({ text: `code-mode IPC frame length ${length} exceeds ${max} bytes` })
+  new FrameError({ message: `code-mode IPC frame length ${length} exceeds ${max} bytes` })
 
 /** A payload as a frame. */
 export const encode = (payload: string, max = maxPayload): Buffer | FrameError => {

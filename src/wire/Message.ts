@@ -299,16 +299,6 @@ export type HostMessage = typeof HostMessage.Type
 // JSON
 // =============================================================================
 
-/** A payload is not a message. */
-export class MessageError extends Schema.TaggedError<MessageError>("effect-code-mode/host/MessageError")(
-  "MessageError",
-  { text: Schema.String }
-) {
-  override get message() {
-    return this.text
-  }
-}
-
 const hasRoundedId = (value: unknown): value is { readonly id: number } => {
   const id: unknown = Object(value).id
   return typeof id === "number" && !Number.isSafeInteger(id)
@@ -323,17 +313,16 @@ const parse = (text: string): unknown => {
 /** What is wrong with a message may name what stands in it. */
 const maxErrorBytes = 4096
 
-const toMessageError = (error: unknown) =>
-  new MessageError({ text: Utf8.cut(error instanceof Error ? error.message : String(error), maxErrorBytes) })
+const problemOf = (error: unknown) => Utf8.cut(error instanceof Error ? error.message : String(error), maxErrorBytes)
 
-/** Decodes the text of a payload. */
+/** Decodes the text of a payload, or says why it is no message. */
 export const decodeText = <A>(decode: (value: unknown) => Result.Result<A, Schema.SchemaError>) => (text: string) =>
-  Result.try({ try: () => parse(text), catch: toMessageError }).pipe(
-    Result.flatMap((value) => Result.mapError(decode(value), toMessageError))
+  Result.try({ try: () => parse(text), catch: problemOf }).pipe(
+    Result.flatMap((value) => Result.mapError(decode(value), problemOf))
   )
 
 /** Decodes what a client sent. */
-export const decodeClientMessage: (text: string) => Result.Result<ClientMessage, MessageError> = decodeText(
+export const decodeClientMessage: (text: string) => Result.Result<ClientMessage, string> = decodeText(
   Schema.decodeUnknownResult(ClientMessage, { onExcessProperty: "error" })
 )
 

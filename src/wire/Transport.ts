@@ -19,12 +19,8 @@ import * as Visible from "../text/Visible.ts"
 /** The other side does not speak the protocol, or there is nobody any more. */
 export class ConnectionError extends Schema.TaggedError<ConnectionError>("effect-code-mode/ConnectionError")(
   "ConnectionError",
-  { text: Schema.String }
-) {
-  override get message() {
-    return this.text
-  }
-}
+  { message: Schema.String }
+) {}
 
 export interface Transport {
   readonly input: Stream.Stream<Uint8Array, unknown>

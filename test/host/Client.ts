@@ -75,7 +75,7 @@ export class Client {
     const decoder = new Frame.Decoder((payload) => this.read(payload.toString()))
     input.on("data", (bytes: Buffer) => {
       const error = decoder.push(bytes)
-      if (error !== undefined) this.lose(error.text)
+      if (error !== undefined) this.lose(error.message)
     })
     const left = () => this.lose(decoder.isComplete() ? "the host left" : "the host left in the middle of a frame")
     input.on("end", left).on("close", left).on("error", () => {})
@@ -85,7 +85,7 @@ export class Client {
   private read(text: string): void {
     const message = this.decode(text)
     if (Result.isFailure(message)) {
-      return this.lose(`the host said ${text.slice(0, 200)}: ${message.failure.text}`)
+      return this.lose(`the host said ${text.slice(0, 200)}: ${message.failure}`)
     }
     this.hear(message.success)
   }

@@ -45,7 +45,7 @@ const fromHosts = [
 const refusal = (text: string): string => {
   const message = Message.decodeClientMessage(text)
   assert.isTrue(Result.isFailure(message), text)
-  return Result.isFailure(message) ? message.failure.message : ""
+  return Result.isFailure(message) ? message.failure : ""
 }
 
 /** A value with one more field in one of its objects, for each of its objects but those that are free JSON. */

@@ -31,7 +31,7 @@ const decode = (source: unknown, file = "mcp.json") =>
     return JSON.parse(JSON.stringify(servers).replaceAll(folder, "FOLDER"))
   })
 
-const refusal = (source: unknown) => decode(source).pipe(Effect.flip, Effect.map(({ message }) => message))
+const refusal = (source: unknown) => Effect.flip(decode(source))
 
 const one = (entry: object) => ({ mcpServers: { s: entry } })
 

@@ -21,6 +21,6 @@ export const read = Effect.fn("ConfigFile.read")(function*(path: string) {
   yield* Effect.mapError(Json.checkNesting(source, JsonText.maxDepth), (problem) => fail(problem.text))
   return yield* Effect.mapError(
     Config.decode(source, path),
-    ({ message }) => fail(foreign("problem in a config file", message, "quote"))
+    (problem) => fail(foreign("problem in a config file", problem, "quote"))
   )
 })

@@ -34,13 +34,9 @@ export interface Serve {
 
 /** The command line is wrong. */
 export class UsageError extends Schema.TaggedError<UsageError>("effect-code-mode/bin/UsageError")("UsageError", {
-  text: Schema.String,
+  message: Schema.String,
   status: Schema.Literals([1, 2])
-}) {
-  override get message() {
-    return this.text
-  }
-}
+}) {}
 
 // =============================================================================
 // Bounds
@@ -141,7 +137,7 @@ const toPath = (url: string): Effect.Effect<string | undefined, UsageError> => {
     ? Effect.succeed(url.slice(unixPrefix.length))
     : Effect.fail(
       new UsageError({
-        text: `unsupported --listen URL \`${url}\`; expected \`stdio\`, \`stdio://\` or \`unix:///PATH\``,
+        message: `unsupported --listen URL \`${url}\`; expected \`stdio\`, \`stdio://\` or \`unix:///PATH\``,
         status: 1
       })
     )
@@ -151,7 +147,7 @@ const toBound = (name: BoundName, text: string): Effect.Effect<number | Duration
   const value = Number(text)
   return /^\d+$/.test(text) && Number.isSafeInteger(value)
     ? Effect.succeed(Duration.isDuration(defaults[name]) ? Duration.millis(value) : value)
-    : Effect.fail(new UsageError({ text: `--${flagOf(name)} takes a number, and got \`${text}\``, status: 2 }))
+    : Effect.fail(new UsageError({ message: `--${flagOf(name)} takes a number, and got \`${text}\``, status: 2 }))
 }
 
 const toLogLevel = (text: string): Effect.Effect<LogLevel, UsageError> =>
@@ -159,7 +155,7 @@ const toLogLevel = (text: string): Effect.Effect<LogLevel, UsageError> =>
     ? Effect.succeed(logLevels[text]!)
     : Effect.fail(
       new UsageError({
-        text: `--log-level is one of ${Object.keys(logLevels).join(", ")}, and not \`${text}\``,
+        message: `--log-level is one of ${Object.keys(logLevels).join(", ")}, and not \`${text}\``,
         status: 2
       })
     )
@@ -168,7 +164,7 @@ const toLogLevel = (text: string): Effect.Effect<LogLevel, UsageError> =>
 export const parse = Effect.fnUntraced(function*(args: ReadonlyArray<string>): Effect.fn.Return<Command, UsageError> {
   const { values } = yield* Effect.try({
     try: () => parseArgs({ args: [...args], options: flags }),
-    catch: (error) => new UsageError({ text: (error as Error).message, status: 2 })
+    catch: (error) => new UsageError({ message: (error as Error).message, status: 2 })
   })
   if (values.help) {
     return { _tag: "Help" }
