@@ -18,18 +18,16 @@
  *
  * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
-import * as Logger from "effect/Logger"
-import { SocketServer, type SocketServerError } from "effect/socket/SocketServer"
-import { Stdio } from "effect/Stdio"
+import type * as Effect from "effect/Effect"
+import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
+import type { Stdio } from "effect/Stdio"
 import type { Readable, Writable } from "node:stream"
-import * as Connection from "./host/Connection.ts"
+import * as ClientConnection from "./host/ClientConnection.ts"
 import type { Isolate } from "./Isolate.ts"
-import { Limits } from "./Protocol.ts"
-import * as Frame from "./wire/Frame.ts"
-import { LiveCells } from "./wire/LiveCells.ts"
-import * as Transport from "./wire/Transport.ts"
-import * as UnixListener from "./wire/UnixListener.ts"
+import type { Limits } from "./Protocol.ts"
+import * as Serving from "./wire/Serving.ts"
+import type * as Transport from "./wire/Transport.ts"
+import type * as UnixListener from "./wire/UnixListener.ts"
 
 /**
  * A client that does not speak the protocol.
@@ -59,11 +57,7 @@ export interface Options {
   readonly maxFrameBytes?: number | undefined
 }
 
-const makeHost = ({ limits = Limits.make({}), maxFrameBytes }: Options = {}): Connection.Host => ({
-  limits,
-  maxFrameBytes: Frame.maxPayloadOf(maxFrameBytes),
-  liveCells: new LiveCells(limits.maxLiveCells)
-})
+const serving = Serving.make(ClientConnection.serve)
 
 /**
  * Serves one client, which is at the other end of two streams, until it leaves.
@@ -71,11 +65,10 @@ const makeHost = ({ limits = Limits.make({}), maxFrameBytes }: Options = {}): Co
  * @category running
  * @since 0.1.0
  */
-export const serve = (
+export const serve: (
   streams: { readonly input: Readable; readonly output: Writable },
   options?: Options
-): Effect.Effect<void, ConnectionError, Isolate> =>
-  Effect.suspend(() => Connection.serve(makeHost(options), Transport.fromStreams(streams)))
+) => Effect.Effect<void, ConnectionError, Isolate> = serving.streams
 
 /**
  * Serves the one client at standard input and output. What it logs goes to standard error.
@@ -83,10 +76,7 @@ export const serve = (
  * @category running
  * @since 0.1.0
  */
-export const serveStdio = (options?: Options): Effect.Effect<void, ConnectionError, Isolate | Stdio> =>
-  Effect.flatMap(Stdio, (stdio) => Connection.serve(makeHost(options), Transport.fromStdio(stdio))).pipe(
-    Effect.provideService(Logger.LogToStderr, true)
-  )
+export const serveStdio: (options?: Options) => Effect.Effect<void, ConnectionError, Isolate | Stdio> = serving.stdio
 
 /**
  * Serves every client of a socket server.
@@ -94,13 +84,8 @@ export const serveStdio = (options?: Options): Effect.Effect<void, ConnectionErr
  * @category running
  * @since 0.1.0
  */
-export const serveSockets = (options?: Options): Effect.Effect<never, SocketServerError, Isolate | SocketServer> =>
-  Effect.suspend(() => {
-    const host = makeHost(options)
-    return SocketServer.use(({ run }) =>
-      run((socket) => Transport.surviving(Connection.serve(host, Transport.fromSocket(socket))))
-    )
-  })
+export const serveSockets: (options?: Options) => Effect.Effect<never, SocketServerError, Isolate | SocketServer> =
+  serving.sockets
 
 /**
  * Serves every client that connects to a Unix domain socket. Only the user who runs the host can.
@@ -108,10 +93,10 @@ export const serveSockets = (options?: Options): Effect.Effect<never, SocketServ
  * @category running
  * @since 0.1.0
  */
-export const serveUnix = (
+export const serveUnix: (
   path: string,
   options?: Options & {
     /** Runs once clients can connect. */
     readonly onListening?: Effect.Effect<void> | undefined
   }
-): Effect.Effect<never, ListenError, Isolate> => UnixListener.serving(path, serveSockets(options), options?.onListening)
+) => Effect.Effect<never, ListenError, Isolate> = serving.unix

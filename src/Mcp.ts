@@ -31,7 +31,6 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { matchesGlob } from "node:path"
 import { Delegate } from "./Delegate.ts"
-import type { Connection } from "./mcp/Connection.ts"
 import * as Definitions from "./mcp/Definitions.ts"
 import * as Environment from "./mcp/Environment.ts"
 import * as HttpConnection from "./mcp/HttpConnection.ts"
@@ -42,6 +41,7 @@ import * as Names from "./mcp/Names.ts"
 import type { Handlers } from "./mcp/Peer.ts"
 import * as Secrets from "./mcp/Secrets.ts"
 import type { ServerConfig, StdioServer } from "./mcp/ServerConfig.ts"
+import type { ServerConnection } from "./mcp/ServerConnection.ts"
 import * as ServerProcess from "./mcp/ServerProcess.ts"
 import { type NestedToolCall, type ToolDefinition, ToolError } from "./Protocol.ts"
 import type { NotStarted } from "./system/ChildProcess.ts"
@@ -254,7 +254,7 @@ const spawnFailure = ({ args = [], command, cwd }: StdioServer, { code, message 
   }
 }
 
-const open = (config: ServerConfig, handlers: Handlers): Effect.Effect<Connection, string, Scope.Scope> =>
+const open = (config: ServerConfig, handlers: Handlers): Effect.Effect<ServerConnection, string, Scope.Scope> =>
   "url" in config
     ? HttpConnection.make(config, handlers)
     : Effect.mapError(

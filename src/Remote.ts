@@ -37,25 +37,23 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import type * as Scope from "effect/Scope"
-import { SocketServer, type SocketServerError } from "effect/socket/SocketServer"
-import { Stdio } from "effect/Stdio"
+import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
+import type { Stdio } from "effect/Stdio"
 import type { Delegate } from "./Delegate.ts"
 import type { Isolate } from "./Isolate.ts"
-import { Limits } from "./Protocol.ts"
+import type { Limits } from "./Protocol.ts"
 import * as HostConnection from "./remote/HostConnection.ts"
 import * as RemoteSession from "./remote/RemoteSession.ts"
 import * as Server from "./remote/Server.ts"
 import * as Way from "./remote/Way.ts"
 import { SessionRuntime } from "./Runtime.ts"
-import * as Frame from "./wire/Frame.ts"
-import { LiveCells } from "./wire/LiveCells.ts"
-import * as Transport from "./wire/Transport.ts"
-import * as UnixListener from "./wire/UnixListener.ts"
+import * as Serving from "./wire/Serving.ts"
+import type * as Transport from "./wire/Transport.ts"
+import type * as UnixListener from "./wire/UnixListener.ts"
 
 /**
  * No host could be reached.
@@ -183,11 +181,7 @@ export interface ServeOptions extends ConnectionOptions {
   readonly limits?: Limits | undefined
 }
 
-const makeHost = ({ limits = Limits.make({}), maxFrameBytes }: ServeOptions = {}): Server.Host => ({
-  limits,
-  maxFrameBytes: Frame.maxPayloadOf(maxFrameBytes),
-  liveCells: new LiveCells(limits.maxLiveCells)
-})
+const serving = Serving.make(Server.serve)
 
 /**
  * Serves sessions to the one client at standard input and output, until it leaves. What is logged goes to standard error.
@@ -195,10 +189,8 @@ const makeHost = ({ limits = Limits.make({}), maxFrameBytes }: ServeOptions = {}
  * @category running
  * @since 0.1.0
  */
-export const serveStdio = (options?: ServeOptions): Effect.Effect<void, ConnectionError, Isolate | Stdio> =>
-  Effect.flatMap(Stdio, (stdio) => Effect.scoped(Server.serve(makeHost(options), Transport.fromStdio(stdio)))).pipe(
-    Effect.provideService(Logger.LogToStderr, true)
-  )
+export const serveStdio: (options?: ServeOptions) => Effect.Effect<void, ConnectionError, Isolate | Stdio> =
+  serving.stdio
 
 /**
  * Serves sessions to every client of a socket server.
@@ -206,13 +198,9 @@ export const serveStdio = (options?: ServeOptions): Effect.Effect<void, Connecti
  * @category running
  * @since 0.1.0
  */
-export const serveSockets = (options?: ServeOptions): Effect.Effect<never, SocketServerError, Isolate | SocketServer> =>
-  Effect.suspend(() => {
-    const host = makeHost(options)
-    return SocketServer.use(({ run }) =>
-      run((socket) => Transport.surviving(Effect.scoped(Server.serve(host, Transport.fromSocket(socket)))))
-    )
-  })
+export const serveSockets: (
+  options?: ServeOptions
+) => Effect.Effect<never, SocketServerError, Isolate | SocketServer> = serving.sockets
 
 /**
  * Serves sessions to every client that connects to a Unix domain socket. Only the user who runs the host can.
@@ -220,10 +208,10 @@ export const serveSockets = (options?: ServeOptions): Effect.Effect<never, Socke
  * @category running
  * @since 0.1.0
  */
-export const serveUnix = (
+export const serveUnix: (
   path: string,
   options?: ServeOptions & {
     /** Runs once clients can connect. */
     readonly onListening?: Effect.Effect<void> | undefined
   }
-): Effect.Effect<never, ListenError, Isolate> => UnixListener.serving(path, serveSockets(options), options?.onListening)
+) => Effect.Effect<never, ListenError, Isolate> = serving.unix

@@ -7,11 +7,11 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as Package from "../system/Package.ts"
-import type { Connection } from "./Connection.ts"
 import { type Failure, unanswered } from "./Failure.ts"
 import * as JsonRpc from "./JsonRpc.ts"
 import * as Limits from "./Limits.ts"
 import type { Peer, RequestOptions } from "./Peer.ts"
+import type { ServerConnection } from "./ServerConnection.ts"
 import * as ToolList from "./ToolList.ts"
 
 /** The newest version of the protocol that we know. A server that has another one says so, and is taken as it is. */
@@ -47,7 +47,10 @@ const askToInitialize = (peer: Peer, version: string, capabilities: Schema.JsonO
 const isOffered = (capability: Schema.Json | undefined) => capability !== undefined && capability !== false
 
 /** The handshake. `offers` are our own capabilities. */
-export const initialize = Effect.fnUntraced(function*({ established, peer }: Connection, offers: Schema.JsonObject) {
+export const initialize = Effect.fnUntraced(function*(
+  { established, peer }: ServerConnection,
+  offers: Schema.JsonObject
+) {
   const result = yield* askToInitialize(peer, protocolVersion, offers).pipe(
     Effect.catch((failure) => {
       const version = offered(failure)

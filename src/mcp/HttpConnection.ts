@@ -23,13 +23,13 @@ import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { STATUS_CODES } from "node:http"
-import type { Connection } from "./Connection.ts"
 import { type Failure, Refused, Unanswered, unanswered } from "./Failure.ts"
 import * as HttpAddress from "./HttpAddress.ts"
 import * as HttpResponse from "./HttpResponse.ts"
 import * as JsonRpc from "./JsonRpc.ts"
 import * as Limits from "./Limits.ts"
 import * as Peer from "./Peer.ts"
+import type { ServerConnection } from "./ServerConnection.ts"
 
 export interface Address {
   readonly url: string
@@ -74,7 +74,7 @@ const eventStream = (inReplyTo: number | undefined): EventStream => ({
 export const make: (
   address: Address,
   handlers: Peer.Handlers
-) => Effect.Effect<Connection, string, Scope.Scope> = Effect.fnUntraced(
+) => Effect.Effect<ServerConnection, string, Scope.Scope> = Effect.fnUntraced(
   function*(address, handlers) {
     const parsed = yield* Effect.fromNullishOr(URL.parse(address.url)).pipe(
       Effect.mapError(() => `${JsonRpc.excerpt(address.url)} is no URL`)

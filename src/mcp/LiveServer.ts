@@ -13,11 +13,11 @@ import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Client from "./Client.ts"
-import type { Connection } from "./Connection.ts"
 import { type Failure, Refused, Unanswered, unanswered } from "./Failure.ts"
 import * as JsonRpc from "./JsonRpc.ts"
 import * as Limits from "./Limits.ts"
 import type * as Peer from "./Peer.ts"
+import type { ServerConnection } from "./ServerConnection.ts"
 import type { ServerTool } from "./ToolList.ts"
 
 /** A server could not be started or reached: why, and what it last wrote. */
@@ -52,7 +52,7 @@ export interface Options {
   /** Hears what the server says for its log. */
   readonly onLog: (level: string, text: string) => Effect.Effect<void>
   /** Opens a connection; the end of the scope is its end. */
-  readonly open: (handlers: Peer.Handlers) => Effect.Effect<Connection, string, Scope.Scope>
+  readonly open: (handlers: Peer.Handlers) => Effect.Effect<ServerConnection, string, Scope.Scope>
   /** Hears of what is wrong with the server, for a sentence about it. */
   readonly warn: (text: string) => Effect.Effect<void>
   /** Hears that the tools have changed, and which they are now. */
@@ -60,7 +60,7 @@ export interface Options {
 }
 
 interface Session {
-  readonly connection: Connection
+  readonly connection: ServerConnection
   readonly scope: Scope.Closeable
   readonly startedAt: number
   /** The server has forgotten it: no call is made in it any more, and with the last one it goes. */
@@ -100,7 +100,7 @@ export const make = Effect.fnUntraced(function*(
     }
   })
 
-  const list = Effect.fnUntraced(function*(connection: Connection) {
+  const list = Effect.fnUntraced(function*(connection: ServerConnection) {
     const listed = yield* Client.listTools(connection.peer)
     const now = Array.from(listed.tools.values())
     const isChanged = JSON.stringify(now) !== JSON.stringify(tools)
@@ -110,7 +110,7 @@ export const make = Effect.fnUntraced(function*(
   })
 
   /** Lists the tools anew when the server says so, one listing at a time and a second apart. */
-  const refresher = Effect.fnUntraced(function*(changed: Latch.Latch, connection: Connection) {
+  const refresher = Effect.fnUntraced(function*(changed: Latch.Latch, connection: ServerConnection) {
     while (true) {
       yield* changed.await
       yield* changed.close

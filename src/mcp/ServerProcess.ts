@@ -7,12 +7,12 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { stripVTControlCharacters } from "node:util"
 import * as ChildProcess from "../system/ChildProcess.ts"
-import type { Connection } from "./Connection.ts"
 import { Unanswered, unanswered } from "./Failure.ts"
 import * as JsonRpc from "./JsonRpc.ts"
 import * as Limits from "./Limits.ts"
 import * as Lines from "./Lines.ts"
 import * as Peer from "./Peer.ts"
+import type { ServerConnection } from "./ServerConnection.ts"
 
 const patience: ChildProcess.Patience = { endOfInput: "250 millis", terminate: "500 millis", kill: "1 second" }
 
@@ -60,10 +60,10 @@ const joined = (onText: (text: string) => void) => {
 }
 
 /** Starts the process; the end of the scope is its end. */
-export const make: (
+export const make = Effect.fnUntraced(function*(
   command: ChildProcess.Command,
   handlers: Peer.Handlers
-) => Effect.Effect<Connection, ChildProcess.NotStarted, Scope.Scope> = Effect.fnUntraced(function*(command, handlers) {
+): Effect.fn.Return<ServerConnection, ChildProcess.NotStarted, Scope.Scope> {
   const child = yield* Effect.acquireRelease(
     ChildProcess.start(command),
     (child) => ChildProcess.end(child, patience)

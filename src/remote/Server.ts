@@ -20,17 +20,10 @@ import * as Protocol from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
 import { Delivery } from "../session/Delivery.ts"
 import { Remembered } from "../session/Remembered.ts"
-import type { LiveCells } from "../wire/LiveCells.ts"
+import type { SharedByClients } from "../wire/Serving.ts"
 import type { ConnectionError, Transport } from "../wire/Transport.ts"
 import * as Link from "./Link.ts"
 import * as Rpcs from "./Rpcs.ts"
-
-/** What the connections of a host share. */
-export interface Host {
-  readonly limits: Protocol.Limits
-  readonly maxFrameBytes: number
-  readonly liveCells: LiveCells
-}
 
 /** Requests of one client that may be under way, and sessions that it may have. */
 const maxRequests = 4096
@@ -70,7 +63,7 @@ const pausable = (id: Protocol.CellId): Runtime.PausableCell => ({ "~effect-code
 
 /** Serves a client until it leaves. Nothing of it is left then. */
 export const serve = Effect.fnUntraced(function*(
-  host: Host,
+  host: SharedByClients,
   transport: Transport
 ): Effect.fn.Return<void, ConnectionError, Isolate | Scope.Scope> {
   const runFork = Effect.runForkWith(

@@ -19,21 +19,14 @@ import { Limits } from "../Protocol.ts"
 import { Remembered } from "../session/Remembered.ts"
 import * as Frame from "../wire/Frame.ts"
 import * as Handshake from "../wire/Handshake.ts"
-import type { LiveCells } from "../wire/LiveCells.ts"
 import * as Message from "../wire/Message.ts"
 import { Outgoing } from "../wire/Outgoing.ts"
+import type { SharedByClients } from "../wire/Serving.ts"
 import { ConnectionError, type Transport } from "../wire/Transport.ts"
 import { ClientDelegate } from "./ClientDelegate.ts"
 import { Operation, OperationError } from "./Operation.ts"
 import * as Post from "./Post.ts"
 import * as Session from "./Session.ts"
-
-/** What the connections of a host share. */
-export interface Host {
-  readonly limits: Limits
-  readonly maxFrameBytes: number
-  readonly liveCells: LiveCells
-}
 
 /** Requests of one client that may be in flight. */
 const maxOperations = 4096
@@ -47,15 +40,19 @@ const negotiatedDelegateCapacity = 4096
 /** How long a client that has said goodbye may take to read what it was told. */
 const flushTime = "100 millis"
 
-class Connection {
-  private readonly host: Host
-  private readonly outgoing: Outgoing
-  private readonly post: Post.Post
-  private readonly scope: Scope.Scope
-  private readonly clock: Clock.Clock
-  private readonly runFork: <A, E>(effect: Effect.Effect<A, E, Isolate>) => Fiber.Fiber<A, E>
-  private readonly ended: Deferred.Deferred<void, ConnectionError>
+interface Options {
+  readonly host: SharedByClients
+  readonly outgoing: Outgoing
+  /** Of its sessions. */
+  readonly scope: Scope.Scope
+  readonly clock: Clock.Clock
+  readonly runFork: <A, E>(effect: Effect.Effect<A, E, Isolate>) => Fiber.Fiber<A, E>
+  readonly ended: Deferred.Deferred<void, ConnectionError>
+}
 
+class ClientConnection {
+  private readonly options: Options
+  private readonly post: Post.Post
   private isEnded = false
   private client: Session.Client | undefined
   private readonly sessions = new Map<string, Deferred.Deferred<Session.Session, OperationError>>()
@@ -63,32 +60,20 @@ class Connection {
   private readonly operations = new Map<Message.MessageId, Operation>()
   private readonly endedOperations = new Remembered<Message.MessageId>(maxRemembered)
 
-  constructor(options: {
-    readonly host: Host
-    readonly outgoing: Outgoing
-    readonly scope: Scope.Scope
-    readonly clock: Clock.Clock
-    readonly context: Context.Context<Isolate>
-    readonly ended: Deferred.Deferred<void, ConnectionError>
-  }) {
-    this.host = options.host
-    this.outgoing = options.outgoing
+  constructor(options: Options) {
+    this.options = options
     this.post = Post.make(options.outgoing, options.host.maxFrameBytes)
-    this.scope = options.scope
-    this.clock = options.clock
-    this.runFork = Effect.runForkWith(options.context)
-    this.ended = options.ended
   }
 
   /** From here on nothing is heard, and nobody is answered. */
   end(exit: Exit.Exit<void, ConnectionError>): void {
     if (!this.isEnded) {
       this.isEnded = true
-      this.outgoing.seal()
+      this.options.outgoing.seal()
       for (const operation of this.operations.values()) {
         operation.interrupt()
       }
-      Deferred.doneUnsafe(this.ended, exit)
+      Deferred.doneUnsafe(this.options.ended, exit)
     }
   }
 
@@ -124,15 +109,15 @@ class Connection {
       return this.end(Exit.void)
     }
     const granted: ReadonlySet<string> = new Set(answer.capabilities)
-    const { limits, liveCells } = this.host
+    const { limits, liveCells } = this.options.host
     // The capability does not undo a bound that is there to be low.
     const capacity = granted.has("delegate-capacity-4096") && limits.maxToolCallsInFlight >= delegateCapacity
       ? Math.max(negotiatedDelegateCapacity, limits.maxToolCallsInFlight)
       : limits.maxToolCallsInFlight
     this.client = {
       post: this.post,
-      room: this.outgoing.room,
-      delegate: new ClientDelegate(this.outgoing, this.post, capacity),
+      room: this.options.outgoing.room,
+      delegate: new ClientDelegate(this.options.outgoing, this.post, capacity),
       limits: Limits.make({ ...limits, maxToolCallsInFlight: capacity }),
       liveCells
     }
@@ -147,7 +132,7 @@ class Connection {
       case "operation/cancel":
         return this.operations.get(message.id)?.cancel()
       case "operation/yield":
-        this.runFork(this.operations.get(message.id)?.requestYield ?? Effect.void)
+        this.options.runFork(this.operations.get(message.id)?.requestYield ?? Effect.void)
         return
       case "delegate/response":
         return client.delegate.answer(message.id, message.result)
@@ -162,13 +147,13 @@ class Connection {
     if (this.operations.has(id) || this.endedOperations.has(id)) {
       return this.fail(`duplicate code-mode request ID ${id}`)
     }
-    const operation = new Operation(id, request.method, this.post, this.clock)
+    const operation = new Operation(id, request.method, this.post, this.options.clock)
     if (this.operations.size >= maxOperations) {
       this.endedOperations.set(id, true)
       return operation.fail("code-mode host has too many in-flight requests")
     }
     this.operations.set(id, operation)
-    operation.run(this.runFork, this.run(operation, request, client), () => {
+    operation.run(this.options.runFork, this.run(operation, request, client), () => {
       this.operations.delete(id)
       this.endedOperations.set(id, true)
     })
@@ -208,7 +193,7 @@ class Connection {
     const opened = Deferred.makeUnsafe<Session.Session, OperationError>()
     this.sessions.set(sessionId, opened)
     return Session.make(client, message).pipe(
-      Scope.provide(this.scope),
+      Scope.provide(this.options.scope),
       Effect.onError(() => Effect.sync(() => this.sessions.delete(sessionId))),
       Effect.mapError(({ message }) => new OperationError({ message })),
       // The answer goes out before anything that happens in the session.
@@ -237,16 +222,18 @@ const refuse = (text: string) => Effect.fail(new OperationError({ message: text 
 
 /** Serves a client until it leaves. Nothing of it is left then. */
 export const serve = Effect.fnUntraced(function*(
-  host: Host,
+  host: SharedByClients,
   transport: Transport
 ): Effect.fn.Return<void, ConnectionError, Isolate> {
-  const context = Context.omit(Scope.Scope)(yield* Effect.context<Isolate>()) as Context.Context<Isolate>
+  const runFork = Effect.runForkWith(
+    Context.omit(Scope.Scope)(yield* Effect.context<Isolate>()) as Context.Context<Isolate>
+  )
   const clock = yield* Clock.Clock
   const ended = Deferred.makeUnsafe<void, ConnectionError>()
   const outgoing = new Outgoing(host.maxFrameBytes)
   // All sessions of a client end in one grace.
   const scope = yield* Scope.make("parallel")
-  const connection = new Connection({ host, outgoing, scope, clock, context, ended })
+  const connection = new ClientConnection({ host, outgoing, scope, clock, runFork, ended })
   const decoder = new Frame.Decoder((payload) => connection.receive(payload), host.maxFrameBytes)
 
   const hear = (bytes: Uint8Array) =>

@@ -6,7 +6,7 @@
 import type * as Effect from "effect/Effect"
 import type { Peer } from "./Peer.ts"
 
-export interface Connection {
+export interface ServerConnection {
   readonly peer: Peer
   /** What the server last wrote that was not for us: the end of its standard error, mostly. */
   readonly lastWords: () => string
