@@ -18,13 +18,7 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
-import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
-import type { Stdio } from "effect/Stdio"
-import type { Readable, Writable } from "node:stream"
 import * as ClientConnection from "./host/ClientConnection.ts"
-import type { Isolate } from "./Isolate.ts"
-import type { Limits } from "./Protocol.ts"
 import * as Serving from "./wire/Serving.ts"
 import type * as Transport from "./wire/Transport.ts"
 import type * as UnixListener from "./wire/UnixListener.ts"
@@ -51,11 +45,7 @@ export type ListenError = UnixListener.ListenError
  * @category models
  * @since 0.1.0
  */
-export interface Options {
-  readonly limits?: Limits | undefined
-  /** The longest payload of a message, either way: 64 MiB without it. */
-  readonly maxFrameBytes?: number | undefined
-}
+export type Options = Serving.Options
 
 const serving = Serving.make(ClientConnection.serve)
 
@@ -65,10 +55,7 @@ const serving = Serving.make(ClientConnection.serve)
  * @category running
  * @since 0.1.0
  */
-export const serve: (
-  streams: { readonly input: Readable; readonly output: Writable },
-  options?: Options
-) => Effect.Effect<void, ConnectionError, Isolate> = serving.streams
+export const serve = serving.streams
 
 /**
  * Serves the one client at standard input and output. What it logs goes to standard error.
@@ -76,7 +63,7 @@ export const serve: (
  * @category running
  * @since 0.1.0
  */
-export const serveStdio: (options?: Options) => Effect.Effect<void, ConnectionError, Isolate | Stdio> = serving.stdio
+export const serveStdio = serving.stdio
 
 /**
  * Serves every client of a socket server.
@@ -84,8 +71,7 @@ export const serveStdio: (options?: Options) => Effect.Effect<void, ConnectionEr
  * @category running
  * @since 0.1.0
  */
-export const serveSockets: (options?: Options) => Effect.Effect<never, SocketServerError, Isolate | SocketServer> =
-  serving.sockets
+export const serveSockets = serving.sockets
 
 /**
  * Serves every client that connects to a Unix domain socket. Only the user who runs the host can.
@@ -93,10 +79,4 @@ export const serveSockets: (options?: Options) => Effect.Effect<never, SocketSer
  * @category running
  * @since 0.1.0
  */
-export const serveUnix: (
-  path: string,
-  options?: Options & {
-    /** Runs once clients can connect. */
-    readonly onListening?: Effect.Effect<void> | undefined
-  }
-) => Effect.Effect<never, ListenError, Isolate> = serving.unix
+export const serveUnix = serving.unix

@@ -41,11 +41,7 @@ import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import type * as Scope from "effect/Scope"
-import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
-import type { Stdio } from "effect/Stdio"
 import type { Delegate } from "./Delegate.ts"
-import type { Isolate } from "./Isolate.ts"
-import type { Limits } from "./Protocol.ts"
 import * as HostConnection from "./remote/HostConnection.ts"
 import * as RemoteSession from "./remote/RemoteSession.ts"
 import * as Server from "./remote/Server.ts"
@@ -177,9 +173,7 @@ export const layer = (options?: Options): Layer.Layer<SessionRuntime, HostFailur
  * @category models
  * @since 0.1.0
  */
-export interface ServeOptions extends ConnectionOptions {
-  readonly limits?: Limits | undefined
-}
+export type ServeOptions = Serving.Options
 
 const serving = Serving.make(Server.serve)
 
@@ -189,8 +183,7 @@ const serving = Serving.make(Server.serve)
  * @category running
  * @since 0.1.0
  */
-export const serveStdio: (options?: ServeOptions) => Effect.Effect<void, ConnectionError, Isolate | Stdio> =
-  serving.stdio
+export const serveStdio = serving.stdio
 
 /**
  * Serves sessions to every client of a socket server.
@@ -198,9 +191,7 @@ export const serveStdio: (options?: ServeOptions) => Effect.Effect<void, Connect
  * @category running
  * @since 0.1.0
  */
-export const serveSockets: (
-  options?: ServeOptions
-) => Effect.Effect<never, SocketServerError, Isolate | SocketServer> = serving.sockets
+export const serveSockets = serving.sockets
 
 /**
  * Serves sessions to every client that connects to a Unix domain socket. Only the user who runs the host can.
@@ -208,10 +199,4 @@ export const serveSockets: (
  * @category running
  * @since 0.1.0
  */
-export const serveUnix: (
-  path: string,
-  options?: ServeOptions & {
-    /** Runs once clients can connect. */
-    readonly onListening?: Effect.Effect<void> | undefined
-  }
-) => Effect.Effect<never, ListenError, Isolate> = serving.unix
+export const serveUnix = serving.unix

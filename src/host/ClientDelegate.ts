@@ -12,8 +12,7 @@ import type { DelegateRequest, DelegateResult, MessageId } from "../wire/Message
 import type { Outgoing } from "../wire/Outgoing.ts"
 import type { Post } from "./Post.ts"
 
-const toToolError = ({ message }: { readonly message: string }) => new ToolError({ text: message })
-const toNotifyError = ({ message }: { readonly message: string }) => new NotifyError({ text: message })
+type Told = Effect.Effect<Extract<DelegateResult, { readonly status: "ok" }>["value"], { readonly message: string }>
 
 export class ClientDelegate {
   private readonly outgoing: Outgoing
@@ -47,28 +46,24 @@ export class ClientDelegate {
             }
           })
         ).pipe(
-          Effect.mapError(toToolError),
-          Effect.flatMap((result) =>
-            result.status === "error"
-              ? Effect.fail(toToolError(result))
-              : result.value.type === "tool/result"
-              ? Effect.succeed(result.value.result)
-              : Effect.fail(new ToolError({ text: "code-mode client returned an invalid tool result" }))
-          )
+          Effect.flatMap((value) =>
+            value.type === "tool/result"
+              ? Effect.succeed(value.result)
+              : Effect.fail({ message: "code-mode client returned an invalid tool result" })
+          ),
+          Effect.mapError(({ message }) => new ToolError({ text: message }))
         ),
       notify: ({ callId, cellId, text }) =>
         Effect.andThen(
           announced(cellId),
           this.ask(sessionId, { type: "notification/send", callId, cellId, text })
         ).pipe(
-          Effect.mapError(toNotifyError),
-          Effect.flatMap((result) =>
-            result.status === "error"
-              ? Effect.fail(toNotifyError(result))
-              : result.value.type === "notification/delivered"
+          Effect.flatMap((value) =>
+            value.type === "notification/delivered"
               ? Effect.void
-              : Effect.fail(new NotifyError({ text: "code-mode client returned an invalid notification result" }))
-          )
+              : Effect.fail({ message: "code-mode client returned an invalid notification result" })
+          ),
+          Effect.mapError(({ message }) => new NotifyError({ text: message }))
         )
     })
   }
@@ -79,10 +74,10 @@ export class ClientDelegate {
   }
 
   /** Sends a request when it is its turn, and waits for the answer. Interrupted, it takes back what it has done. */
-  private ask(sessionId: string, request: DelegateRequest): Effect.Effect<DelegateResult, FrameError> {
+  private ask(sessionId: string, request: DelegateRequest): Told {
     return Effect.callback((resume) => {
       let undo: Array<() => void> = []
-      const end = (result: Effect.Effect<DelegateResult, FrameError>) => {
+      const end = (result: Told) => {
         undo = []
         this.slots.give()
         resume(result)
@@ -96,7 +91,7 @@ export class ClientDelegate {
         }
         this.pending.set(id, (result) => {
           this.pending.delete(id)
-          end(Effect.succeed(result))
+          end(result.status === "ok" ? Effect.succeed(result.value) : Effect.fail(result))
         })
         undo.push(() => {
           this.pending.delete(id)

@@ -11,7 +11,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { FrameError } from "../wire/Frame.ts"
-import type { Answer, CellResponse, MessageId, Request } from "../wire/Message.ts"
+import type { Answer, CellResponse, HostMessage, MessageId, Request } from "../wire/Message.ts"
 import type { Post } from "./Post.ts"
 
 /** Why an operation did not do what it was to do. */
@@ -95,11 +95,7 @@ export class Operation {
   }
 
   answer(value: Answer): void {
-    const letter = this.post({ type: "operation/response", id: this.id, result: { status: "ok", value } })
-    if (letter instanceof FrameError) {
-      return this.fail(`code-mode host response exceeds the IPC frame limit: ${letter.message}`)
-    }
-    this.state = "answered"
+    this.send("host response", { type: "operation/response", id: this.id, result: { status: "ok", value } })
   }
 
   /** The first of the two answers to `session/execute`. */
@@ -110,9 +106,13 @@ export class Operation {
 
   /** The second one. */
   respond(value: CellResponse): void {
-    const letter = this.post({ type: "execute/initialResponse", id: this.id, result: { status: "ok", value } })
+    this.send("initial response", { type: "execute/initialResponse", id: this.id, result: { status: "ok", value } })
+  }
+
+  private send(what: string, message: HostMessage): void {
+    const letter = this.post(message)
     if (letter instanceof FrameError) {
-      return this.fail(`code-mode initial response exceeds the IPC frame limit: ${letter.message}`)
+      return this.fail(`code-mode ${what} exceeds the IPC frame limit: ${letter.message}`)
     }
     this.state = "answered"
   }

@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import type { ClientMessage, HostMessage } from "./Message.ts"
+import type { ClientMessage, HostMessage, RejectionReason } from "./Message.ts"
 
 const version = 1
 
@@ -14,31 +14,23 @@ export const capabilities = [
   "session-cell-execution-resource-limits",
   "yield-observation"
 ] as const
-export type Capability = (typeof capabilities)[number]
+
+const reject = (reason: RejectionReason) => ({ type: "connection/rejected", reason }) as const
 
 /** The answer to a client's first message. */
 export const greet = (
   message: ClientMessage
 ): HostMessage & { readonly type: `connection/${string}` } => {
   if (message.type !== "connection/hello") {
-    return {
-      type: "connection/rejected",
-      reason: { type: "invalidHello", message: "first message must be connection/hello" }
-    }
+    return reject({ type: "invalidHello", message: "first message must be connection/hello" })
   }
   if (!message.supportedVersions.includes(version)) {
-    return {
-      type: "connection/rejected",
-      reason: { type: "noCompatibleVersion", supportedVersions: [version] }
-    }
+    return reject({ type: "noCompatibleVersion", supportedVersions: [version] })
   }
   const offered: ReadonlyArray<string> = capabilities
   const missing = message.requiredCapabilities.find((capability) => !offered.includes(capability))
   if (missing !== undefined) {
-    return {
-      type: "connection/rejected",
-      reason: { type: "missingRequiredCapability", capability: missing }
-    }
+    return reject({ type: "missingRequiredCapability", capability: missing })
   }
   const wanted = new Set([...message.requiredCapabilities, ...message.optionalCapabilities])
   return {

@@ -25,6 +25,7 @@ export interface SharedByClients {
 
 export interface Options {
   readonly limits?: Limits | undefined
+  /** The longest payload of a message, either way: 64 MiB without it. */
   readonly maxFrameBytes?: number | undefined
 }
 
@@ -62,7 +63,10 @@ export const make = (
 
   const unix = (
     path: string,
-    options?: Options & { readonly onListening?: Effect.Effect<void> | undefined }
+    options?: Options & {
+      /** Runs once clients can connect. */
+      readonly onListening?: Effect.Effect<void> | undefined
+    }
   ): Effect.Effect<never, UnixListener.ListenError, Isolate> =>
     UnixListener.serving(path, sockets(options), options?.onListening)
 
