@@ -475,7 +475,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
               handle.stop()
               return Effect.fail(new Protocol.ShuttingDown())
             }
-            const cell = CellImpl.make(session, {
+            const cell = new CellImpl.Cell(session, {
               id,
               kind,
               callId: request.callId,

@@ -21,46 +21,40 @@ interface Running {
   readonly abandon: () => void
 }
 
+export interface Options {
+  readonly context: Context.Context<never>
+  readonly delegate: Delegate["Service"]
+  readonly limits: Limits
+  readonly ledgerOf: (cellId: CellId) => CellLedger
+  /** Tells the host that a callback begins or ends to wait for a person. */
+  readonly tellAwaits: (id: number, awaits: boolean) => void
+}
+
 export class RemoteCallbacks {
-  private readonly context: Context.Context<never>
-  private readonly delegate: Delegate["Service"]
-  private readonly limits: Limits
-  private readonly ledgerOf: (cellId: CellId) => CellLedger
-  private readonly tellAwaits: (id: number, awaits: boolean) => void
+  private readonly options: Options
   private readonly running = new Map<number, Running>()
 
-  constructor(options: {
-    readonly context: Context.Context<never>
-    readonly delegate: Delegate["Service"]
-    readonly limits: Limits
-    readonly ledgerOf: (cellId: CellId) => CellLedger
-    /** Tells the host that a callback begins or ends to wait for a person. */
-    readonly tellAwaits: (id: number, awaits: boolean) => void
-  }) {
-    this.context = options.context
-    this.delegate = options.delegate
-    this.limits = options.limits
-    this.ledgerOf = options.ledgerOf
-    this.tellAwaits = options.tellAwaits
+  constructor(options: Options) {
+    this.options = options
   }
 
   readonly invokeTool = (id: number, call: NestedToolCall): Effect.Effect<Schema.Json, ToolError> => {
     const { cellId, toolCallId, toolName: { name } } = call
-    const ledger = this.ledgerOf(cellId)
+    const ledger = this.options.ledgerOf(cellId)
     ledger.made(toolCallId, call.tool)
     const invoke = Effect.suspend(() => {
       ledger.started(toolCallId)
-      return this.delegate.invokeTool(call)
+      return this.options.delegate.invokeTool(call)
     }).pipe(
       Effect.map((result) => result ?? null),
       Effect.provideService(ApprovalWait, {
         began: () => {
           ledger.approvalAsked(toolCallId)
-          this.tellAwaits(id, true)
+          this.options.tellAwaits(id, true)
         },
         ended: () => {
           ledger.approvalAnswered(toolCallId)
-          this.tellAwaits(id, false)
+          this.options.tellAwaits(id, false)
         }
       })
     )
@@ -71,7 +65,7 @@ export class RemoteCallbacks {
   }
 
   readonly notify = (id: number, notification: Notification): Effect.Effect<void, NotifyError> => {
-    const deliver = Effect.suspend(() => this.delegate.notify(notification))
+    const deliver = Effect.suspend(() => this.options.delegate.notify(notification))
     return this.run<void, NotifyError>(id, (callbacks, onExit) => callbacks.notification(deliver, onExit)).pipe(
       Effect.tapCause((cause) =>
         Cause.hasInterrupts(cause) ? Effect.void : Effect.logWarning("failed to deliver code mode notification", cause)
@@ -82,7 +76,7 @@ export class RemoteCallbacks {
   /** Interrupts a callback, and waits until it has ended, or is given up. */
   readonly cancel = (
     id: number,
-    grace: Effect.Effect<void> = Effect.sleep(this.limits.cancellationGrace)
+    grace: Effect.Effect<void> = Effect.sleep(this.options.limits.cancellationGrace)
   ): Effect.Effect<void> =>
     Effect.suspend(() => {
       const running = this.running.get(id)
@@ -93,7 +87,7 @@ export class RemoteCallbacks {
 
   /** Ends all callbacks within one grace. */
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
-    const grace = Effect.sleep(this.limits.cancellationGrace)
+    const grace = Effect.sleep(this.options.limits.cancellationGrace)
     return Effect.forEach(Array.from(this.running.keys()), (id) => this.cancel(id, grace), {
       concurrency: "unbounded",
       discard: true
@@ -105,16 +99,16 @@ export class RemoteCallbacks {
     start: (callbacks: Callbacks.Callbacks, onExit: (exit: Exit.Exit<A, E>) => void) => void
   ): Effect.Effect<A, E> {
     return Effect.callback((resume) => {
-      if (this.running.size >= this.limits.maxPendingCallbacks) {
+      if (this.running.size >= this.options.limits.maxPendingCallbacks) {
         return resume(Effect.die(new Error("the code-mode host has too many callbacks under way")))
       }
       const callbacks = Callbacks.make({
-        context: this.context,
+        context: this.options.context,
         // The host keeps the bounds of the session.
         toolSlots: Slots.make(Number.POSITIVE_INFINITY),
         notificationSlots: Slots.make(Number.POSITIVE_INFINITY),
-        cancellationGrace: this.limits.cancellationGrace,
-        notificationDelivery: this.limits.notificationDelivery,
+        cancellationGrace: this.options.limits.cancellationGrace,
+        notificationDelivery: this.options.limits.notificationDelivery,
         onIdle: () => {}
       })
       const onExit = (exit: Exit.Exit<A, E>) => {

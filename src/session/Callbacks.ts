@@ -21,6 +21,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import * as Metric from "effect/Metric"
 import * as Visible from "../text/Visible.ts"
 import type * as Slots from "./Slots.ts"
@@ -64,7 +65,7 @@ interface Running {
 /** The callbacks of one kind. */
 class Group {
   readonly running = new Set<Running>()
-  private waiters: Array<() => void> = []
+  private readonly isEmpty = Latch.makeUnsafe(true)
   private readonly slots: Slots.Slots
   private readonly onEmpty: () => void
 
@@ -81,6 +82,7 @@ class Group {
   ): void {
     const callback: Running = { name, waiting: true, withdraw: () => {}, fiber: undefined, interrupted: false }
     this.running.add(callback)
+    this.isEmpty.closeUnsafe()
     callback.withdraw = this.slots.take(() => {
       callback.waiting = false
       const fiber = fork()
@@ -109,11 +111,7 @@ class Group {
 
   private empty(): void {
     if (this.running.size === 0) {
-      const waiters = this.waiters
-      this.waiters = []
-      for (const waiter of waiters) {
-        waiter()
-      }
+      this.isEmpty.openUnsafe()
       this.onEmpty()
     }
   }
@@ -147,16 +145,7 @@ class Group {
     return names
   }
 
-  readonly awaitEmpty: Effect.Effect<void> = Effect.callback((resume) => {
-    if (this.running.size === 0) {
-      return resume(Effect.void)
-    }
-    const waiter = () => resume(Effect.void)
-    this.waiters.push(waiter)
-    return Effect.sync(() => {
-      this.waiters = this.waiters.filter((other) => other !== waiter)
-    })
-  })
+  readonly awaitEmpty: Effect.Effect<void> = Effect.suspend(() => this.isEmpty.await)
 }
 
 const report = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {

@@ -81,38 +81,6 @@ export interface Session {
   readonly onClosed: (cell: Cell, outcome: Settled, ledger: Ledger) => void
 }
 
-export interface Cell {
-  readonly id: CellId
-  readonly kind: CellKind
-  readonly status: () => CellStatus
-  /** Whether its script has been computing for a while, without a pause. */
-  readonly isBusy: () => boolean
-  /** Whether it shares its process with other sessions. */
-  readonly isDegraded: () => boolean
-  /** Its tool calls that wait until a person agrees. */
-  readonly awaitingApproval: () => ReadonlyArray<ToolCallId>
-  /** What became of its tool calls. */
-  readonly ledger: () => Ledger
-  /** The next event; one caller at a time. Without a bound on its wait, it hears when the cell can never go on. */
-  readonly observe: (yieldAfter: Duration.Duration) => Effect.Effect<CellEvent, BusyObserver | MissingCell>
-  /** The frontier a pausable cell stands at or comes to next, or its outcome. */
-  readonly awaitFrontier: Effect.Effect<Frontier | Outcome, BusyObserver | MissingCell>
-  readonly resume: (
-    generation: number
-  ) => Effect.Effect<"Resumed" | "AlreadyRunning", InvalidGeneration | MissingCell>
-  readonly terminate: Effect.Effect<Outcome, AlreadyTerminating | MissingCell>
-  /** Answers the observer now, as if its time were over. */
-  readonly yieldNow: () => void
-  /** Stops the cell now, for good; its callbacks have until `grace` ends. */
-  readonly shutdown: (grace: Effect.Effect<void>) => void
-  /** Waits until no request can reach the cell. */
-  readonly awaitClosed: Effect.Effect<void>
-  /** Waits until the outcome is final. */
-  readonly awaitSettled: Effect.Effect<Settled>
-  /** Output that no event gave, then output as it is made. */
-  readonly output: Stream.Stream<OutputItem, Lagged>
-}
-
 type Told = Yielded | Completed | Terminated | Frontier
 
 type Refusal = (CellPhase.Decision & { readonly _tag: "Refuse" })["reason"]
@@ -149,15 +117,13 @@ class Listener {
 const outputCapacity = 1_000_000
 const outputShare = 2
 
-class CellImpl implements Cell {
+export class Cell {
   readonly id: CellId
   readonly kind: CellKind
 
   private state = CellPhase.initial
   private readonly session: Session
-  private readonly callId: string
-  private readonly tools: ReadonlyArray<ToolDefinition>
-  private readonly handle: IsolateHandle
+  private readonly options: Options
   private readonly callbacks: Callbacks.Callbacks
   private readonly runFork: ReturnType<typeof Effect.runForkWith<never>>
 
@@ -191,9 +157,7 @@ class CellImpl implements Cell {
     this.session = session
     this.id = options.id
     this.kind = options.kind
-    this.callId = options.callId
-    this.tools = options.tools
-    this.handle = options.handle
+    this.options = options
     this.clock = Context.get(session.context, Clock.Clock)
     this.calls = new CellLedger(() => this.clock.currentTimeMillisUnsafe())
     this.wallTimeLeft = session.limits.maxWallTime
@@ -221,10 +185,12 @@ class CellImpl implements Cell {
   // What may be asked of the cell
   // ---------------------------------------------------------------------------
 
+  /** The next event; one caller at a time. Without a bound on its wait, it hears when the cell can never go on. */
   observe(yieldAfter: Duration.Duration): Effect.Effect<CellEvent, BusyObserver | MissingCell> {
     return this.listen("event", yieldAfter) as Effect.Effect<CellEvent, BusyObserver | MissingCell>
   }
 
+  /** The frontier a pausable cell stands at or comes to next, or its outcome. */
   get awaitFrontier(): Effect.Effect<Frontier | Outcome, BusyObserver | MissingCell> {
     return this.listen("frontier", Duration.infinity) as Effect.Effect<Frontier | Outcome, BusyObserver | MissingCell>
   }
@@ -310,22 +276,27 @@ class CellImpl implements Cell {
     ) as Effect.Effect<Outcome, AlreadyTerminating | MissingCell>
   }
 
+  /** Answers the observer now, as if its time were over. */
   yieldNow(): void {
     this.apply({ _tag: "Yield", by: "deadline" })
   }
 
+  /** Stops the cell now, for good; its callbacks have until `grace` ends. */
   shutdown(grace: Effect.Effect<void>): void {
     this.grace = grace
     this.apply({ _tag: "Shutdown" })
   }
 
+  /** Waits until no request can reach the cell. */
   readonly awaitClosed: Effect.Effect<void> = Effect.suspend(() => this.closed.await)
 
+  /** Waits until the outcome is final. */
   readonly awaitSettled: Effect.Effect<Settled> = Effect.andThen(
     Effect.suspend(() => this.settled.await),
     Effect.sync(() => this.outcome)
   )
 
+  /** Output that no event gave, then output as it is made. */
   get output(): Stream.Stream<OutputItem, Lagged> {
     return this.watchers.stream(() => Outbox.toArray(CellPhase.remaining(this.state)))
   }
@@ -343,18 +314,22 @@ class CellImpl implements Cell {
     }
   }
 
+  /** Whether its script has been computing for a while, without a pause. */
   isBusy(): boolean {
-    return this.handle.isBusy()
+    return this.options.handle.isBusy()
   }
 
+  /** Whether it shares its process with other sessions. */
   isDegraded(): boolean {
-    return this.handle.isDegraded()
+    return this.options.handle.isDegraded()
   }
 
+  /** Its tool calls that wait until a person agrees. */
   awaitingApproval(): ReadonlyArray<ToolCallId> {
     return this.calls.awaitingApproval()
   }
 
+  /** What became of its tool calls. */
   ledger(): Ledger {
     return this.calls.toLedger()
   }
@@ -363,11 +338,12 @@ class CellImpl implements Cell {
   // What the isolate does
   // ---------------------------------------------------------------------------
 
-  private readonly readEvents: Effect.Effect<void> = Effect.suspend(() => Queue.takeAll(this.handle.events)).pipe(
-    Effect.tap((events) => Effect.sync(() => events.forEach((event) => this.onEvent(event)))),
-    Effect.forever({ disableYield: true }),
-    Effect.catchCause(() => Effect.sync(() => this.onEventsEnd()))
-  )
+  private readonly readEvents: Effect.Effect<void> = Effect.suspend(() => Queue.takeAll(this.options.handle.events))
+    .pipe(
+      Effect.tap((events) => Effect.sync(() => events.forEach((event) => this.onEvent(event)))),
+      Effect.forever({ disableYield: true }),
+      Effect.catchCause(() => Effect.sync(() => this.onEventsEnd()))
+    )
 
   private onEvent(event: IsolateEvent): void {
     if (this.state.phase !== "Running" || this.state.ending !== undefined) {
@@ -409,9 +385,9 @@ class CellImpl implements Cell {
   }
 
   private onToolCall(id: ToolCallId, index: number, input: string | undefined): void {
-    const tool = this.tools[index]
+    const tool = this.options.tools[index]
     if (tool === undefined) {
-      return this.handle.reject(id, `unknown tool call \`${id}\``)
+      return this.options.handle.reject(id, `unknown tool call \`${id}\``)
     }
     if (!this.admitCallback()) {
       return
@@ -422,7 +398,7 @@ class CellImpl implements Cell {
       return this.session.delegate.invokeTool({
         sessionId: this.session.id,
         cellId: this.id,
-        callId: this.callId,
+        callId: this.options.callId,
         toolCallId: id,
         idempotencyKey: `${this.session.id}/${this.id}/${id}`,
         attempt: 1,
@@ -443,14 +419,14 @@ class CellImpl implements Cell {
       this.calls.ended(id, exit)
       this.continueWallTimer()
       if (Exit.isSuccess(exit)) {
-        return this.handle.resolve(id, exit.value)
+        return this.options.handle.resolve(id, exit.value)
       }
       const failure = Cause.findErrorOption(exit.cause)
       if (Option.isSome(failure)) {
-        return this.handle.reject(id, failure.value.text)
+        return this.options.handle.reject(id, failure.value.text)
       }
       if (Cause.hasInterruptsOnly(exit.cause)) {
-        return this.handle.reject(id, "code mode nested tool call cancelled")
+        return this.options.handle.reject(id, "code mode nested tool call cancelled")
       }
       this.runFork(
         Effect.annotateLogs(
@@ -459,7 +435,7 @@ class CellImpl implements Cell {
           id
         )
       )
-      this.handle.reject(id, "code mode tool task panicked")
+      this.options.handle.reject(id, "code mode tool task panicked")
     })
   }
 
@@ -487,7 +463,9 @@ class CellImpl implements Cell {
     if (this.undelivered > bound) {
       return this.exceed(`the cell has notified more than ${bound} bytes that were not delivered`)
     }
-    const deliver = Effect.suspend(() => this.session.delegate.notify({ callId: this.callId, cellId: this.id, text }))
+    const deliver = Effect.suspend(() =>
+      this.session.delegate.notify({ callId: this.options.callId, cellId: this.id, text })
+    )
     this.callbacks.notification(deliver, (exit) => {
       this.undelivered -= bytes
       if (Exit.isFailure(exit) && this.state.phase === "Running") {
@@ -515,7 +493,7 @@ class CellImpl implements Cell {
   private exceed(text: string): void {
     this.apply({ _tag: "Finished", error: { _tag: "LimitExceeded", text } })
     // After that, so that the end of its events says nothing.
-    this.handle.stop()
+    this.options.handle.stop()
   }
 
   private checkStalled(): void {
@@ -551,7 +529,7 @@ class CellImpl implements Cell {
   private carryOut(decision: CellPhase.Decision): void {
     switch (decision._tag) {
       case "Cancel": {
-        this.handle.stop()
+        this.options.handle.stop()
         this.wallTimer?.interruptUnsafe()
         this.draining?.interruptUnsafe()
         this.runFork(
@@ -581,7 +559,7 @@ class CellImpl implements Cell {
         return
       }
       case "Continue":
-        return this.handle.resume()
+        return this.options.handle.resume()
       case "Tell":
         return this.tell(decision.who, decision.what)
       case "Close": {
@@ -715,4 +693,3 @@ export interface Options {
 }
 
 /** A cell whose isolate has just started. */
-export const make = (session: Session, options: Options): Cell => new CellImpl(session, options)
