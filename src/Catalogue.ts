@@ -18,6 +18,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import { memoize } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
@@ -27,6 +28,7 @@ import * as TypeScript from "./declarations/TypeScript.ts"
 import { Delegate } from "./Delegate.ts"
 import { type NestedToolCall, type ToolDefinition, ToolError } from "./Protocol.ts"
 import * as Identifier from "./text/Identifier.ts"
+import { isObject } from "./text/JsonValue.ts"
 
 const defaultLimit = 10
 const maxLimit = 100
@@ -43,8 +45,6 @@ interface Entry {
   readonly description: string
   readonly parameters: string
 }
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => Predicate.isObject(value)
 
 /** The names of a tool's parameters, and what is said of them. */
 const parametersOf = ({ inputSchema }: ToolDefinition): string =>
@@ -73,37 +73,16 @@ const makeIndex = (tools: ReadonlyArray<ToolDefinition>): MiniSearch<Entry> => {
   return index
 }
 
-/** An index that is made when it is first asked for, and anew when the tools are others. */
-const indexOf = () => {
-  let indexed: ReadonlyArray<ToolDefinition> | undefined
-  let index: MiniSearch<Entry> | undefined
-  return (tools: ReadonlyArray<ToolDefinition>) => {
-    if (index === undefined || tools !== indexed) {
-      indexed = tools
-      index = makeIndex(tools)
-    }
-    return index
-  }
-}
-
 // =============================================================================
 // The tools
 // =============================================================================
 
-const found: Schema.Json = {
-  type: "array",
-  items: {
-    type: "object",
-    properties: { name: { type: "string" }, description: { type: "string" } },
-    required: ["name", "description"]
-  }
-}
-
-const described: Schema.Json = {
+/** The schema of an object with these members, all of them text. */
+const texts = (...names: ReadonlyArray<string>): Schema.JsonObject => ({
   type: "object",
-  properties: { name: { type: "string" }, description: { type: "string" }, declaration: { type: "string" } },
-  required: ["name", "description", "declaration"]
-}
+  properties: Object.fromEntries(names.map((name) => [name, { type: "string" }])),
+  required: names
+})
 
 const query: Schema.Json = { type: "string", description: "What the tool should do, in a few words" }
 
@@ -132,10 +111,7 @@ const definitions = (tools: ReadonlyArray<ToolDefinition>) => {
     outputSchema: Schema.Json,
     variadic = false
   ): ToolDefinition => {
-    let name = base
-    for (let n = 2; taken.has(name); n++) {
-      name = `${base}_${n}`
-    }
+    const name = Identifier.free(base, taken)
     return {
       name,
       toolName: { name, namespace: null },
@@ -151,20 +127,14 @@ const definitions = (tools: ReadonlyArray<ToolDefinition>) => {
       "search",
       "Finds tools by what they do: the ones that fit best come first",
       asked,
-      found,
+      { type: "array", items: texts("name", "description") },
       true
     ),
     describe: define(
       "describe",
       "Says everything about a tool: its description, and its declaration in TypeScript",
-      {
-        anyOf: [{ type: "string", description: "The name of the tool" }, {
-          type: "object",
-          properties: { name: { type: "string" } },
-          required: ["name"]
-        }]
-      },
-      described
+      { anyOf: [{ type: "string", description: "The name of the tool" }, texts("name")] },
+      texts("name", "description", "declaration")
     )
   }
 }
@@ -240,33 +210,26 @@ export interface Options {
  * @since 0.1.0
  */
 export const make = (delegate: Delegate["Service"], { from = 1 }: Options = {}): Delegate["Service"] => {
-  const index = indexOf()
-  let listed: ReadonlyArray<ToolDefinition> | undefined
-  let own = definitions([])
-  let all: ReadonlyArray<ToolDefinition> = []
-  const refresh = () => {
-    const { tools } = delegate
-    if (tools !== listed) {
-      listed = tools
-      own = definitions(tools)
-      all = tools.length < from ? tools : [...tools, own.search, own.describe]
-    }
-    return { all, own, tools }
-  }
+  const indexOf = memoize(makeIndex)
+  const withOwn = memoize((tools: ReadonlyArray<ToolDefinition>) => {
+    const own = definitions(tools)
+    return { own, all: tools.length < from ? tools : [...tools, own.search, own.describe] }
+  })
   const isCallOf = ({ toolName }: NestedToolCall, definition: ToolDefinition) =>
     toolName.namespace === null && toolName.name === definition.toolName.name
   return Delegate.of({
     ...delegate,
     get tools() {
-      return refresh().all
+      return withOwn(delegate.tools).all
     },
     invokeTool: (call) =>
       Effect.suspend(() => {
-        const { own, tools } = refresh()
+        const { tools } = delegate
+        const { own } = withOwn(tools)
         return isCallOf(call, own.search)
-          ? search(index(tools), tools, own.search.name, call.input)
+          ? search(indexOf(tools), tools, own.search.name, call.input)
           : isCallOf(call, own.describe)
-          ? describe(index(tools), tools, own.describe.name, call.input)
+          ? describe(indexOf(tools), tools, own.describe.name, call.input)
           : delegate.invokeTool(call)
       })
   })

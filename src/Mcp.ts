@@ -25,7 +25,7 @@
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { identity } from "effect/Function"
+import { identity, memoize } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -43,6 +43,7 @@ import * as Secrets from "./mcp/Secrets.ts"
 import type { ServerConfig, StdioServer } from "./mcp/ServerConfig.ts"
 import type { ServerConnection } from "./mcp/ServerConnection.ts"
 import * as ServerProcess from "./mcp/ServerProcess.ts"
+import type { ServerTool } from "./mcp/ToolList.ts"
 import { type NestedToolCall, type ToolDefinition, ToolError } from "./Protocol.ts"
 import type { NotStarted } from "./system/ChildProcess.ts"
 import * as Visible from "./text/Visible.ts"
@@ -74,27 +75,17 @@ export {
    */
   StdioServer
 } from "./mcp/ServerConfig.ts"
+import { isObject } from "./text/JsonValue.ts"
 
-/**
- * A tool as its server describes it.
- *
- * @category models
- * @since 0.1.0
- */
-export const ServerTool = Schema.Struct({
-  name: Schema.String,
-  title: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  description: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  inputSchema: Schema.optionalKey(Schema.Json),
-  outputSchema: Schema.optionalKey(Schema.Json),
-  annotations: Schema.optionalKey(Schema.JsonObject)
-})
-
-/**
- * @category models
- * @since 0.1.0
- */
-export type ServerTool = typeof ServerTool.Type
+export {
+  /**
+   * A tool as its server describes it.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  ServerTool
+} from "./mcp/ToolList.ts"
 
 /**
  * A server that runs. The tools are those that it last listed.
@@ -123,10 +114,7 @@ export interface Server {
  * @category models
  * @since 0.1.0
  */
-export interface Resources {
-  readonly list: Effect.Effect<Schema.Json, ToolError>
-  readonly read: (uri: string) => Effect.Effect<Schema.Json, ToolError>
-}
+export type Resources = Definitions.Resources
 
 /**
  * @category models
@@ -312,7 +300,8 @@ export const connect: (
   )
 
   name = config.name ?? live.identity.name ?? server
-  const chosen = chosenTools(config)
+  // The same list as long as the server's list is the same.
+  const chosen = memoize((tools: ReadonlyArray<ServerTool>) => tools.filter(({ name }) => isChosen(config, name)))
   const within = <A>(answer: Effect.Effect<A, string>) =>
     answer.pipe(
       Effect.mapError((text) => new ToolError({ text: hide(text) })),
@@ -350,7 +339,7 @@ const ask = (elicit: Options["elicit"], server: string, params: Schema.JsonObjec
       elicit({
         server,
         message: typeof params.message === "string" ? JsonRpc.cut(params.message, Limits.maxErrorText) : "",
-        schema: isJsonObject(params.requestedSchema ?? null) ? params.requestedSchema as Schema.JsonObject : {}
+        schema: isObject(params.requestedSchema ?? null) ? params.requestedSchema as Schema.JsonObject : {}
       }),
       (answer): Schema.JsonObject => ({ ...answer })
     )
@@ -371,24 +360,9 @@ const isChosen = ({ allowTools, denyTools = [] }: ServerConfig, name: string) =>
   return (allowTools === undefined || matches(allowTools)) && !matches(denyTools)
 }
 
-/** The tools that a configuration leaves: the same list as long as the server's list is the same. */
-const chosenTools = (config: ServerConfig) => {
-  let listed: ReadonlyArray<ServerTool> | undefined
-  let chosen: ReadonlyArray<ServerTool> = []
-  return (tools: ReadonlyArray<ServerTool>) => {
-    if (tools !== listed) {
-      listed = tools
-      chosen = tools.filter(({ name }) => isChosen(config, name))
-    }
-    return chosen
-  }
-}
-
 // =============================================================================
 // Delegates
 // =============================================================================
-
-const { isJsonObject } = Definitions
 
 /**
  * A delegate whose tools are those of the given servers, which may be connected in any way. Notifications are dropped.
@@ -428,7 +402,7 @@ export const make = (
         return ask(server.resources!.list)
       }
       const given = toolName.name === read && typeof input === "string" ? { uri: input } : input
-      return !isJsonObject(given)
+      return !isObject(given)
         ? Effect.fail(new ToolError({ text: `${fullName} takes an object as its argument` }))
         : toolName.name !== read
         ? ask(server.callTool(toolName.name, given, {

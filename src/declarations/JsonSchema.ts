@@ -13,8 +13,8 @@
  *
  * @internal
  */
-import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
+import { isList, isObject } from "../text/JsonValue.ts"
 import * as ObjectShape from "./ObjectShape.ts"
 import * as SchemaComment from "./SchemaComment.ts"
 import * as TypeText from "./TypeText.ts"
@@ -28,10 +28,6 @@ const maxUnion = 4_000
 
 type Json = Schema.Json
 type JsonObject = Schema.JsonObject
-
-const isObject = (value: Json | undefined): value is JsonObject => Predicate.isObject(value)
-
-const isList = (value: Json | undefined): value is ReadonlyArray<Json> => Array.isArray(value)
 
 // =============================================================================
 // How much is said

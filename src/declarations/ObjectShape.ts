@@ -3,15 +3,11 @@
  *
  * @internal
  */
-import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
+import { isList, isObject } from "../text/JsonValue.ts"
 
 type Json = Schema.Json
 type JsonObject = Schema.JsonObject
-
-const isObject = (value: Json | undefined): value is JsonObject => Predicate.isObject(value)
-
-const isList = (value: Json | undefined): value is ReadonlyArray<Json> => Array.isArray(value)
 
 export const namesIn = (list: Json | undefined): ReadonlyArray<string> =>
   isList(list) ? list.filter((name): name is string => typeof name === "string") : []

@@ -3,15 +3,13 @@
  *
  * @internal
  */
-import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
+import { isObject } from "../text/JsonValue.ts"
 
 type JsonObject = Schema.JsonObject
 
 /** The longest fact, in characters: what is longer says little, or is not for reading. */
 const maxFact = 80
-
-const isObject = (value: Schema.Json | undefined): value is JsonObject => Predicate.isObject(value)
 
 const isNumber = (value: Schema.Json | undefined): value is number => typeof value === "number"
 

@@ -3,18 +3,16 @@
  *
  * @internal
  */
-import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import { stripVTControlCharacters } from "node:util"
 import type { ToolDefinition } from "../Protocol.ts"
 import * as Identifier from "../text/Identifier.ts"
+import { isObject } from "../text/JsonValue.ts"
 import * as JsonSchema from "./JsonSchema.ts"
 import * as SchemaComment from "./SchemaComment.ts"
 
 type Json = Schema.Json
 type JsonObject = Schema.JsonObject
-
-const isObject = (value: Json | undefined): value is JsonObject => Predicate.isObject(value)
 
 /** The type of the values that a JSON schema accepts. */
 export const fromJsonSchema = (schema: Json): string => JsonSchema.toType(schema, schema)

@@ -4,9 +4,9 @@
  * @internal
  */
 import * as Effect from "effect/Effect"
-import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as Package from "../system/Package.ts"
+import { isObject } from "../text/JsonValue.ts"
 import { type Failure, unanswered } from "./Failure.ts"
 import * as JsonRpc from "./JsonRpc.ts"
 import * as Limits from "./Limits.ts"
@@ -24,8 +24,6 @@ export interface Identity {
   readonly hasTools: boolean
   readonly hasResources: boolean
 }
-
-const isObject = (value: unknown): value is Schema.JsonObject => Predicate.isObject(value)
 
 const textOf = (value: Schema.Json | undefined) => typeof value === "string" && value !== "" ? value : undefined
 

@@ -4,9 +4,10 @@
  * @internal
  */
 import type * as Effect from "effect/Effect"
-import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import type { ToolDefinition, ToolError } from "../Protocol.ts"
+import * as Identifier from "../text/Identifier.ts"
+import { isObject } from "../text/JsonValue.ts"
 import * as Names from "./Names.ts"
 import type { ServerTool } from "./ToolList.ts"
 
@@ -22,13 +23,11 @@ export interface Resources {
   readonly read: (uri: string) => Effect.Effect<Schema.Json, ToolError>
 }
 
-export const isJsonObject = (value: Schema.Json): value is Schema.JsonObject => Predicate.isObject(value)
-
 /** Moves the references within a schema to where it stands now. */
 const relocate = (schema: Schema.Json, pointer: string): Schema.Json =>
   Array.isArray(schema)
     ? schema.map((each) => relocate(each, pointer))
-    : isJsonObject(schema)
+    : isObject(schema)
     ? Object.fromEntries(
       Object.entries(schema).map(([key, value]) =>
         key === "$ref" && typeof value === "string" && value.startsWith("#")
@@ -80,34 +79,26 @@ const definition = (name: string, namespace: string, tool: ServerTool): ToolDefi
 // Resources
 // =============================================================================
 
+const textual = { type: "string" }
+
+/** The schema of a list of objects, which may have more than these members. */
+const listOf = (properties: Readonly<Record<string, Schema.Json>>, required: ReadonlyArray<string>): Schema.Json => ({
+  type: "array",
+  items: { type: "object", properties, required, additionalProperties: true }
+})
+
 const listResult: Schema.Json = {
   type: "object",
   properties: {
-    resources: {
-      type: "array",
-      items: {
-        type: "object",
-        properties: {
-          uri: { type: "string" },
-          name: { type: "string" },
-          title: { type: "string" },
-          description: { type: "string" },
-          mimeType: { type: "string" },
-          size: { type: "number" }
-        },
-        required: ["uri", "name"],
-        additionalProperties: true
-      }
-    },
-    resourceTemplates: {
-      type: "array",
-      items: {
-        type: "object",
-        properties: { uriTemplate: { type: "string" }, name: { type: "string" }, description: { type: "string" } },
-        required: ["uriTemplate", "name"],
-        additionalProperties: true
-      }
-    }
+    resources: listOf({
+      uri: textual,
+      name: textual,
+      title: textual,
+      description: textual,
+      mimeType: textual,
+      size: { type: "number" }
+    }, ["uri", "name"]),
+    resourceTemplates: listOf({ uriTemplate: textual, name: textual, description: textual }, ["uriTemplate", "name"])
   },
   required: ["resources", "resourceTemplates"]
 }
@@ -115,20 +106,12 @@ const listResult: Schema.Json = {
 const readResult: Schema.Json = {
   type: "object",
   properties: {
-    contents: {
-      type: "array",
-      items: {
-        type: "object",
-        properties: {
-          uri: { type: "string" },
-          mimeType: { type: "string" },
-          text: { type: "string" },
-          blob: { type: "string", contentEncoding: "base64" }
-        },
-        required: ["uri"],
-        additionalProperties: true
-      }
-    }
+    contents: listOf({
+      uri: textual,
+      mimeType: textual,
+      text: textual,
+      blob: { type: "string", contentEncoding: "base64" }
+    }, ["uri"])
   },
   required: ["contents"]
 }
@@ -143,14 +126,7 @@ export interface ResourceTools {
 
 export const resourceTools = (tools: ReadonlyArray<ServerTool>): ResourceTools => {
   const taken = new Set(tools.map(({ name }) => name))
-  const free = (base: string) => {
-    let candidate = base
-    for (let n = 2; taken.has(candidate); n++) {
-      candidate = `${base}_${n}`
-    }
-    return candidate
-  }
-  return { list: free("list_resources"), read: free("read_resource") }
+  return { list: Identifier.free("list_resources", taken), read: Identifier.free("read_resource", taken) }
 }
 
 const resourceDefinitions = ({ namespace, resources, tools }: DefinedServer): ReadonlyArray<ToolDefinition> => {
@@ -158,24 +134,32 @@ const resourceDefinitions = ({ namespace, resources, tools }: DefinedServer): Re
     return []
   }
   const { list, read } = resourceTools(tools)
+  const define = (
+    name: string,
+    description: string,
+    inputSchema: Schema.Json,
+    outputSchema: Schema.Json
+  ): ToolDefinition => ({
+    name: namespace + name,
+    toolName: { name, namespace },
+    description: `${description}\n(read-only)`,
+    kind: "function",
+    inputSchema,
+    outputSchema
+  })
   return [
-    {
-      name: namespace + list,
-      toolName: { name: list, namespace },
-      description:
-        "Lists what this server has to read: its resources, and templates for the URIs of others\n(read-only)",
-      kind: "function",
-      inputSchema: { type: "object", properties: {}, additionalProperties: false },
-      outputSchema: listResult
-    },
-    {
-      name: namespace + read,
-      toolName: { name: read, namespace },
-      description: "Reads a resource of this server\n(read-only)",
-      kind: "function",
-      inputSchema: { anyOf: [uri, { type: "object", properties: { uri }, required: ["uri"] }] },
-      outputSchema: readResult
-    }
+    define(
+      list,
+      "Lists what this server has to read: its resources, and templates for the URIs of others",
+      { type: "object", properties: {}, additionalProperties: false },
+      listResult
+    ),
+    define(
+      read,
+      "Reads a resource of this server",
+      { anyOf: [uri, { type: "object", properties: { uri }, required: ["uri"] }] },
+      readResult
+    )
   ]
 }
 

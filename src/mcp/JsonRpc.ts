@@ -8,9 +8,9 @@
  *
  * @internal
  */
-import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as JsonText from "../text/JsonText.ts"
+import { isObject } from "../text/JsonValue.ts"
 import * as Limits from "./Limits.ts"
 
 export interface ServerRequest {
@@ -41,8 +41,6 @@ export interface Answer {
 }
 
 export type Message = ServerRequest | ServerNotification | Answer
-
-const isObject = (value: unknown): value is Schema.JsonObject => Predicate.isObject(value)
 
 const isId = (value: unknown): value is string | number => typeof value === "string" || typeof value === "number"
 

@@ -3,20 +3,21 @@
  *
  * @internal
  */
-import * as Predicate from "effect/Predicate"
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
+import { isObject } from "../text/JsonValue.ts"
 import * as JsonRpc from "./JsonRpc.ts"
 import * as Limits from "./Limits.ts"
 
 /** A tool as its server describes it. */
-export interface ServerTool {
-  readonly name: string
-  readonly title?: string | null
-  readonly description?: string | null
-  readonly inputSchema?: Schema.Json
-  readonly outputSchema?: Schema.Json
-  readonly annotations?: Schema.JsonObject
-}
+export const ServerTool = Schema.Struct({
+  name: Schema.String,
+  title: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  description: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  inputSchema: Schema.optionalKey(Schema.Json),
+  outputSchema: Schema.optionalKey(Schema.Json),
+  annotations: Schema.optionalKey(Schema.JsonObject)
+})
+export type ServerTool = typeof ServerTool.Type
 
 /** A listing that grows page by page. */
 export interface ToolList {
@@ -28,8 +29,6 @@ export interface ToolList {
 }
 
 export const make = (): ToolList => ({ tools: new Map(), warnings: [], length: 0 })
-
-const isObject = (value: unknown): value is Schema.JsonObject => Predicate.isObject(value)
 
 /** How many values a schema has, where it is not nested too deeply. */
 const sizeOf = (schema: Schema.Json, depth: number): number => {

@@ -4,6 +4,7 @@
  * @internal
  */
 import * as Effect from "effect/Effect"
+import { memoize } from "effect/Function"
 import * as Layer from "effect/Layer"
 import { matchesGlob } from "node:path"
 import { Delegate } from "../../Delegate.ts"
@@ -32,16 +33,13 @@ const narrowed = ({ allow, deny }: Choice) =>
     }
     const allowed = allow.length === 0 ? () => true : matches(allow)
     const denied = matches(deny)
-    let listed: ReadonlyArray<ToolDefinition> | undefined
-    let chosen: ReadonlyArray<ToolDefinition> = []
+    const chosen = memoize((tools: ReadonlyArray<ToolDefinition>) =>
+      tools.filter((tool) => allowed(tool) && !denied(tool))
+    )
     return Delegate.of({
       ...delegate,
       get tools() {
-        if (delegate.tools !== listed) {
-          listed = delegate.tools
-          chosen = listed.filter((tool) => allowed(tool) && !denied(tool))
-        }
-        return chosen
+        return chosen(delegate.tools)
       }
     })
   })

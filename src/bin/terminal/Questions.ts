@@ -7,10 +7,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Path from "effect/Path"
-import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as SchemaComment from "../../declarations/SchemaComment.ts"
 import type { Elicitation, ElicitationAnswer } from "../../Mcp.ts"
+import { isObject } from "../../text/JsonValue.ts"
 import { empty, foreign, type Printable, text } from "./Printable.ts"
 import * as Printer from "./Printer.ts"
 import * as Prompt from "./Prompt.ts"
@@ -27,8 +27,6 @@ export const Asker = Context.Reference<Ask | undefined>("effect-code-mode/bin/As
 const maxFields = 20
 
 type JsonObject = Schema.JsonObject
-
-const isObject = (value: Schema.Json | undefined): value is JsonObject => Predicate.isObject(value)
 
 const isText = (value: unknown): value is string => typeof value === "string"
 
