@@ -8,7 +8,8 @@
  * mistakes that models make. A cell that did not end well lists the calls whose effects are there already.
  *
  * Sources are repaired where it is clear what was meant: one in a Markdown fence, a bare function, `export default`, a
- * `return` at the top level, `console.log`.
+ * `return` at the top level, a call of an own function that nothing waits for, types, `console.log`. A tool that fails
+ * rejects with an `Error`, whose `message` and whose text are those of the failure.
  *
  * **Example** (A model with a session)
  *
@@ -30,25 +31,21 @@
  *
  * @since 0.1.0
  */
-import * as Prompt from "effect/ai/Prompt"
 import * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as Hints from "./model/Hints.ts"
 import * as Instructions from "./model/Instructions.ts"
-import * as Pragma from "./model/Pragma.ts"
-import * as Repair from "./model/Repair.ts"
-import * as Reply from "./model/Reply.ts"
-import { type CellEvent, CellId, type Ledger, OutputItem, type ToolDefinition } from "./Protocol.ts"
+import * as Parts from "./model/Parts.ts"
+import type * as Reply from "./model/Reply.ts"
+import * as Turn from "./model/Turn.ts"
+import { CellId, OutputItem, type ToolDefinition } from "./Protocol.ts"
 import * as Runtime from "./Runtime.ts"
-import { Remembered } from "./session/Remembered.ts"
 import * as Truncation from "./Truncation.ts"
 
 // =============================================================================
@@ -60,9 +57,13 @@ import * as Truncation from "./Truncation.ts"
  *
  * **Details**
  *
- * - `status`: what the cell does, or how it ended. `Refused`: there is no cell, and `items` say why.
+ * - `status`: what the cell does, or how it ended. A cell that could never go on has `Failed`, as has one that is not
+ *   there. `Refused`: there is no cell, and `items` say why.
+ * - `success`: whether nothing went wrong. A cell that goes on or was stopped is no failure.
  * - `cellId`: the cell to wait for, where it is `Running`.
- * - `items`: the output. The first is the status in words.
+ * - `items`: what the model gets. The first is the status in words, then comes the output, and last what to do.
+ * - `error`, `ledger`, `awaitingApproval`: for the program around the model, why the cell failed, what became of its tool
+ *   calls, and which of them wait until a person agrees.
  *
  * @category models
  * @since 0.1.0
@@ -87,7 +88,10 @@ export interface ExecRequest {
  */
 export interface WaitRequest {
   readonly cellId: string
-  /** Without it, the wait goes on until the cell ends, yields by itself, or can never go on. A number is milliseconds. */
+  /**
+   * Without it, the wait goes on until the cell ends, yields by itself, or can never go on. A number is milliseconds. The
+   * option `maxWait` bounds both. Output alone ends no wait, nor does a call that begins to wait for a person.
+   */
   readonly yieldTime?: Duration.Input | undefined
   /** A budget in tokens of four bytes. */
   readonly maxTokens?: number | undefined
@@ -127,6 +131,8 @@ export class CodeMode extends Context.Service<CodeMode, {
 export interface Options {
   /** How long `exec` waits for a cell: 10 seconds, unless given. A number is milliseconds. */
   readonly yieldTime?: Duration.Input | undefined
+  /** The longest that a `wait` takes: 10 minutes, unless given. A number is milliseconds. */
+  readonly maxWait?: Duration.Input | undefined
   /** The budget of a reply, in tokens of four bytes: 10,000, unless given. */
   readonly maxOutputTokens?: number | undefined
   /**
@@ -134,12 +140,32 @@ export interface Options {
    * name.
    */
   readonly maxDeclarations?: number | undefined
+  /** Tools that are not told of. Cells can call them, and have to look for them first. */
+  readonly deferred?: ((tool: ToolDefinition) => boolean) | undefined
+  /** `text`, unless given: `console.log` and the like put out text. `none`: there is no `console`. */
+  readonly console?: "text" | "none" | undefined
+  /**
+   * The language of sources: JavaScript, unless given. A source that is no JavaScript and looks like TypeScript is run as
+   * TypeScript all the same.
+   */
+  readonly language?: "javascript" | "typescript" | undefined
 }
+
+const defaultDeclarations = 40_000
 
 const forCells = (tools: ReadonlyArray<ToolDefinition>) =>
   tools.every(({ annotations }) => annotations?.callers !== "model")
     ? tools
     : tools.filter(({ annotations }) => annotations?.callers !== "model")
+
+/** A function of the session's tools that is not called again while these are the same. */
+const remembering = <A>(make: (tools: ReadonlyArray<ToolDefinition>) => A) => {
+  let last: { readonly tools: ReadonlyArray<ToolDefinition>; readonly value: A } | undefined
+  return (tools: ReadonlyArray<ToolDefinition>): A => {
+    last = last?.tools === tools ? last : { tools, value: make(tools) }
+    return last.value
+  }
+}
 
 /**
  * `exec` and `wait` over a session.
@@ -152,220 +178,203 @@ export const make = (
   options: Options = {}
 ): CodeMode["Service"] => {
   const yieldTime = Duration.fromInputUnsafe(options.yieldTime ?? "10 seconds")
+  const maxWait = Duration.fromInputUnsafe(options.maxWait ?? "10 minutes")
   const maxOutputTokens = options.maxOutputTokens ?? Truncation.defaultBudget
-  const maxDeclarations = options.maxDeclarations ?? 40_000
-  /** What the sources of live cells catch and ask for a message. */
-  const caught = new Remembered<CellId, string | undefined>(session.limits.maxLiveCells)
+  const language = options.language ?? "javascript"
+  const console = options.console !== "none"
 
-  const tools = Effect.map(session.tools, forCells)
-
-  const ledgerOf = (cellId: CellId): Effect.Effect<Ledger> =>
-    Effect.orElseSucceed(session.ledger(cellId), () => ({ calls: [], omitted: 0 }))
-
-  const reply = Effect.fnUntraced(function*(event: CellEvent, since: number, maxTokens: number) {
-    const { cellId, items } = event
-    const millis = (yield* Clock.currentTimeMillis) - since
-    const made = { cellId, millis, items, maxTokens }
-    if (event._tag === "Yielded") {
-      const waiting = event.awaitingApproval?.length ?? 0
-      return Reply.make({
-        ...made,
-        status: "Running",
-        error: undefined,
-        hints: [
-          event.stalled === true ? Hints.stalled : undefined,
-          waiting === 0 ? undefined : `${waiting} of its calls wait until a person approves them.`
-        ]
-      })
-    }
-    const caughtName = caught.get(cellId)
-    caught.delete(cellId)
-    const ledger = yield* ledgerOf(cellId)
-    const known = yield* tools
-    if (event._tag === "Terminated") {
-      return Reply.make({
-        ...made,
-        status: "Terminated",
-        error: undefined,
-        hints: [Hints.ofEffects(ledger, known)]
-      })
-    }
-    const { error } = event
-    return Reply.make({
-      ...made,
-      status: error === undefined ? "Completed" : "Failed",
-      error: error === undefined ? undefined : Hints.explain(error.text, known),
-      hints: [
-        Hints.ofMessage(caughtName, ledger),
-        ...error === undefined
-          ? [Hints.ofUnawaited(ledger), items.length === 0 ? Hints.nothingPutOut : undefined]
-          : [Hints.ofEffects(ledger, known)]
-      ]
-    })
+  const catalogueOf = remembering((all) => {
+    const tools = forCells(all)
+    const isDeferred = options.deferred ?? (() => false)
+    return { tools, shown: tools.filter((tool) => !isDeferred(tool)) }
+  })
+  /** What a cell may call. Where nothing says how to call a tool that is not declared, the list of tools does. */
+  const toolsOf = remembering((all) => {
+    const { shown, tools } = catalogueOf(all)
+    const isComplete = shown.length === tools.length &&
+      Instructions.isDeclared({ tools: shown, maxDeclarations: options.maxDeclarations ?? defaultDeclarations })
+    return isComplete || Instructions.findersIn(tools) !== undefined
+      ? tools
+      : tools.map((tool) => ({ ...tool, description: Instructions.withSignature(tool) }))
   })
 
-  const missing = (cellId: string, millis: number) =>
-    Reply.make({
-      status: "Failed",
-      cellId: cellId as CellId,
-      millis,
-      items: [],
-      error: `exec cell ${cellId} not found`,
-      maxTokens: maxOutputTokens,
-      hints: []
-    })
-
-  const exec = Effect.fn("CodeMode.exec")(function*({ callId = "exec", language, source: input }: ExecRequest) {
-    const since = yield* Clock.currentTimeMillis
-    const parsed = Pragma.parse(input)
-    if (Result.isFailure(parsed)) {
-      return Reply.refused(parsed.failure)
-    }
-    const { maxOutputTokens: maxTokens = maxOutputTokens, source, yieldTimeMillis } = parsed.success
-    const request = {
-      callId,
-      source: Repair.repair(source),
-      tools: yield* tools,
-      ...(language === undefined ? {} : { language })
-    }
-    return yield* Effect.gen(function*() {
-      const { cell, initial } = yield* session.execute(request, { yieldAfter: yieldTimeMillis ?? yieldTime })
-      caught.set(cell.id, Hints.caughtMessage(source))
-      const event = yield* Effect.onInterrupt(initial, () => {
-        caught.delete(cell.id)
-        return Effect.ignore(session.terminate(cell))
-      })
-      return yield* reply(event, since, maxTokens)
-    }).pipe(Effect.catch((error) => Effect.succeed(Reply.refused(error.message))))
-  })
-
-  const wait = Effect.fn("CodeMode.wait")(function*(request: WaitRequest) {
-    const { cellId, maxTokens = maxOutputTokens, terminate = false, yieldTime } = request
-    const since = yield* Clock.currentTimeMillis
-    return yield* Schema.decodeEffect(CellId)(cellId).pipe(
-      Effect.flatMap(session.cell),
-      Effect.flatMap((cell): Effect.Effect<CellEvent, { readonly _tag: string; readonly message: string }> =>
-        terminate ? session.terminate(cell) : session.observe(cell, { yieldAfter: yieldTime })
-      ),
-      Effect.flatMap((event) => reply(event, since, maxTokens)),
-      Effect.catch((error) =>
-        error._tag === "MissingCell" || error._tag === "SchemaError" || error._tag === "WrongCellKind"
-          ? Effect.map(Clock.currentTimeMillis, (now) => missing(cellId, now - since))
-          : Effect.succeed(Reply.refused(error.message))
-      )
-    )
+  const turn = Turn.make(session, {
+    yieldTime,
+    maxWait,
+    maxOutputTokens,
+    language,
+    console,
+    tools: Effect.map(session.tools, toolsOf)
   })
 
   const descriptions = Effect.gen(function*() {
     const facts: Instructions.Facts = {
-      tools: yield* tools,
+      ...catalogueOf(yield* session.tools),
       instructions: yield* session.instructions,
       limits: session.limits,
       yieldTime,
+      maxWait,
       maxOutputTokens,
-      maxDeclarations
+      maxDeclarations: options.maxDeclarations ?? defaultDeclarations,
+      language,
+      console
     }
     return { exec: Instructions.ofExec(facts), wait: Instructions.ofWait(facts) }
   })
 
-  return CodeMode.of({ exec, wait, descriptions })
+  return CodeMode.of({ ...turn, descriptions })
 }
 
 // =============================================================================
 // Tools of a model
 // =============================================================================
 
-const success = Schema.Struct({
+/**
+ * What a tool of `toolkit` gives to the program around the model.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ToolResult = Schema.Struct({
   status: Schema.Literals(["Running", "Completed", "Failed", "Terminated", "Refused"]),
+  success: Schema.Boolean,
   cellId: Schema.UndefinedOr(CellId),
   items: Schema.Array(OutputItem)
 })
 
-const dataUrl = /^data:([^;,]*)[^,]*;base64,/i
+/**
+ * @category schemas
+ * @since 0.1.0
+ */
+export type ToolResult = typeof ToolResult.Type
 
-const toPart = (item: OutputItem): Prompt.ToolModelOutputPart => {
-  if (item.type === "input_text") {
-    return Prompt.textPart({ text: item.text })
-  }
-  const url = item.type === "input_image" ? item.image_url : item.audio_url
-  const data = dataUrl.exec(url)
-  const general = item.type === "input_image" ? "image/*" : "audio/*"
-  if (data !== null) {
-    return Prompt.filePart({ mediaType: data[1] || general, data: url.slice(data[0].length) })
-  }
-  return Option.match(Option.liftThrowable(() => new URL(url))(), {
-    onNone: () => Prompt.textPart({ text: url }),
-    onSome: (data) => Prompt.filePart({ mediaType: general, data })
-  })
-}
-
-const toModelOutput = ({ items }: typeof success.Type) => items.map(toPart)
+const toModelOutput = ({ items }: ToolResult) => Parts.fromItems(items)
 
 const execTool = (description: string) =>
   Tool.make("exec", {
     description,
     parameters: Schema.Struct({
-      source: Schema.String.annotate({ description: "JavaScript, as it is" })
+      source: Schema.String.annotate({ description: "The source of the cell, as it is" })
     }),
-    success,
+    success: ToolResult,
+    // The model is told of arguments that do not fit.
+    failureMode: "return",
     toModelOutput
   })
+
+const count = (description: string) =>
+  Schema.optionalKey(Schema.NullOr(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))).annotate({ description }))
 
 const waitTool = (description: string) =>
   Tool.make("wait", {
     description,
     parameters: Schema.Struct({
       cell_id: Schema.String.annotate({ description: "The cell that runs" }),
-      yield_time_ms: Schema.optionalKey(
-        Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).annotate({
-          description: "How long to wait, in milliseconds"
-        })
-      ),
-      max_tokens: Schema.optionalKey(
-        Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).annotate({
-          description: "How much output to see, in tokens"
-        })
-      ),
-      terminate: Schema.optionalKey(Schema.Boolean.annotate({ description: "Ends the cell" }))
+      yield_time_ms: count("How long to wait, in milliseconds"),
+      max_tokens: count("How much output to see, in tokens"),
+      terminate: Schema.optionalKey(Schema.NullOr(Schema.Boolean).annotate({ description: "Ends the cell" }))
     }),
-    success,
+    success: ToolResult,
+    failureMode: "return",
     toModelOutput
   })
 
 /**
- * `exec` and `wait`, for `LanguageModel.generateText` and the like. Its descriptions are those of the moment in which it
- * is run: of the tools that there are then.
+ * The tool `exec`.
  *
  * @category models
  * @since 0.1.0
  */
-export const toolkit: Effect.Effect<
-  Toolkit.WithHandler<
-    { readonly exec: ReturnType<typeof execTool>; readonly wait: ReturnType<typeof waitTool> }
-  >,
-  never,
-  CodeMode
-> = Effect.gen(function*() {
-  const codeMode = yield* CodeMode
-  const descriptions = yield* codeMode.descriptions
-  const tools = Toolkit.make(execTool(descriptions.exec), waitTool(descriptions.wait))
-  const handlers = yield* tools.toHandlers({
-    exec: ({ source }, { toolCallId }) => codeMode.exec({ source, callId: toolCallId }),
-    wait: ({ cell_id, max_tokens, terminate, yield_time_ms }) =>
-      codeMode.wait({ cellId: cell_id, maxTokens: max_tokens, terminate, yieldTime: yield_time_ms })
-  })
-  return yield* Effect.provideContext(tools, handlers)
-})
+export const Exec = execTool(Instructions.briefExec)
+
+/**
+ * The tool `wait`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Wait = waitTool(Instructions.briefWait)
+
+type Tools = { readonly exec: typeof Exec; readonly wait: typeof Wait }
+
+/**
+ * The same toolkit, with descriptions of `exec` and `wait` that are made when it is used: for the tools and bounds that
+ * there are then. One that was merged from `toolkit` and others needs this.
+ *
+ * **Example** (A tool beside code mode)
+ *
+ * ```ts
+ * import * as CodeMode from "effect-code-mode/CodeMode"
+ * import * as Tool from "effect/ai/Tool"
+ * import * as Toolkit from "effect/ai/Toolkit"
+ * import * as Schema from "effect/Schema"
+ *
+ * const Ask = Tool.make("ask", { parameters: Schema.Struct({ question: Schema.String }), success: Schema.String })
+ *
+ * const toolkit = CodeMode.described(Toolkit.merge(CodeMode.toolkit, Toolkit.make(Ask)))
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const described = <All extends Tools>(self: Toolkit.Toolkit<All>): Toolkit.Toolkit<All> => {
+  const withDescriptions = ({ exec, wait }: { readonly exec: string; readonly wait: string }) => {
+    const tools = { ...self.tools, exec: execTool(exec), wait: waitTool(wait) }
+    return Toolkit.make(...Object.values(tools)) as unknown as Toolkit.Toolkit<All>
+  }
+  return Object.assign(function() {}, {
+    ...self,
+    ...Effectable.Prototype<Toolkit.Toolkit<All>>({
+      label: "CodeMode.toolkit",
+      evaluate: (fiber) =>
+        Option.match(Context.getOption(fiber.context, CodeMode), {
+          onNone: () => Toolkit.make(...Object.values(self.tools)) as unknown as Toolkit.Toolkit<All>,
+          onSome: ({ descriptions }) => Effect.flatMap(descriptions, withDescriptions)
+        })
+    })
+  }) as unknown as Toolkit.Toolkit<All>
+}
+
+/**
+ * `exec` and `wait`, for `LanguageModel.generateText` and the like. Its descriptions are those of the moment in which it
+ * is used.
+ *
+ * **Details**
+ *
+ * The model gets text, images and recordings as parts of their own (`modelOutput` of a tool's result). A provider that
+ * does not know these sends the `ToolResult` as JSON.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const toolkit: Toolkit.Toolkit<Tools> = described(Toolkit.make(Exec, Wait))
 
 // =============================================================================
 // Layers
 // =============================================================================
 
+const handlers = Effect.map(CodeMode, (codeMode) =>
+  toolkit.of({
+    exec: ({ source }, { toolCallId }) => codeMode.exec({ source, callId: toolCallId }),
+    wait: ({ cell_id, max_tokens, terminate, yield_time_ms }) =>
+      codeMode.wait({
+        cellId: cell_id,
+        maxTokens: max_tokens ?? undefined,
+        terminate: terminate ?? undefined,
+        yieldTime: yield_time_ms ?? undefined
+      })
+  }))
+
 /**
- * `exec` and `wait` over the session that it is given.
+ * `exec` and `wait` over the session that it is given, and the handlers of `toolkit`.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options?: Options): Layer.Layer<CodeMode, never, Runtime.SessionRuntime> =>
-  Layer.effect(CodeMode, Effect.map(Runtime.SessionRuntime, (session) => make(session, options)))
+export const layer = (
+  options?: Options
+): Layer.Layer<CodeMode | Tool.HandlersFor<Tools>, never, Runtime.SessionRuntime> =>
+  Layer.provideMerge(
+    toolkit.toLayer(handlers),
+    Layer.effect(CodeMode, Effect.map(Runtime.SessionRuntime, (session) => make(session, options)))
+  )

@@ -4,47 +4,139 @@
  * @internal
  */
 import * as Suggestion from "../declarations/Suggestion.ts"
-import type { Ledger, ToolCallRecord, ToolDefinition } from "../Protocol.ts"
+import type { CellError, Ledger, ToolCallRecord, ToolDefinition } from "../Protocol.ts"
 import * as Identifier from "../text/Identifier.ts"
 
 const maxLines = 10
 
-const missing: ReadonlyArray<readonly [pattern: RegExp, hint: string]> = [
-  [
-    /\b(?:require|process|Buffer|__dirname|module|fetch|XMLHttpRequest|crypto|URL|performance|window|document) is not defined/,
-    "There is no Node, no network and no file system here: use the tools."
-  ],
-  [/import|module/i, "Modules cannot be imported here: use the tools and the global helpers."],
-  [
-    /Cannot read properties of undefined|is not a function/,
-    "Tools are called by their full name: see ALL_TOOLS, a list of { name, description }."
-  ]
-]
+// =============================================================================
+// Mistakes
+// =============================================================================
 
-/** One line on a cell's error, where it can be said what to do. */
-const ofMistake = (error: string): string | undefined => {
-  const [first = ""] = error.split("\n", 1)
-  return missing.find(([pattern]) => pattern.test(first))?.[1]
+const noModules = "There are no modules, no files and no network in a cell: what it reaches are the tools on `tools`."
+
+/** Names that models expect, and what there is instead. */
+const missing: Readonly<Record<string, string>> = {
+  require: noModules,
+  module: noModules,
+  exports: noModules,
+  process: noModules,
+  Buffer: noModules,
+  fs: noModules,
+  fetch: noModules,
+  XMLHttpRequest: noModules,
+  WebSocket: noModules,
+  window: "A cell runs in no browser: there is no window and no document.",
+  document: "A cell runs in no browser: there is no window and no document.",
+  console: "There is no console: put things out with text(value).",
+  print: "Put things out with text(value).",
+  setInterval: "There is no setInterval: call setTimeout again, or loop with await.",
+  setImmediate: "There is no setImmediate: use setTimeout(callback, 0).",
+  queueMicrotask: "There is no queueMicrotask: use Promise.resolve().then(callback).",
+  structuredClone: "There is no structuredClone: use JSON.parse(JSON.stringify(value)).",
+  TextEncoder: "There are no encoders in a cell: work with strings.",
+  TextDecoder: "There are no encoders in a cell: work with strings.",
+  atob: "There is no atob in a cell; text of a tool stays as it is.",
+  btoa: "There is no btoa in a cell; image(url) takes data URLs and content blocks of tools as they are.",
+  URL: "There is no URL in a cell: work with strings.",
+  URLSearchParams: "There is no URLSearchParams in a cell: use encodeURIComponent.",
+  crypto: "There is no crypto in a cell; random numbers come from Math.random().",
+  performance: "There is no performance in a cell: use Date.now().",
+  AbortController: "There is no AbortController in a cell; wait with terminate: true ends a cell."
 }
 
-/** The text of a cell's error, with a line on what to do where that is known. */
-export const explain = (error: string, tools: ReadonlyArray<ToolDefinition>): string => {
-  const explained = Suggestion.explain(error, tools.map(({ name }) => Identifier.fromName(name)))
-  const hint = explained === error ? ofMistake(error) : undefined
-  return hint === undefined ? explained : `${explained}\n${hint}`
+const helpers = new Set([
+  "text",
+  "image",
+  "audio",
+  "content",
+  "generatedImage",
+  "store",
+  "load",
+  "notify",
+  "exit",
+  "yield_control",
+  "as_settled",
+  "stream_settled"
+])
+
+/** The tool that a path of names may mean: `tools.github.search` for `github__search`. */
+const fromPath = (source: string, names: ReadonlyArray<string>): string | undefined => {
+  for (const [path, server, tool] of source.matchAll(/\btools\.([\w$]{1,100})\.([\w$]{1,100})\s*\(/g)) {
+    if (!names.includes(server!)) {
+      const meant = names.find((name) => name === `mcp__${server}__${tool}` || name.endsWith(`${server}__${tool}`)) ??
+        Suggestion.nearest(`${server}__${tool}`, names)
+      if (meant !== undefined) {
+        return `There is no ${path.replace(/\s*\($/, "")}: did you mean tools.${meant}?`
+      }
+    }
+  }
+  return undefined
 }
 
-/** Under which name a source catches what it then asks for a `message`. */
-export const caughtMessage = (source: string): string | undefined => {
-  const name = /catch\s*\(\s*(?<name>[\w$]+)\s*\)/.exec(source)?.groups?.name
-  return name !== undefined && source.includes(`${name}.message`) ? name : undefined
-}
-
-/** What a tool rejects with is a string, and has no `message`. */
-export const ofMessage = (caught: string | undefined, { calls }: Ledger): string | undefined =>
-  caught !== undefined && calls.some(({ state }) => state === "Failed")
-    ? `A tool that fails rejects with a string: write String(${caught}), and not ${caught}.message.`
+const ofTypeError = (message: string, source: string, names: ReadonlyArray<string>): string | undefined => {
+  const called = /^tools\.([^\s.()[\]]{1,200}) is not a function/.exec(message)?.[1]
+  if (called !== undefined && !names.includes(called)) {
+    const meant = Suggestion.nearest(called, names)
+    return meant === undefined
+      ? `There is no tool ${called}: ALL_TOOLS is the list of them.`
+      : `There is no tool ${called}: did you mean tools.${meant}?`
+  }
+  const shadowed = /^([\w$]{1,40}) is not a function/.exec(message)?.[1]
+  if (shadowed !== undefined && helpers.has(shadowed)) {
+    return `The source has a variable of its own named ${shadowed}: give it another name, or call globalThis.${shadowed}.`
+  }
+  if (message.startsWith("Cannot read properties of undefined")) {
+    return fromPath(source, names)
+  }
+  return /^[^(]* is not iterable|\.(?:map|filter|forEach|find|slice|join|length) is not a function/.test(message)
+    ? "Tools give promises: await them. What an MCP tool gives is an object { content, structuredContent }."
     : undefined
+}
+
+const ofSyntaxError = (message: string, source: string): string | undefined =>
+  /\bawait\b/.test(message) || (/missing \) after argument list|Unexpected (?:identifier|reserved)/.test(message) &&
+      /\bawait\b/.test(source) && /=>|\bfunction\b/.test(source))
+    ? "await may stand at top level and in async functions only: write `async (x) => …`, and await Promise.all(…) of them."
+    : undefined
+
+/** What to do about a cell's error, if there is something to say. */
+export const ofError = (
+  { _tag, location, text }: CellError,
+  source: string,
+  names: ReadonlyArray<string>
+): ReadonlyArray<string> => {
+  if (_tag === "LimitExceeded") {
+    return []
+  }
+  if (text.startsWith("Unsupported import in exec: ") || text.startsWith("unsupported import in exec")) {
+    return [noModules]
+  }
+  const [, kind, message] = /^(\w{1,40}): ([^\n]{0,1000})/.exec(text) ?? []
+  const place = location === undefined || text.includes("exec_main.mjs:")
+    ? []
+    : [`(It is at line ${location.line}, column ${location.column}.)`]
+  if (kind === undefined || message === undefined) {
+    return place
+  }
+  const name = /^([\w$]{1,40}) is not defined/.exec(message)?.[1]
+  const hint = kind === "ReferenceError" && name !== undefined
+    ? Object.hasOwn(missing, name)
+      ? missing[name]
+      : names.includes(name)
+      ? `Tools are members of \`tools\`: call tools.${name}.`
+      : undefined
+    : kind === "TypeError"
+    ? ofTypeError(message, source, names)
+    : kind === "SyntaxError"
+    ? ofSyntaxError(message, source)
+    : undefined
+  return hint === undefined ? place : [...place, hint]
+}
+
+// =============================================================================
+// Calls
+// =============================================================================
 
 const states: Readonly<Partial<Record<ToolCallRecord["state"], string>>> = {
   Succeeded: "succeeded",
@@ -77,18 +169,45 @@ export const ofEffects = ({ calls, omitted }: Ledger, tools: ReadonlyArray<ToolD
   ].join("\n")
 }
 
-/** Calls that a cell which completed did not wait for. */
-export const ofUnawaited = ({ calls }: Ledger): string | undefined => {
-  const stopped = calls.filter(({ state }) => state === "Interrupted" || state === "NotStarted")
-  const names = Array.from(new Set(stopped.map(({ tool }) => `tools.${Identifier.fromName(tool)}`)))
-  return stopped.length === 0
+const callsOf = (calls: ReadonlyArray<ToolCallRecord>): string => {
+  const names = Array.from(new Set(calls.map(({ tool }) => `tools.${Identifier.fromName(tool)}`)))
+  const more = names.length - maxLines
+  return `${names.slice(0, maxLines).join(", ")}${more > 0 ? ` and ${more} more` : ""}`
+}
+
+const countOf = ({ length }: ReadonlyArray<unknown>) => length === 1 ? "A call" : `${length} calls`
+
+/** What a cell that came to its end left behind: calls that were stopped, and calls that did not succeed. */
+export const ofLeftovers = ({ calls }: Ledger): ReadonlyArray<string> => {
+  const stopped = calls.filter(({ state }) => state === "Interrupted")
+  const refused = calls.filter(({ state }) => state === "NotStarted")
+  const failed = calls.filter(({ state }) => state === "Failed")
+  return [
+    ...stopped.length === 0 ? [] : [
+      `${countOf(stopped)} had no answer when the script ended, and may have had an effect: ${callsOf(stopped)}. ` +
+      "Put await before every call."
+    ],
+    ...refused.length === 0 ? [] : [
+      `${countOf(refused)} did nothing, refused or too late: ${callsOf(refused)}.`
+    ],
+    ...failed.length === 0 ? [] : [
+      `${countOf(failed)} failed, whether or not the script has noticed: ${callsOf(failed)}.`
+    ]
+  ]
+}
+
+/** Calls that wait for a person. */
+export const ofApprovals = ({ calls }: Ledger): string | undefined => {
+  const waiting = calls.filter(({ state }) => state === "AwaitingApproval")
+  return waiting.length === 0
     ? undefined
-    : `${
-      stopped.length === 1 ? "A call was" : `${stopped.length} calls were`
-    } not awaited, and stopped when the script ` +
-      `ended: ${names.slice(0, maxLines).join(", ")}. Put await before them.`
+    : `${countOf(waiting)} will go on when a person agrees: ${
+      callsOf(waiting)
+    }. Until then there is nothing to do but wait.`
 }
 
 export const nothingPutOut = "The cell put out nothing. Call text(value) with what you want to see."
 
-export const stalled = "The cell can never go on: it waits for something that does not come. Terminate it."
+/** The error of a cell that was ended because it could never go on. */
+export const stalled = "the script waits for something that cannot come: a promise that nothing will settle. " +
+  "It was ended, and what it stored is dropped."

@@ -3,15 +3,26 @@
  *
  * **Details**
  *
- * What is put around a source stands on its first and last lines, so that the lines of errors are those of the model.
+ * What a repair adds has no line of its own, but at the end; and `Edits` knows where everything stood, so that errors are
+ * at the places of the model's source.
+ *
+ * A source that cannot be read may be TypeScript. Then there are several programs to try, until one compiles: one that
+ * does not has done nothing.
  *
  * @internal
  */
-import type { Expression, Program } from "acorn"
+import type { Expression, Node, Program, Statement } from "acorn"
 import { parse as parseProgram } from "acorn"
 import * as Option from "effect/Option"
+import * as Edits from "./Edits.ts"
+import * as Unwrap from "./Unwrap.ts"
 
-const fence = /^\s*```[\w-]*[^\S\n]*\r?\n([^]*?)\r?\n?[^\S\n]*```\s*$/
+/** A program to try. */
+export interface Candidate extends Edits.Edited {
+  readonly language: "javascript" | "typescript"
+  /** The model's source, as far as that is one. */
+  readonly source: string
+}
 
 const parse = (source: string): Option.Option<Program> =>
   Option.liftThrowable(() =>
@@ -23,53 +34,169 @@ const parse = (source: string): Option.Option<Program> =>
     })
   )()
 
+// =============================================================================
+// What a source is made of
+// =============================================================================
+
 const isFunction = ({ type }: { readonly type: string }) =>
   type === "ArrowFunctionExpression" || type === "FunctionExpression" || type === "FunctionDeclaration"
 
-/** Calls a function, and puts out what it gives. */
-const called = (code: string) => `{ const $result = await (${code})(); if ($result !== undefined) text($result); }`
+/** Whether a function can be called by us: with nothing, or with the tools alone. */
+const isCallable = (node: object) => {
+  const { params = [] } = node as { readonly params?: ReadonlyArray<Node & { readonly name?: string }> }
+  return params.length === 0 || (params.length === 1 && (params[0]!.name === "tools" || params[0]!.name === "_"))
+}
+
+const isNode = (value: unknown): value is Node => typeof value === "object" && value !== null && "type" in value
 
 /** Whether there is a `return` that is in no function. */
 const returns = (node: unknown): boolean =>
   Array.isArray(node)
     ? node.some(returns)
-    : typeof node === "object" && node !== null && "type" in node
-    ? node.type === "ReturnStatement" ||
-      !isFunction(node as Expression) && node.type !== "StaticBlock" && Object.values(node).some(returns)
-    : false
+    : isNode(node) && (
+      node.type === "ReturnStatement" ||
+      !isFunction(node) && node.type !== "StaticBlock" && Object.values(node).some(returns)
+    )
 
-const unwrap = (source: string, { body }: Program): string => {
-  const [only] = body
-  if (only === undefined) {
-    return source
+/** The names of a source's own asynchronous functions. */
+const asyncNames = (body: Program["body"]): ReadonlySet<string> =>
+  new Set(body.flatMap((statement) =>
+    statement.type === "FunctionDeclaration"
+      ? statement.async ? [statement.id.name] : []
+      : statement.type === "VariableDeclaration"
+      ? statement.declarations.flatMap(({ id, init }) =>
+        id.type === "Identifier" && init != null && isFunction(init) && (init as { async?: boolean }).async === true
+          ? [id.name]
+          : []
+      )
+      : []
+  ))
+
+/** `f()` of `f().then(…).catch(…)`. */
+const firstCall = (expression: Expression): Expression =>
+  expression.type === "CallExpression" && expression.callee.type === "MemberExpression" &&
+    expression.callee.property.type === "Identifier" &&
+    ["then", "catch", "finally"].includes(expression.callee.property.name) &&
+    expression.callee.object.type === "CallExpression"
+    ? firstCall(expression.callee.object)
+    : expression
+
+/** A statement that calls one of the source's asynchronous functions and does not wait for it: what is not awaited. */
+const unawaited = (
+  statement: Statement | Program["body"][number],
+  names: ReadonlySet<string>
+): Expression | undefined => {
+  if (statement.type !== "ExpressionStatement") {
+    return undefined
   }
-  const codeOf = (node: { readonly start: number; readonly end: number }) => source.slice(node.start, node.end)
-  // What stands before and behind it are comments.
-  const around = (node: { readonly start: number; readonly end: number }, code: string) =>
-    `${source.slice(0, node.start)}${code}${source.slice(node.end)}`
-  if (body.length === 1 && only.type === "ExpressionStatement" && isFunction(only.expression)) {
-    return around(only, called(codeOf(only.expression)))
+  const { expression } = statement
+  const promise = expression.type === "UnaryExpression" ? expression.argument : expression
+  const call = firstCall(promise)
+  if (call.type !== "CallExpression") {
+    return undefined
   }
-  const last = body.at(-1)!
-  if (last.type === "ExportDefaultDeclaration") {
-    const { declaration } = last
-    const code = codeOf(declaration)
-    return around(last, isFunction(declaration) ? called(code) : `text(await (${code}));`)
-  }
-  return body.some(returns) ? called(`async () => {${source}\n}`) : source
+  const { callee } = call
+  return isFunction(callee) && (callee as { async?: boolean }).async === true ||
+      callee.type === "Identifier" && names.has(callee.name)
+    ? promise
+    : undefined
 }
 
-/** A `console` that puts text out, for sources that name one. */
-const consoleForText = "globalThis.console ??= Object.fromEntries([\"log\", \"info\", \"warn\", \"error\", \"debug\"]" +
-  ".map((name) => [name, (...values) => values.length === 1 ? text(values[0]) : text(values.map((value) => " +
-  "typeof value === \"string\" ? value : JSON.stringify(value) ?? String(value)).join(\" \"))])); "
+// =============================================================================
+// Repairs
+// =============================================================================
 
-/** The source that was meant. What needs no repair, or cannot be read, stays as it is. */
-export const repair = (written: string): string => {
-  const source = fence.exec(written)?.[1] ?? written
-  const meant = Option.match(parse(source), {
-    onNone: () => source,
-    onSome: (program) => unwrap(source, program)
-  })
-  return /\bconsole\s*\./.test(meant) && !meant.startsWith("#!") ? `${consoleForText}${meant}` : meant
+/** The source may have a `text` of its own. */
+const show = "if($result!==undefined&&typeof $result!==\"function\")globalThis.text($result);"
+
+/** A statement without its semicolon. */
+const withoutEnd = (source: string, { end, start }: Node) => ({ start, end: source[end - 1] === ";" ? end - 1 : end })
+
+/** Puts out the value of the expression that stands there. */
+const shown = ({ end, start }: { readonly start: number; readonly end: number }, after: string) => [
+  { ...Edits.insert(start, "{const $result=await ("), isPlace: true },
+  Edits.insert(end, `)${after};${show}}`)
+]
+
+/** A source with a \`return\` outside of a function. */
+const inFunction = (source: string) => [
+  Edits.insert(0, "{const $result=await(async()=>{"),
+  Edits.insert(source.length, `\n})();${show}}`)
+]
+
+const puts = /\b(?:text|image|audio|content|generatedImage|notify|console|store|exit|yield_control)\b/
+
+const repairs = (source: string, { body }: Program): ReadonlyArray<Edits.Edit> => {
+  const hashBang = source.startsWith("#!") ? [{ start: 0, end: 2, text: "//" }] : []
+  const last = body.at(-1)
+  if (last === undefined) {
+    return hashBang
+  }
+  if (body.some(returns)) {
+    return [...hashBang, ...inFunction(source)]
+  }
+  if (body.length === 1) {
+    const only = last.type === "ExpressionStatement" ? last.expression : last
+    if (isFunction(only) && isCallable(only)) {
+      return [...hashBang, ...shown(withoutEnd(source, last), "(tools)")]
+    }
+  }
+  const exported = body.find((statement) => statement.type === "ExportDefaultDeclaration")
+  if (exported !== undefined) {
+    const { declaration } = exported
+    const call = isFunction(declaration) && isCallable(declaration) ? "$main(tools)" : "$main"
+    return [
+      ...hashBang,
+      { start: exported.start, end: declaration.start, text: "const $main=(" },
+      Edits.insert(declaration.end, ");"),
+      Edits.insert(source.length, `\n;{const $result=await ${call};${show}}`)
+    ]
+  }
+  const names = asyncNames(body)
+  const isSilent = !puts.test(source)
+  return [
+    ...hashBang,
+    ...body.flatMap((statement) => {
+      const promise = unawaited(statement, names)
+      const isValue = statement === last && isSilent && last.type === "ExpressionStatement" &&
+        last.directive === undefined && (promise === undefined || promise === last.expression)
+      return isValue
+        ? shown(withoutEnd(source, last), "")
+        : promise === undefined
+        ? []
+        : [Edits.insert(promise.start, "await ")]
+    })
+  ]
+}
+
+/** Signs of types in a source. */
+const types =
+  /[\w$)\]}?]\s*:\s*[A-Za-z{[("']|\b(?:interface|type|enum|declare|namespace|as|satisfies)\s+[\w${]|<[A-Z]\w*|\w!\s*[.;,)\]]/
+
+/** The source as it is. */
+export const plain = (source: string, language: Candidate["language"]): Candidate => ({
+  ...Edits.apply(source, []),
+  source,
+  language
+})
+
+/**
+ * The programs to try, in this order. Where none compiles, what says why is the first of TypeScript, and the last one of
+ * JavaScript.
+ */
+export const candidates = (written: string, language: Candidate["language"]): ReadonlyArray<Candidate> => {
+  const whole = parse(written)
+  // Words around a fence are no JavaScript.
+  const source = Option.isSome(whole) ? written : Unwrap.fromWords(written) ?? written
+  const program = source === written ? whole : parse(source)
+  if (Option.isSome(program)) {
+    return [{ ...Edits.apply(source, repairs(source, program.value)), source, language }]
+  }
+  const returning = /\breturn\b/.test(source)
+    ? [{ ...Edits.apply(source, inFunction(source)), source, language: "typescript" } as const]
+    : []
+  const typed = language === "typescript" || types.test(source)
+    ? [plain(source, "typescript"), ...returning]
+    : []
+  return language === "typescript" ? typed : [...typed, plain(source, "javascript")]
 }

@@ -3,16 +3,24 @@
  *
  * @internal
  */
-import type { CellId, OutputItem } from "../Protocol.ts"
+import type { CellError, CellId, Ledger, OutputItem, ToolCallId } from "../Protocol.ts"
 import * as Truncation from "../Truncation.ts"
 
 export type Status = "Running" | "Completed" | "Failed" | "Terminated" | "Refused"
 
 export interface Reply {
   readonly status: Status
+  /** Whether nothing went wrong: a cell that goes on, or was stopped, is no failure. */
+  readonly success: boolean
   /** That of the cell, while there is one to wait for. */
   readonly cellId: CellId | undefined
   readonly items: ReadonlyArray<OutputItem>
+  /** Why the cell failed. */
+  readonly error?: CellError
+  /** What became of the cell's tool calls. */
+  readonly ledger?: Ledger
+  /** Its calls that wait until a person agrees. */
+  readonly awaitingApproval?: ReadonlyArray<ToolCallId>
 }
 
 export const text = (text: string): OutputItem => ({ type: "input_text", text })
@@ -29,26 +37,37 @@ export const make = (options: {
   readonly cellId: CellId
   readonly millis: number
   readonly items: ReadonlyArray<OutputItem>
-  readonly error: string | undefined
+  readonly error: CellError | undefined
   readonly maxTokens: number
   /** Lines that stand behind the output, and are not cut. */
   readonly hints: ReadonlyArray<string | undefined>
+  readonly ledger?: Ledger
+  readonly awaitingApproval?: ReadonlyArray<ToolCallId>
 }): Reply => {
-  const { cellId, error, hints, items, maxTokens, millis, status } = options
+  const { awaitingApproval, cellId, error, hints, items, ledger, maxTokens, millis, status } = options
   const shown = Truncation.truncate(
-    error === undefined ? items : [...items, text(`Script error:\n${error}`)],
+    error === undefined ? items : [...items, text(`Script error:\n${error.text}`)],
     maxTokens
   )
   return {
     status,
+    success: status !== "Failed",
     cellId: status === "Running" ? cellId : undefined,
     items: [
-      text(`${titles[status](cellId)}\nWall time ${(millis / 1000).toFixed(1)} seconds\nOutput:\n`),
+      text(`${titles[status](cellId)}\nWall time ${Math.fround(millis / 1000).toFixed(1)} seconds\nOutput:\n`),
       ...shown,
       ...hints.flatMap((hint) => hint === undefined ? [] : [text(hint)])
-    ]
+    ],
+    ...(error === undefined ? {} : { error }),
+    ...(ledger === undefined ? {} : { ledger }),
+    ...(awaitingApproval === undefined ? {} : { awaitingApproval })
   }
 }
 
 /** The request was not carried out. */
-export const refused = (why: string): Reply => ({ status: "Refused", cellId: undefined, items: [text(why)] })
+export const refused = (why: string): Reply => ({
+  status: "Refused",
+  success: false,
+  cellId: undefined,
+  items: [text(why)]
+})

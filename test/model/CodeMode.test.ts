@@ -46,6 +46,8 @@ const exec = (source: string) =>
 
 const completed = (...texts: ReadonlyArray<string>) => ["Completed", header("Script completed"), ...texts]
 
+const nothing = "The cell put out nothing. Call text(value) with what you want to see."
+
 describe("exec", () => {
   it.live("repairs what it can of sources as models write them", () =>
     Effect.gen(function*() {
@@ -55,10 +57,32 @@ describe("exec", () => {
           ["```js\ntext(\"hi\")\n```", "hi"],
           ["```typescript\n\ntext(\"hi\")\n```\n", "hi"],
           ["async () => { const r = await tools.echo({ a: 1 }); return r }", "{\"a\":1}"],
+          ["// what it does\nasync function main() { return 4 }\n", "4"],
+          ["function add(a, b) { return a + b }", nothing],
+          ["async () => { text(1) };\n// that is all", "1"],
+          ["async (tools) => (await tools.echo({ a: 1 })).a", "1"],
+          ["(async () => { text(await tools.echo({})) })().catch(console.error)", "{}"],
+          ["async function main() { await tools.echo({}); text('late') }\nmain()\n", "late"],
           [
-            "// what it does\nasync function main() { return 4 }\n",
-            "The cell put out nothing. Call text(value) with what you want to see."
+            "const main = async () => { await tools.echo({}); text('late') }\nvoid main().then(() => text('then'))",
+            "late",
+            "then"
           ],
+          ["async function main() { await tools.echo({}); return 5 }\nmain();", "5"],
+          ["await tools.echo({ a: 2 })", "{\"a\":2}"],
+          ["const a = 1\na + 1", "2"],
+          ["#!/usr/bin/env node\nreturn 6", "6"],
+          ["{\"source\": \"text(7)\"}", "7"],
+          ["\"const a = 8; text(a)\"", "8"],
+          ["Here is the code:\n\n```js\ntext(9)\n```\nIt puts out 9.", "9"],
+          ["~~~\ntext(10)~~~", "10"],
+          ["```js\n// @exec: {\"max_output_tokens\": 100}\ntext(11)\n```", "11"],
+          ["const n: number = 12; text(n)", "12"],
+          ["interface A { a: number }\nconst f = (a: A) => a.a\nreturn f({ a: 13 })", "13"],
+          ["const text = 14; globalThis.text(text)", "14"],
+          ["export const a = 15; text(a)", "15"],
+          ["export default function main() { return 16 }", "16"],
+          ["export default { a: 17 }", "{\"a\":17}"],
           ["(async function () { return 4 })", "4"],
           ["const r = await tools.echo({ a: 1 }); return r", "{\"a\":1}"],
           ["if (true) { return 1 }\ntext('never')", "1"],
@@ -66,6 +90,12 @@ describe("exec", () => {
           ["export default async function () { text(\"called\") }", "called"],
           ["const a = 1\nexport default async () => a", "1"],
           ["console.log(\"a\", { b: 1 }); console.error(2)", "a {\"b\":1}", "2"],
+          [
+            "const c = {}; c.c = c; console.log(c, undefined, 1n, Symbol('s'))",
+            "[object Object] undefined 1 Symbol(s)"
+          ],
+          ["text(tools.echo({}))", "[a promise: await it before you put it out]"],
+          ["text('a', 1, { b: 2 })", "a 1 {\"b\":2}"],
           ["const console = { log: () => text(\"own\") }; console.log(1)", "own"]
         ]
       ) {
@@ -77,28 +107,87 @@ describe("exec", () => {
     Effect.gen(function*() {
       const [status, , error] = yield* exec("```js\nconst a = 1\nreturn nothing\n```")
       assert.strictEqual(status, "Failed")
-      assert.match(error!, /^Script error:\nReferenceError: nothing is not defined\n {4}at .*:2:1/)
+      assert.strictEqual(error, "Script error:\nReferenceError: nothing is not defined\n    at exec_main.mjs:2:1")
+      for (
+        const [source, place] of [
+          ["nothing", "exec_main.mjs:1:1"],
+          ["text(1); null.x", "exec_main.mjs:1:15"],
+          ["(async () => {\n  null.x\n})()", "exec_main.mjs:2:8\n    at exec_main.mjs:3:3"],
+          ["async function f() { null.x }\nf()", "exec_main.mjs:1:27)\n    at exec_main.mjs:2:1"],
+          ["const a = 1\n  await tools.fail({})", "exec_main.mjs:2:3"],
+          ["const a: number = 1\nnull.x", "exec_main.mjs:2:6"]
+        ] as const
+      ) {
+        const said = (yield* exec(source)).join("\n")
+        assert.include(said, place, source)
+        assert.notInclude(said.replace(place, ""), ".mjs:", source)
+      }
+      const { error: typo } = yield* (yield* CodeMode.CodeMode).exec({ source: "const a = 1\nconst b = (\n" })
+      assert.deepStrictEqual(typo?.location, { line: 3, column: 1 })
     }).pipe(Effect.provide(layer())))
 
   it.live("says in a line what to do about mistakes", () =>
     Effect.gen(function*() {
       for (
         const [source, expected] of [
-          ["await tools.ecko({})", /\ndid you mean tools\.echo\?/],
-          ["const fs = require('fs')", /\nThere is no Node, no network and no file system here: use the tools\.$/],
-          ["import fs from 'node:fs'\ntext(typeof fs)", /\nModules cannot be imported here: use the tools/],
-          ["await tools.s.echo({})", /\nTools are called by their full name: see ALL_TOOLS/],
+          ["await tools.ecko({})", /^There is no tool ecko: did you mean tools\.echo\?$/],
+          ["await tools.somethingElse({})", /^There is no tool somethingElse: ALL_TOOLS is the list of them\.$/],
+          ["await tools.s.echo({})", /^There is no tools\.s\.echo: did you mean tools\.echo\?$/],
+          ["await echo({})", /^Tools are members of `tools`: call tools\.echo\.$/],
+          ["const fs = require('fs')", /^There are no modules, no files and no network in a cell/],
+          ["const r = await fetch('http://a')", /^There are no modules, no files and no network in a cell/],
+          ["import fs from 'node:fs'\ntext(typeof fs)", /^There are no modules, no files and no network in a cell/],
+          ["await import('fs')", /^There are no modules, no files and no network in a cell/],
+          ["setInterval(() => {}, 1)", /^There is no setInterval: /],
+          ["const text = 1; text(2)", /^The source has a variable of its own named text: /],
+          ["[1].map((x) => await tools.echo({ x }))", /^await may stand at top level and in async functions only/],
+          ["const a = (", /^\(It is at line 1, column 12\.\)$/],
+          ["tools.hang({}); text('saved')", /^A call had no answer when the script ended, .*: tools\.hang\. Put await/],
+          ["[1, 2].forEach(async (i) => { await tools.hang({ i }) })", /^2 calls had no answer when the script ended/],
           [
-            "try { await tools.fail({}) } catch (e) { text('Error: ' + e.message) }",
-            /^A tool that fails rejects with a string: write String\(e\), and not e\.message\.$/
+            "const p = tools.fail({}); await tools.echo({}); text('ok')",
+            /^A call failed, whether or not .*: tools\.fail\.$/
           ],
-          ["tools.hang({}); text('saved')", /^A call was not awaited, and stopped when .*: tools\.hang\. Put await/],
-          ["1 + 1", /^The cell put out nothing\./]
+          ["const a = 1", /^The cell put out nothing\./]
         ] as const
       ) {
-        assert.match((yield* exec(source)).at(-1)!, expected, source)
+        const said = (yield* exec(source)).slice(1)
+        assert.isTrue(said.some((line) => expected.test(line)), `${source}: ${said.join("\n")}`)
       }
     }).pipe(Effect.provide(layer())))
+
+  it.live("rejects with errors whose text is the tool's", () =>
+    Effect.gen(function*() {
+      const source =
+        "try { await tools.fail({}) } catch (e) { text([String(e), `${e}`, e.message, e instanceof Error, " +
+        "typeof e, JSON.stringify({ e })]); text(e) }"
+      const [, , seen, asText] = yield* exec(source)
+      assert.deepStrictEqual(JSON.parse(seen!), [
+        "no such file",
+        "no such file",
+        "no such file",
+        true,
+        "object",
+        "{\"e\":\"no such file\"}"
+      ])
+      assert.match(asText!, /^no such file\n {4}at async exec_main\.mjs:1:7$/)
+    }).pipe(Effect.provide(layer())))
+
+  it.live("has no console where there is to be none, and says so", () =>
+    Effect.gen(function*() {
+      const said = yield* exec("console.log(1)")
+      assert.include(said.at(-1), "There is no console: put things out with text(value).")
+      assert.include((yield* (yield* CodeMode.CodeMode).descriptions).exec, "There is no `console`.")
+    }).pipe(Effect.provide(layer({ console: "none" }))))
+
+  it.live("takes TypeScript", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* exec("const a: number = 1; text(a)"), completed("1"))
+      assert.deepStrictEqual(yield* exec("const a: number = 1; return a"), completed("1"))
+      const [status, , error] = yield* exec("enum A { B }")
+      assert.strictEqual(status, "Failed")
+      assert.match(error!, /enum is not supported/)
+    }).pipe(Effect.provide(layer({ language: "typescript" }))))
 
   it.live("lists the calls of a cell that failed", () =>
     Effect.gen(function*() {
@@ -197,11 +286,18 @@ describe("wait", () => {
   it.live("without a time ends where a cell can never go on", () =>
     Effect.gen(function*() {
       const codeMode = yield* CodeMode.CodeMode
-      const { cellId } = yield* codeMode.exec({ source: "yield_control(); await new Promise(() => {})" })
-      assert.strictEqual(
-        show(yield* codeMode.wait({ cellId: cellId! })).at(-1),
-        "The cell can never go on: it waits for something that does not come. Terminate it."
-      )
+      const { cellId } = yield* codeMode.exec({ source: "text('a'); yield_control(); await new Promise(() => {})" })
+      const stalled =
+        "Script error:\nthe script waits for something that cannot come: a promise that nothing will settle. " +
+        "It was ended, and what it stored is dropped."
+      assert.deepStrictEqual(show(yield* codeMode.wait({ cellId: cellId! })), [
+        "Failed",
+        header("Script failed"),
+        stalled
+      ])
+      const alone = yield* codeMode.exec({ source: "text('b'); await new Promise(() => {})" })
+      assert.deepStrictEqual(show(alone), ["Failed", header("Script failed"), "b", stalled])
+      assert.lengthOf(yield* (yield* Runtime.SessionRuntime).cells, 0)
     }).pipe(Effect.provide(layer())))
 })
 
@@ -222,7 +318,27 @@ describe("descriptions", () => {
       const { exec } = yield* codeMode.descriptions
       assert.include(exec, "- tools.echo: Gives its argument")
       assert.notInclude(exec, "declare const tools")
-    }).pipe(Effect.provide(layer({ maxDeclarations: 10 }))))
+      // Then the list of tools says how to call them.
+      assert.include(
+        show(yield* codeMode.exec({ source: "text(ALL_TOOLS[0].description)" })).at(-1),
+        "echo(args: { [key: string]: unknown; })"
+      )
+    }).pipe(Effect.provide(layer({ maxDeclarations: 100 }))))
+
+  it.live("get shorter by and by", () =>
+    Effect.gen(function*() {
+      const codeMode = yield* CodeMode.CodeMode
+      const { exec } = yield* codeMode.descriptions
+      assert.isTrue(exec.endsWith("\necho, fail, hang"))
+    }).pipe(Effect.provide(layer({ maxDeclarations: 20 }))))
+
+  it.live("leave out what is deferred", () =>
+    Effect.gen(function*() {
+      const codeMode = yield* CodeMode.CodeMode
+      const { exec } = yield* codeMode.descriptions
+      assert.include(exec, "There are 2 more tools.")
+      assert.notInclude(exec, "hang(")
+    }).pipe(Effect.provide(layer({ deferred: ({ name }) => name !== "echo" }))))
 })
 
 /** A model that answers with the given parts, one list a turn, and what it was sent. */
