@@ -190,7 +190,9 @@ export const candidates = (written: string, language: Candidate["language"]): Re
   const source = Option.isSome(whole) ? written : Unwrap.fromWords(written) ?? written
   const program = source === written ? whole : parse(source)
   if (Option.isSome(program)) {
-    return [{ ...Edits.apply(source, repairs(source, program.value)), source, language }]
+    // A source may nest deeper than there is room for here.
+    const edits = Option.getOrElse(Option.liftThrowable(repairs)(source, program.value), () => [])
+    return [{ ...Edits.apply(source, edits), source, language }]
   }
   const returning = /\breturn\b/.test(source)
     ? [{ ...Edits.apply(source, inFunction(source)), source, language: "typescript" } as const]
