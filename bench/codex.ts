@@ -1,46 +1,84 @@
 /**
- * Our host beside the published one, interleaved in one run, driven by one client.
+ * Our host beside others, interleaved in one run, driven by one client: the published one, or other checkouts of ours.
  *
- * `npm run bench:codex -- PATH_TO_PUBLISHED_HOST`. Times are medians in milliseconds; read the ratios.
+ * `npm run bench:codex -- [--rounds FACTOR] [--only WORDS] [CHECKOUT | PATH_TO_PUBLISHED_HOST]...`. Times are medians in
+ * milliseconds; read the ratios, which are ours by the other's. `--only` takes the lines whose name has one of these
+ * words, with commas between them.
  */
-import { fileURLToPath } from "node:url"
+import { statSync } from "node:fs"
+import { basename, join } from "node:path"
+import { parseArgs } from "node:util"
 import { Host } from "./Host.ts"
 
-const published = process.argv[2]
-if (published === undefined) {
-  console.error("usage: npm run bench:codex -- PATH_TO_PUBLISHED_HOST")
-  process.exit(2)
-}
-const ours = fileURLToPath(new URL("../bin/code-mode-host.js", import.meta.url))
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: "string", default: "1" }, only: { type: "string", default: "" } }
+})
+const factor = Number(values.rounds)
+const only = values.only.split(",")
 
-const start = {
-  ours: () => new Host(process.execPath, [ours]),
-  published: () => new Host(published, [])
+interface Side {
+  readonly name: string
+  readonly start: () => Host
 }
-type Side = keyof typeof start
-const sides: ReadonlyArray<Side> = ["ours", "published"]
+
+const checkout = (name: string, folder: string): Side => ({
+  name,
+  start: () => new Host(process.execPath, [join(folder, "bin/code-mode-host.js")])
+})
+
+const sides: ReadonlyArray<Side> = [
+  checkout("ours", join(import.meta.dirname, "..")),
+  ...positionals.map((path): Side =>
+    statSync(path).isDirectory()
+      ? checkout(basename(path), path)
+      : { name: basename(path), start: () => new Host(path, []) }
+  )
+]
 
 const median = (times: ReadonlyArray<number>) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)]!
 
-const rows: Array<readonly [name: string, ours: number | undefined, published: number | undefined, unit: string]> = []
+const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
 
-/** Rounds of both hosts in turn. A host that is lost or fails has no figure. */
-const compare = async (name: string, rounds: number, work: (side: Side) => Promise<number>, unit = "ms") => {
-  const figures: Record<Side, Array<number>> = { ours: [], published: [] }
+const show = (figure: number | undefined, unit: string) =>
+  figure === undefined ? "fails" : `${figure.toFixed(figure < 10 ? 2 : 0)} ${unit}`
+
+const row = (cells: ReadonlyArray<string>) => console.log(`| ${cells.join(" | ")} |`)
+
+row(["what", ...sides.map(({ name }) => name), ...sides.slice(1).map(({ name }) => `ours / ${name}`)])
+row(Array(2 * sides.length).fill("---"))
+
+/** A host that answers nothing has failed. */
+const mostMillis = 120_000
+
+const within = (work: Promise<number>) =>
+  Promise.race([
+    work,
+    new Promise<never>((_, reject) => setTimeout(reject, mostMillis, new Error("too late")).unref())
+  ])
+
+/** Rounds of all hosts in turn. A host that is lost or fails has no figure. */
+const compare = async (name: string, few: number, work: (side: Side) => Promise<number>, unit = "ms") => {
+  if (!only.some((word) => name.includes(word))) {
+    return
+  }
+  const rounds = Math.ceil(few * factor)
+  const figures = new Map(sides.map((side) => [side, Array<number>()]))
+  const failed = new Set<Side>()
   for (let round = 0; round < rounds; round++) {
     for (const side of round % 2 === 0 ? sides : sides.toReversed()) {
-      try {
-        figures[side].push(await work(side))
-      } catch {
-        // Told by the missing figure.
+      if (!failed.has(side)) {
+        await within(work(side)).then((figure) => figures.get(side)!.push(figure), () => failed.add(side))
       }
     }
   }
-  const of = (side: Side) => figures[side].length === rounds ? median(figures[side]) : undefined
-  rows.push([name, of("ours"), of("published"), unit])
+  const [ours, ...others] = sides.map((side) => failed.has(side) ? undefined : median(figures.get(side)!))
+  row([
+    name,
+    ...[ours, ...others].map((figure) => show(figure, unit)),
+    ...others.map((other) => ours === undefined || other === undefined ? "" : (ours / other).toFixed(2))
+  ])
 }
-
-const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
 
 const time = async (work: () => Promise<unknown>) => {
   const from = performance.now()
@@ -50,21 +88,23 @@ const time = async (work: () => Promise<unknown>) => {
 
 await compare("cold start to first result", 7, async (side) => {
   const from = performance.now()
-  const host = await start[side]().open()
+  const host = await side.start().open()
   await host.run("text(1)")
   const took = performance.now() - from
   host.end()
   return took
 })
 
-const warm: Record<Side, Host> = { ours: await start.ours().open(), published: await start.published().open() }
+const warm = new Map<Side, Host>()
 for (const side of sides) {
-  await warm[side].run("text(1)")
+  const host = await side.start().open()
+  await host.run("text(1)")
+  warm.set(side, host)
 }
 const timed = (name: string, rounds: number, work: (host: Host) => Promise<unknown>) =>
   compare(name, rounds, async (side) => {
     await pause(10)
-    return time(() => work(warm[side]))
+    return time(() => work(warm.get(side)!))
   })
 
 await timed("a cell", 60, (host) => host.run("text(1)"))
@@ -83,15 +123,15 @@ await timed(
 await timed("1 MB in and out", 9, (host) => host.run("text((await tools.echo('x'.repeat(1e6))).length)"))
 const terminate = (name: string, source: string) =>
   compare(name, 7, async (side) => {
-    const { cell } = await warm[side].run(source, 100)
-    return time(() => warm[side].terminate(cell))
+    const { cell } = await warm.get(side)!.run(source, 100)
+    return time(() => warm.get(side)!.terminate(cell))
   })
 await terminate("terminate a busy loop", "while (true) {}")
 await terminate("terminate with a cooperative call", "await tools.polite()")
 await terminate("terminate with a deaf call", "await tools.deaf()")
 // Last, and each on a host of its own: the published one does not survive it.
 await compare("5,000 parallel calls", 3, async (side) => {
-  const host = await start[side]().open()
+  const host = await side.start().open()
   try {
     return await time(() => host.run("await Promise.all(Array.from({ length: 5000 }, (_, i) => tools.echo(i)))"))
   } finally {
@@ -100,7 +140,7 @@ await compare("5,000 parallel calls", 3, async (side) => {
 })
 for (const cells of [0, 200, 1000]) {
   await compare(`memory with ${cells} idle cells`, 1, async (side) => {
-    const host = await start[side]().open()
+    const host = await side.start().open()
     await host.run("text(1)")
     for (let cell = 0; cell < cells; cell++) {
       await host.run("await tools.deaf()", 0)
@@ -112,15 +152,5 @@ for (const cells of [0, 200, 1000]) {
   }, "MiB")
 }
 
-const show = (figure: number | undefined, unit: string) =>
-  figure === undefined ? "fails" : `${figure.toFixed(figure < 10 ? 2 : 0)} ${unit}`
-
-console.log("| what | ours | published | ours / published |\n| --- | --- | --- | --- |")
-for (const [name, a, b, unit] of rows) {
-  const ratio = a === undefined || b === undefined ? "" : (a / b).toFixed(2)
-  console.log(`| ${name} | ${show(a, unit)} | ${show(b, unit)} | ${ratio} |`)
-}
-for (const side of sides) {
-  warm[side].end()
-}
+warm.forEach((host) => host.end())
 process.exit(0)
