@@ -78,6 +78,12 @@ export const maxErrorTextBytes = 256 * 1024
 
 const headerLength = 9
 
+/** A buffer up to this size stays for what comes next: one that is fresh has to be mapped and cleared first. */
+const keptBytes = 4 * 1024 * 1024
+/** Node makes smaller ones from one that it holds ready. */
+const smallBytes = 4096
+const none = Buffer.alloc(0)
+
 interface Frame {
   readonly cell: number
   readonly kind: number
@@ -96,9 +102,28 @@ interface Frame {
 export const makeWriter = (stream: Writable, onWritten: () => void = () => {}) => {
   let waiting: Array<Frame> = []
   let size = 0
+  /** What is kept, and whether the stream still has it. */
+  let scratch = none
+  let isScratchTaken = false
+
+  const allocate = (size: number): Buffer => {
+    if (size <= smallBytes || size > keptBytes || isScratchTaken) {
+      return Buffer.allocUnsafe(size)
+    }
+    if (scratch.length < size) {
+      scratch = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(size)))
+    }
+    isScratchTaken = true
+    return scratch.subarray(0, size)
+  }
+
+  const giveBack = () => {
+    isScratchTaken = false
+  }
 
   const flush = () => {
-    const bytes = Buffer.allocUnsafe(size)
+    const bytes = allocate(size)
+    const isScratch = bytes.buffer === scratch.buffer
     let offset = 0
     for (const { cell, kind, payload, length } of waiting) {
       bytes.writeUInt32LE(length, offset)
@@ -110,8 +135,10 @@ export const makeWriter = (stream: Writable, onWritten: () => void = () => {}) =
     waiting = []
     size = 0
     if (stream.writable) {
-      stream.write(bytes)
+      stream.write(bytes, isScratch ? giveBack : undefined)
       onWritten()
+    } else if (isScratch) {
+      giveBack()
     }
   }
 
@@ -153,7 +180,9 @@ export class FrameReader {
   private missing = 0
   private isTaken = false
   /** The start of a payload, in a buffer that doubles as it fills: what is only announced costs nothing. */
-  private payload: Buffer = Buffer.alloc(0)
+  private kept: Buffer = none
+  /** A payload that came in one piece. */
+  private whole: Buffer | undefined
   private size = 0
   private isStopped = false
 
@@ -194,8 +223,7 @@ export class FrameReader {
     const part = piece.subarray(offset, offset + this.missing)
     this.missing -= part.length
     if (this.isTaken && this.size === 0 && this.missing === 0) {
-      this.payload = part
-      this.size = part.length
+      this.whole = part
     } else if (this.isTaken) {
       this.keep(part)
     }
@@ -204,22 +232,26 @@ export class FrameReader {
 
   private keep(part: Buffer): void {
     const size = this.size + part.length
-    if (size > this.payload.length) {
-      const larger = Buffer.allocUnsafe(Math.max(size, Math.min(2 * this.payload.length, size + this.missing)))
-      this.payload.copy(larger, 0, 0, this.size)
-      this.payload = larger
+    if (size > this.kept.length) {
+      const larger = Buffer.allocUnsafe(Math.max(size, Math.min(2 * this.kept.length, size + this.missing)))
+      this.kept.copy(larger, 0, 0, this.size)
+      this.kept = larger
     }
-    part.copy(this.payload, this.size)
+    part.copy(this.kept, this.size)
     this.size = size
   }
 
   private end(): void {
-    const { header, payload, size } = this
+    const { header } = this
+    const payload = this.whole ?? this.kept.subarray(0, this.size)
     this.inHeader = 0
-    this.payload = Buffer.alloc(0)
+    this.whole = undefined
     this.size = 0
     if (this.isTaken && !this.isStopped) {
-      this.isStopped = !this.onFrame(header.readUInt32LE(4), header.readUInt8(8), payload.subarray(0, size))
+      this.isStopped = !this.onFrame(header.readUInt32LE(4), header.readUInt8(8), payload)
+    }
+    if (this.kept.length > keptBytes) {
+      this.kept = none
     }
   }
 }

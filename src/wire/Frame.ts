@@ -15,6 +15,10 @@ export const maxPayloadOf = (bytes: number | undefined): number =>
 
 const headerLength = 4
 
+/** A buffer up to this size stays for what comes next: one that is fresh has to be mapped and cleared first. */
+const keptBytes = 4 * 1024 * 1024
+const none = Buffer.alloc(0)
+
 /** The bytes are no frames, or a payload does not fit into one. */
 export class FrameError extends Schema.TaggedError<FrameError>("effect-code-mode/host/FrameError")("FrameError", {
   message: Schema.String
@@ -40,7 +44,7 @@ export class Decoder {
   private readonly onPayload: (payload: Buffer) => void
   private readonly max: number
   /** The start of a frame, in a buffer that doubles as it fills: its cost is linear however small the pieces are. */
-  private buffer = Buffer.alloc(0)
+  private buffer: Buffer = none
   private size = 0
   private needed = headerLength
 
@@ -80,8 +84,11 @@ export class Decoder {
       offset = end
     }
     const rest = bytes.subarray(offset)
-    this.buffer = Buffer.alloc(0)
     this.size = 0
+    if (this.buffer.length > keptBytes) {
+      this.buffer = none
+    }
+    // It may overlap with where it goes, which is to the front.
     this.append(rest)
     return undefined
   }
