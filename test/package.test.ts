@@ -45,7 +45,9 @@ describe("the package", () => {
     assert.deepStrictEqual(bundles.filter((path) => !packed.includes(path)), [])
     assert.include(packed, "dist/bundle/LICENSES.txt")
     const licences = read("dist/bundle/LICENSES.txt")
-    for (const name of Object.keys(manifest.dependencies).filter((name) => name !== "isolated-vm")) {
+    // isolated-vm is loaded as it is, and acorn is the library's alone: no command gives a session to a model.
+    const elsewhere = ["isolated-vm", "acorn"]
+    for (const name of Object.keys(manifest.dependencies).filter((name) => !elsewhere.includes(name))) {
       assert.include(licences, `${name} ${manifest.dependencies[name]} (MIT)`)
     }
   })
