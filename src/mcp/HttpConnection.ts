@@ -214,15 +214,7 @@ export const make: (
               Effect.andThen(isTooLong ? HttpResponse.tooLong : Effect.void)
             )
           }),
-          Effect.catch((error) => {
-            if (error instanceof Unanswered) {
-              return Effect.fail(error)
-            }
-            if (HttpResponse.reasonOf(error) === "UND_ERR_BODY_TIMEOUT") {
-              stream.odd = silent("5 minutes")
-            }
-            return Effect.void
-          })
+          Effect.catch((error) => error instanceof Unanswered ? Effect.fail(error) : Effect.void)
         )
       })
 
