@@ -5,6 +5,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { memoize } from "effect/Function"
 import type * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
@@ -14,8 +15,7 @@ import { type Shape, withInvoke, withTools } from "./Shape.ts"
 export const refuse = (text: string) => Effect.fail(new ToolError({ text, performed: false }))
 
 export const filter = (self: Shape, keep: (tool: ToolDefinition) => boolean): Shape => {
-  const kept = (tools: ReadonlyArray<ToolDefinition>) => tools.filter(keep)
-  const narrowed = withTools(self, kept)
+  const narrowed = withTools(self, (tools) => tools.filter(keep))
   return withInvoke(
     narrowed,
     (call, definition) => definition === undefined ? refuse(`there is no tool ${call.tool}`) : self.invokeTool(call)
@@ -59,11 +59,15 @@ export const merge = (delegates: ReadonlyArray<Shape>): Shape => {
 }
 
 export const rename = (self: Shape, toName: (tool: ToolDefinition) => string): Shape => {
-  const renamed = withTools(self, (tools) => tools.map((tool) => ({ ...tool, name: toName(tool) })))
-  return withInvoke(renamed, (call) => {
-    const own = self.tools.find((tool) => toName(tool) === call.tool)
-    return self.invokeTool(own === undefined ? call : { ...call, tool: own.name })
-  })
+  // Of two with one name, calls go to the first.
+  const ownNames = memoize((tools: ReadonlyArray<ToolDefinition>) =>
+    new Map(tools.map((tool) => [toName(tool), tool.name] as const).toReversed())
+  )
+  return withTools(
+    self,
+    (tools) => tools.map((tool) => ({ ...tool, name: toName(tool) })),
+    (call) => self.invokeTool({ ...call, tool: ownNames(self.tools).get(call.tool) ?? call.tool })
+  )
 }
 
 export const withTimeout = (

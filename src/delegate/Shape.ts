@@ -4,6 +4,7 @@
  * @internal
  */
 import type * as Effect from "effect/Effect"
+import { memoize } from "effect/Function"
 import type * as Schema from "effect/Schema"
 import type { NestedToolCall, Notification, NotifyError, ToolDefinition, ToolError } from "../Protocol.ts"
 
@@ -14,27 +15,15 @@ export interface Shape {
   readonly notify: (notification: Notification) => Effect.Effect<void, NotifyError>
 }
 
-/** A list that is made anew only when the one it is made of is another one. */
-const derived = <A, B>(source: () => A, make: (source: A) => B): () => B => {
-  let made: { readonly of: A; readonly value: B } | undefined
-  return () => {
-    const of = source()
-    if (made?.of !== of) {
-      made = { of, value: make(of) }
-    }
-    return made.value
-  }
-}
-
-/** The same delegate with other tools, which change when its own do. */
+/** The same delegate with other tools, which change when its own do, and only then. */
 export const withTools = (
   self: Shape,
   make: (tools: ReadonlyArray<ToolDefinition>) => ReadonlyArray<ToolDefinition>,
   invokeTool: Shape["invokeTool"] = self.invokeTool
 ): Shape => {
-  const tools = derived(() => self.tools, make)
+  const toolsOf = memoize(make)
   return Object.defineProperties({ ...self, invokeTool }, {
-    tools: { get: tools, enumerable: true },
+    tools: { get: () => toolsOf(self.tools), enumerable: true },
     instructions: { get: () => self.instructions, enumerable: true }
   })
 }
@@ -44,6 +33,6 @@ export const withInvoke = (
   self: Shape,
   invokeTool: (call: NestedToolCall, definition: ToolDefinition | undefined) => ReturnType<Shape["invokeTool"]>
 ): Shape => {
-  const byName = derived(() => self.tools, (tools) => new Map(tools.map((tool) => [tool.name, tool])))
-  return withTools(self, (tools) => tools, (call) => invokeTool(call, byName().get(call.tool)))
+  const byName = memoize((tools: ReadonlyArray<ToolDefinition>) => new Map(tools.map((tool) => [tool.name, tool])))
+  return withTools(self, (tools) => tools, (call) => invokeTool(call, byName(self.tools).get(call.tool)))
 }

@@ -4,11 +4,10 @@
  * @internal
  */
 import * as Effect from "effect/Effect"
-import { memoize } from "effect/Function"
 import * as Layer from "effect/Layer"
 import { matchesGlob } from "node:path"
 import { Delegate } from "../../Delegate.ts"
-import type { ToolDefinition } from "../../Protocol.ts"
+import * as Shape from "../../delegate/Shape.ts"
 import * as Identifier from "../../text/Identifier.ts"
 import { foreign, text } from "../terminal/Printable.ts"
 import * as Failure from "./Failure.ts"
@@ -33,15 +32,7 @@ const narrowed = ({ allow, deny }: Choice) =>
     }
     const allowed = allow.length === 0 ? () => true : matches(allow)
     const denied = matches(deny)
-    const chosen = memoize((tools: ReadonlyArray<ToolDefinition>) =>
-      tools.filter((tool) => allowed(tool) && !denied(tool))
-    )
-    return Delegate.of({
-      ...delegate,
-      get tools() {
-        return chosen(delegate.tools)
-      }
-    })
+    return Shape.withTools(delegate, (tools) => tools.filter((tool) => allowed(tool) && !denied(tool)))
   })
 
 /** The delegate of `layer`, with fewer tools. A glob that matches none is an error: it would hide a misspelling. */
