@@ -37,12 +37,13 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
+import { memoize } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Instructions from "./model/Instructions.ts"
 import * as Parts from "./model/Parts.ts"
-import type * as Reply from "./model/Reply.ts"
+import * as Reply from "./model/Reply.ts"
 import * as Turn from "./model/Turn.ts"
 import { CellId, OutputItem, type ToolDefinition } from "./Protocol.ts"
 import * as Runtime from "./Runtime.ts"
@@ -74,30 +75,13 @@ export interface Output extends Reply.Reply {}
  * @category models
  * @since 0.1.0
  */
-export interface ExecRequest {
-  /** JavaScript, which may begin with a line `// @exec: {"yield_time_ms": 10000, "max_output_tokens": 1000}`. */
-  readonly source: string
-  /** The model's call. It comes back with every notification and every tool call of the cell. */
-  readonly callId?: string | undefined
-  readonly language?: "javascript" | "typescript" | undefined
-}
+export interface ExecRequest extends Turn.ExecRequest {}
 
 /**
  * @category models
  * @since 0.1.0
  */
-export interface WaitRequest {
-  readonly cellId: string
-  /**
-   * Without it, the wait goes on until the cell ends, yields by itself, or can never go on. A number is milliseconds. The
-   * option `maxWait` bounds both. Output alone ends no wait, nor does a call that begins to wait for a person.
-   */
-  readonly yieldTime?: Duration.Input | undefined
-  /** A budget in tokens of four bytes. */
-  readonly maxTokens?: number | undefined
-  /** Ends the cell, instead of waiting for it. */
-  readonly terminate?: boolean | undefined
-}
+export interface WaitRequest extends Turn.WaitRequest {}
 
 /**
  * A session as a model uses it.
@@ -153,20 +137,6 @@ export interface Options {
 
 const defaultDeclarations = 40_000
 
-const forCells = (tools: ReadonlyArray<ToolDefinition>) =>
-  tools.every(({ annotations }) => annotations?.callers !== "model")
-    ? tools
-    : tools.filter(({ annotations }) => annotations?.callers !== "model")
-
-/** A function of the session's tools that is not called again while these are the same. */
-const remembering = <A>(make: (tools: ReadonlyArray<ToolDefinition>) => A) => {
-  let last: { readonly tools: ReadonlyArray<ToolDefinition>; readonly value: A } | undefined
-  return (tools: ReadonlyArray<ToolDefinition>): A => {
-    last = last?.tools === tools ? last : { tools, value: make(tools) }
-    return last.value
-  }
-}
-
 /**
  * `exec` and `wait` over a session.
  *
@@ -180,19 +150,20 @@ export const make = (
   const yieldTime = Duration.fromInputUnsafe(options.yieldTime ?? "10 seconds")
   const maxWait = Duration.fromInputUnsafe(options.maxWait ?? "10 minutes")
   const maxOutputTokens = options.maxOutputTokens ?? Truncation.defaultBudget
+  const maxDeclarations = options.maxDeclarations ?? defaultDeclarations
   const language = options.language ?? "javascript"
   const console = options.console !== "none"
 
-  const catalogueOf = remembering((all) => {
-    const tools = forCells(all)
+  const catalogueOf = memoize((all: ReadonlyArray<ToolDefinition>) => {
+    const tools = all.filter(({ annotations }) => annotations?.callers !== "model")
     const isDeferred = options.deferred ?? (() => false)
     return { tools, shown: tools.filter((tool) => !isDeferred(tool)) }
   })
   /** What a cell may call. Where nothing says how to call a tool that is not declared, the list of tools does. */
-  const toolsOf = remembering((all) => {
+  const toolsOf = memoize((all: ReadonlyArray<ToolDefinition>) => {
     const { shown, tools } = catalogueOf(all)
     const isComplete = shown.length === tools.length &&
-      Instructions.isDeclared({ tools: shown, maxDeclarations: options.maxDeclarations ?? defaultDeclarations })
+      Instructions.isDeclared({ tools: shown, maxDeclarations })
     return isComplete || Instructions.findersIn(tools) !== undefined
       ? tools
       : tools.map((tool) => ({ ...tool, description: Instructions.withSignature(tool) }))
@@ -215,7 +186,7 @@ export const make = (
       yieldTime,
       maxWait,
       maxOutputTokens,
-      maxDeclarations: options.maxDeclarations ?? defaultDeclarations,
+      maxDeclarations,
       language,
       console
     }
@@ -236,7 +207,7 @@ export const make = (
  * @since 0.1.0
  */
 export const ToolResult = Schema.Struct({
-  status: Schema.Literals(["Running", "Completed", "Failed", "Terminated", "Refused"]),
+  status: Reply.Status,
   success: Schema.Boolean,
   cellId: Schema.UndefinedOr(CellId),
   items: Schema.Array(OutputItem)

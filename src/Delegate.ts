@@ -165,12 +165,9 @@ const describe = (error: unknown): string => {
 
 const toolError = (error: unknown) => new ToolError({ text: describe(error) })
 
-const jsonSchema = (schema: Schema.Top): Schema.Json => {
-  const document = Schema.toJsonSchemaDocument(schema)
-  return (Object.keys(document.definitions).length === 0
-    ? document.schema
-    : { ...document.schema, $defs: document.definitions }) as unknown as Schema.Json
-}
+const invalidArgument = (problem: string) => new ToolError({ text: `invalid argument: ${problem}`, performed: false })
+
+const jsonSchema = (schema: Schema.Top) => AiTool.getJsonSchemaFromSchema(schema) as unknown as Schema.Json
 
 /**
  * Makes a tool from a handler and the schema of its one argument.
@@ -237,7 +234,7 @@ export const tool: {
     ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
     invoke: Effect.fnUntraced(function*(input) {
       const parameters = yield* decode(input).pipe(
-        Effect.mapError((error) => new ToolError({ text: `invalid argument: ${error.message}`, performed: false }))
+        Effect.mapError((error) => invalidArgument(error.message))
       )
       const value = yield* options.handler(parameters).pipe(Effect.mapError(toolError))
       return yield* encode(value).pipe(Effect.orDie)
@@ -374,11 +371,11 @@ const toDefinition = (name: string, tool: AiTool.Any): ToolDefinition =>
   })
 
 /** A failure of a toolkit in words. A call whose argument does not fit has not reached its tool. */
-const toolkitError = (error: unknown, isRefused = false): ToolError => {
+const toolkitError = (error: unknown): ToolError => {
   const reason = AiError.isAiError(error) ? error.reason : error
   return AiError.isAiErrorReason(reason) && reason._tag === "ToolParameterValidationError"
-    ? new ToolError({ text: `invalid argument: ${reason.description}`, performed: false })
-    : new ToolError({ text: describe(error), ...(isRefused ? { performed: false } : {}) })
+    ? invalidArgument(reason.description)
+    : toolError(error)
 }
 
 /** Whether a person has to agree to this call. */
@@ -388,7 +385,7 @@ const isApprovalNeeded = (
 ): Effect.Effect<boolean, ToolError> =>
   typeof needsApproval === "boolean" ? Effect.succeed(needsApproval) : Effect.flatMap(
     Schema.decodeUnknownEffect(parametersSchema as unknown as Schema.Codec<unknown, unknown>)(call.input ?? {}).pipe(
-      Effect.mapError((error) => new ToolError({ text: `invalid argument: ${error.message}`, performed: false }))
+      Effect.mapError((error) => invalidArgument(error.message))
     ),
     (parameters) => {
       const needed = needsApproval(parameters, { toolCallId: call.toolCallId, messages: [] })
@@ -448,20 +445,23 @@ export const layerToolkit = <Tools extends Record<string, AiTool.Any>>(
       const invoke = (call: NestedToolCall): Effect.Effect<Schema.Json, ToolError> =>
         handle(call.toolName.name, (call.input ?? {}) as never, call.toolCallId).pipe(
           Effect.flatMap((results) => Stream.runLast(Stream.filter(results, ({ preliminary }) => !preliminary))),
-          Effect.mapError((error) => toolkitError(error)),
+          Effect.mapError(toolkitError),
           Effect.flatMap((last) =>
             last._tag === "None"
               ? Effect.succeed(null)
               : last.value.isFailure
-              ? Effect.fail(toolkitError(last.value.result, last.value.failureOrigin === "parameters"))
+              ? Effect.fail(toolkitError(last.value.result))
               : Effect.succeed((last.value.encodedResult ?? null) as Schema.Json)
           ),
           Effect.provideContext(Context.add(context, CurrentCall, call))
           // What its tools need is what `context` has; TypeScript does not see it through the names of the tools.
         ) as Effect.Effect<Schema.Json, ToolError>
 
+      const byName = Object.fromEntries(
+        Object.entries(tools).map(([name, tool]) => [name, toDefinition(name, tool)])
+      )
       return Delegate.of({
-        tools: Object.entries(tools).map(([name, tool]) => toDefinition(name, tool)),
+        tools: Object.values(byName),
         invokeTool: (call) => {
           const { name } = call.toolName
           const tool = Object.hasOwn(tools, name) ? tools[name] : undefined
@@ -473,7 +473,7 @@ export const layerToolkit = <Tools extends Record<string, AiTool.Any>>(
               ? invoke(call)
               : gate === undefined
               ? Middleware.refuse(`${name} was not called: it needs an approval, and nothing here can give one`)
-              : gate.pass(call, toDefinition(name, tool), invoke))
+              : gate.pass(call, byName[name], invoke))
         },
         notify: options?.notify ?? (() => Effect.void)
       })

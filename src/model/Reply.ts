@@ -3,10 +3,12 @@
  *
  * @internal
  */
+import * as Schema from "effect/Schema"
 import type { CellError, CellId, Ledger, OutputItem, ToolCallId } from "../Protocol.ts"
 import * as Truncation from "../Truncation.ts"
 
-export type Status = "Running" | "Completed" | "Failed" | "Terminated" | "Refused"
+export const Status = Schema.Literals(["Running", "Completed", "Failed", "Terminated", "Refused"])
+export type Status = typeof Status.Type
 
 export interface Reply {
   readonly status: Status

@@ -8,8 +8,14 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
-import type { CellError, CellEvent, CellId, Completed, Ledger, ToolDefinition } from "../Protocol.ts"
-import * as Protocol from "../Protocol.ts"
+import {
+  type CellError,
+  type CellEvent,
+  CellId,
+  type Completed,
+  type Ledger,
+  type ToolDefinition
+} from "../Protocol.ts"
 import type { Cell, SessionRuntime } from "../Runtime.ts"
 import { Remembered } from "../session/Remembered.ts"
 import * as Identifier from "../text/Identifier.ts"
@@ -30,16 +36,24 @@ export interface Options {
   readonly tools: Effect.Effect<ReadonlyArray<ToolDefinition>>
 }
 
-export interface Exec {
+export interface ExecRequest {
+  /** JavaScript, which may begin with a line `// @exec: {"yield_time_ms": 10000, "max_output_tokens": 1000}`. */
   readonly source: string
+  /** The model's call. It comes back with every notification and every tool call of the cell. */
   readonly callId?: string | undefined
   readonly language?: "javascript" | "typescript" | undefined
 }
 
-export interface Wait {
+export interface WaitRequest {
   readonly cellId: string
+  /**
+   * Without it, the wait goes on until the cell ends, yields by itself, or can never go on. A number is milliseconds. The
+   * option `maxWait` bounds both. Output alone ends no wait, nor does a call that begins to wait for a person.
+   */
   readonly yieldTime?: Duration.Input | undefined
+  /** A budget in tokens of four bytes. */
   readonly maxTokens?: number | undefined
+  /** Ends the cell, instead of waiting for it. */
   readonly terminate?: boolean | undefined
 }
 
@@ -196,7 +210,7 @@ export const make = (session: SessionRuntime["Service"], options: Options) => {
   const begin = (maxTokens: number) => Effect.map(Clock.monotonicTimeNanos, (began): Call => ({ began, maxTokens }))
 
   const exec = Effect.fn("CodeMode.exec")(
-    function*({ callId, language = options.language, source: input }: Exec) {
+    function*({ callId, language = options.language, source: input }: ExecRequest) {
       const parsed = Pragma.parse(Unwrap.unwrap(input))
       if (Result.isFailure(parsed)) {
         return Reply.refused(parsed.failure)
@@ -225,8 +239,8 @@ export const make = (session: SessionRuntime["Service"], options: Options) => {
         hints: []
       }))
 
-  const observe = Effect.fnUntraced(function*(call: Call, { cellId, terminate, yieldTime }: Wait) {
-    const cell = yield* session.cell(Protocol.CellId.make(cellId))
+  const observe = Effect.fnUntraced(function*(call: Call, { cellId, terminate, yieldTime }: WaitRequest) {
+    const cell = yield* session.cell(CellId.make(cellId))
     if (terminate === true) {
       return yield* reply(call, yield* session.terminate(cell))
     }
@@ -239,7 +253,7 @@ export const make = (session: SessionRuntime["Service"], options: Options) => {
   })
 
   const wait = Effect.fn("CodeMode.wait")(
-    function*(request: Wait) {
+    function*(request: WaitRequest) {
       const call = yield* begin(budget(request.maxTokens, options.maxOutputTokens))
       return request.cellId === ""
         ? yield* missing(call, "")
