@@ -279,28 +279,19 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
   // Hosts that read values with a bounded parser lose their connection over one that is nested deeper.
   const maxNesting = 127
 
-  /** Where the text that begins before `from` ends. Backslashes are looked at once, before the mark behind them. */
-  const endOfText = (json: string, from: number): number => {
-    let mark = indexOf(json, "\"", from)
-    while (mark >= 0) {
-      let start = mark
-      while (start > from && json[start - 1] === "\\") {
-        start--
-      }
-      if ((mark - start) % 2 === 0) {
-        return mark
-      }
-      mark = indexOf(json, "\"", mark + 1)
-    }
-    return json.length
-  }
-
   const isTooDeep = (json: string) => {
     let depth = 0
+    let quoted = false
     for (let index = 0; json.length > 2 * maxNesting && index < json.length; index++) {
       const character = json[index]
-      if (character === "\"") {
-        index = endOfText(json, index + 1)
+      if (quoted) {
+        if (character === "\\") {
+          index++
+        } else if (character === "\"") {
+          quoted = false
+        }
+      } else if (character === "\"") {
+        quoted = true
       } else if (character === "[" || character === "{") {
         if (++depth > maxNesting) {
           return true
