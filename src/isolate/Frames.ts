@@ -6,6 +6,7 @@
  * @since 0.1.0
  */
 import type { Writable } from "node:stream"
+import { FrameReader, keptBytes, type Verdict } from "../system/Framing.ts"
 
 /**
  * What a frame says. The host sends `Start`, `Resolve`, `Reject`, `Resume` and `Stop`; the rest comes from the lane.
@@ -78,8 +79,6 @@ export const maxErrorTextBytes = 256 * 1024
 
 const headerLength = 9
 
-/** A buffer up to this size stays for what comes next: one that is fresh has to be mapped and cleared first. */
-const keptBytes = 4 * 1024 * 1024
 /** Node makes smaller ones from one that it holds ready. */
 const smallBytes = 4096
 const none = Buffer.alloc(0)
@@ -156,105 +155,24 @@ export const makeWriter = (stream: Writable, onWritten: () => void = () => {}) =
   }
 }
 
-/**
- * What becomes of a frame of which only the header is there. After `stop`, nothing more is read.
- *
- * @category models
- * @since 0.1.0
- */
-export type Verdict = "take" | "skip" | "stop"
+const cellOf = (header: Buffer) => header.readUInt32LE(4)
+const kindOf = (header: Buffer) => header.readUInt8(8)
 
 /**
- * Takes bytes in pieces of any size. It asks about each frame before it keeps any of it, and hands on those that are taken
- * once they are whole. A payload is valid only while `onFrame` runs, which says whether to go on.
+ * Reads frames, each of which is judged before any of its payload is kept.
  *
- * @category models
+ * @category constructors
  * @since 0.1.0
  */
-export class FrameReader {
-  private readonly judge: (cell: number, kind: number, length: number) => Verdict
-  private readonly onFrame: (cell: number, kind: number, payload: Buffer) => boolean
-  private readonly header = Buffer.alloc(headerLength)
-  private inHeader = 0
-  /** What is missing of the payload, and whether it is kept. */
-  private missing = 0
-  private isTaken = false
-  /** The start of a payload, in a buffer that doubles as it fills: what is only announced costs nothing. */
-  private kept: Buffer = none
-  /** A payload that came in one piece. */
-  private whole: Buffer | undefined
-  private size = 0
-  private isStopped = false
-
-  constructor(
-    judge: (cell: number, kind: number, length: number) => Verdict,
-    onFrame: (cell: number, kind: number, payload: Buffer) => boolean
-  ) {
-    this.judge = judge
-    this.onFrame = onFrame
-  }
-
-  /** Gives `false`, for good, once it was told to stop. */
-  push(piece: Buffer): boolean {
-    let offset = 0
-    while (!this.isStopped && offset < piece.length) {
-      offset += this.inHeader < headerLength ? this.readHeader(piece, offset) : this.readPayload(piece, offset)
-      if (this.inHeader === headerLength && this.missing === 0) {
-        this.end()
-      }
-    }
-    return !this.isStopped
-  }
-
-  private readHeader(piece: Buffer, offset: number): number {
-    const { header } = this
-    const read = piece.copy(header, this.inHeader, offset, offset + headerLength - this.inHeader)
-    this.inHeader += read
-    if (this.inHeader === headerLength) {
-      this.missing = header.readUInt32LE(0)
-      const verdict = this.judge(header.readUInt32LE(4), header.readUInt8(8), this.missing)
-      this.isTaken = verdict === "take"
-      this.isStopped = verdict === "stop"
-    }
-    return read
-  }
-
-  private readPayload(piece: Buffer, offset: number): number {
-    const part = piece.subarray(offset, offset + this.missing)
-    this.missing -= part.length
-    if (this.isTaken && this.size === 0 && this.missing === 0) {
-      this.whole = part
-    } else if (this.isTaken) {
-      this.keep(part)
-    }
-    return part.length
-  }
-
-  private keep(part: Buffer): void {
-    const size = this.size + part.length
-    if (size > this.kept.length) {
-      const larger = Buffer.allocUnsafe(Math.max(size, Math.min(2 * this.kept.length, size + this.missing)))
-      this.kept.copy(larger, 0, 0, this.size)
-      this.kept = larger
-    }
-    part.copy(this.kept, this.size)
-    this.size = size
-  }
-
-  private end(): void {
-    const { header } = this
-    const payload = this.whole ?? this.kept.subarray(0, this.size)
-    this.inHeader = 0
-    this.whole = undefined
-    this.size = 0
-    if (this.isTaken && !this.isStopped) {
-      this.isStopped = !this.onFrame(header.readUInt32LE(4), header.readUInt8(8), payload)
-    }
-    if (this.kept.length > keptBytes) {
-      this.kept = none
-    }
-  }
-}
+export const makeJudgingReader = (
+  judge: (cell: number, kind: number, length: number) => Verdict,
+  onFrame: (cell: number, kind: number, payload: Buffer) => boolean
+) =>
+  new FrameReader(
+    { headerLength, lengthOf: (header) => header.readUInt32LE(0) },
+    (header, length) => judge(cellOf(header), kindOf(header), length),
+    (payload, header) => onFrame(cellOf(header), kindOf(header), payload)
+  )
 
 /**
  * Makes a function that takes bytes in pieces of any size and hands on whole frames.
@@ -265,7 +183,7 @@ export class FrameReader {
  * @since 0.1.0
  */
 export const makeReader = (onFrame: (cell: number, kind: number, payload: string) => void) => {
-  const reader = new FrameReader(
+  const reader = makeJudgingReader(
     (_cell, _kind, length) => length > maxPayload ? "stop" : "take",
     (cell, kind, payload) => {
       onFrame(cell, kind, payload.toString("utf8"))

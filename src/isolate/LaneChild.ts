@@ -48,7 +48,10 @@ export interface Program {
 const here = dirname(realpathSync(fileURLToPath(import.meta.url)))
 const bundle = join(here, "..", "bundle", "lane", "main.cjs")
 const lane = import.meta.url.endsWith(".ts")
-  ? { main: join(here, "lane", "main.ts"), reads: [join(here, "lane"), join(here, "Frames.ts")] }
+  ? {
+    main: join(here, "lane", "main.ts"),
+    reads: [join(here, "lane"), join(here, "Frames.ts"), join(here, "..", "system", "Framing.ts")]
+  }
   : { main: bundle, reads: [bundle] }
 
 const noDescriptors = "there are no file descriptors left"

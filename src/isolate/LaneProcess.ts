@@ -10,7 +10,8 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { type CellError, IsolateFailure } from "../Protocol.ts"
-import { FrameReader, Kind, makeWriter, maxPayload, type Verdict } from "./Frames.ts"
+import type { Verdict } from "../system/Framing.ts"
+import { Kind, makeJudgingReader, makeWriter, maxPayload } from "./Frames.ts"
 import type { LaneChild } from "./LaneChild.ts"
 
 /**
@@ -289,7 +290,7 @@ export const make = (child: LaneChild, options: Options): LaneProcess => {
     Deferred.doneUnsafe(ready, Effect.succeed(user === "" ? undefined : user))
   }
 
-  const reader = new FrameReader(judge, onFrame)
+  const reader = makeJudgingReader(judge, onFrame)
 
   socket.on("data", (bytes: Buffer) => {
     if (!gone) {

@@ -5,6 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import { constants } from "node:buffer"
+import { FrameReader } from "../system/Framing.ts"
 
 /** The longest payload in bytes, in both directions, unless it is said otherwise. */
 export const maxPayload = 64 * 1024 * 1024
@@ -14,10 +15,6 @@ export const maxPayloadOf = (bytes: number | undefined): number =>
   Math.min(bytes ?? maxPayload, constants.MAX_STRING_LENGTH)
 
 const headerLength = 4
-
-/** A buffer up to this size stays for what comes next: one that is fresh has to be mapped and cleared first. */
-const keptBytes = 4 * 1024 * 1024
-const none = Buffer.alloc(0)
 
 /** The bytes are no frames, or a payload does not fit into one. */
 export class FrameError extends Schema.TaggedError<FrameError>("effect-code-mode/host/FrameError")("FrameError", {
@@ -41,66 +38,31 @@ export const encode = (payload: string, max = maxPayload): Buffer | FrameError =
 
 /** Takes bytes in pieces of any size, and hands on each payload once it is complete. */
 export class Decoder {
-  private readonly onPayload: (payload: Buffer) => void
-  private readonly max: number
-  /** The start of a frame, in a buffer that doubles as it fills: its cost is linear however small the pieces are. */
-  private buffer: Buffer = none
-  private size = 0
-  private needed = headerLength
+  private readonly reader: FrameReader
+  private error: FrameError | undefined
 
   constructor(onPayload: (payload: Buffer) => void, max = maxPayload) {
-    this.onPayload = onPayload
-    this.max = max
+    this.reader = new FrameReader(
+      { headerLength, lengthOf: (header) => header.readUInt32LE(0) },
+      (_header, length) => {
+        this.error = length > max ? tooLong(length, max) : undefined
+        return this.error === undefined ? "take" : "stop"
+      },
+      (payload) => {
+        onPayload(payload)
+        return true
+      }
+    )
   }
 
-  /** A payload is valid only while `onPayload` runs. After an error nothing more can be pushed. */
+  /** A payload is valid only while `onPayload` runs. After an error nothing more is read. */
   push(piece: Buffer): FrameError | undefined {
-    if (this.size === 0) {
-      return this.take(piece)
-    }
-    this.append(piece)
-    return this.size < this.needed ? undefined : this.take(this.buffer.subarray(0, this.size))
+    this.reader.push(piece)
+    return this.error
   }
 
   /** Whether the last frame is complete. */
   isComplete(): boolean {
-    return this.size === 0
-  }
-
-  private take(bytes: Buffer): FrameError | undefined {
-    let offset = 0
-    this.needed = headerLength
-    while (bytes.length - offset >= headerLength) {
-      const length = bytes.readUInt32LE(offset)
-      if (length > this.max) {
-        return tooLong(length, this.max)
-      }
-      const end = offset + headerLength + length
-      if (end > bytes.length) {
-        this.needed = headerLength + length
-        break
-      }
-      this.onPayload(bytes.subarray(offset + headerLength, end))
-      offset = end
-    }
-    const rest = bytes.subarray(offset)
-    this.size = 0
-    if (this.buffer.length > keptBytes) {
-      this.buffer = none
-    }
-    // It may overlap with where it goes, which is to the front.
-    this.append(rest)
-    return undefined
-  }
-
-  private append(piece: Buffer): void {
-    const size = this.size + piece.length
-    if (size > this.buffer.length) {
-      const larger = Buffer.allocUnsafe(Math.max(size, Math.min(2 * this.buffer.length, this.needed)))
-      this.buffer.copy(larger, 0, 0, this.size)
-      this.buffer = larger
-    }
-    piece.copy(this.buffer, this.size)
-    this.size = size
+    return this.reader.isComplete()
   }
 }
