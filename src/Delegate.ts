@@ -100,13 +100,16 @@ export class Delegate extends Context.Service<Delegate, Shape.Shape>()("effect-c
 export class CurrentCall extends Context.Service<CurrentCall, NestedToolCall>()("effect-code-mode/CurrentCall") {}
 
 /**
- * Hears when the tool call of this fiber begins to wait for a person, and when it goes on. A session gives one to each
- * call.
+ * Hears when the tool call of this fiber begins to wait for a person, and when that wait ends, with or without an answer.
+ * A call may wait for several. A session gives one to each call.
  *
  * @category references
  * @since 0.1.0
  */
-export const ApprovalWait = Context.Reference<{ readonly began: () => void; readonly ended: () => void }>(
+export const ApprovalWait = Context.Reference<{
+  readonly began: () => void
+  readonly ended: (isAnswered: boolean) => void
+}>(
   "effect-code-mode/ApprovalWait",
   { defaultValue: () => ({ began: () => {}, ended: () => {} }) }
 )
@@ -121,9 +124,11 @@ export const ApprovalWait = Context.Reference<{ readonly began: () => void; read
 export const awaitingApproval = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) => {
     const wait = fiber.getRef(ApprovalWait)
-    wait.began()
-    // A call that is stopped meanwhile has not begun to work.
-    return Effect.onExit(self, (exit) => Exit.hasInterrupts(exit) ? Effect.void : Effect.sync(wait.ended))
+    return Effect.acquireUseRelease(
+      Effect.sync(wait.began),
+      () => self,
+      (_, exit) => Effect.sync(() => wait.ended(!Exit.hasInterrupts(exit)))
+    )
   })
 
 // =============================================================================

@@ -9,15 +9,17 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
-import { ApprovalWait, type Delegate } from "../Delegate.ts"
+import type { Delegate } from "../Delegate.ts"
 import type { CellId, Limits, NestedToolCall, Notification, NotifyError, ToolError } from "../Protocol.ts"
 import * as Callbacks from "../session/Callbacks.ts"
-import type { CellLedger } from "../session/Ledger.ts"
+import type { CellLedger, Entry } from "../session/Ledger.ts"
 import * as Slots from "../session/Slots.ts"
 import * as Visible from "../text/Visible.ts"
 
 interface Running {
   readonly callbacks: Callbacks.Callbacks
+  /** What is known of it, if it is a tool call. */
+  readonly entry: Entry | undefined
   readonly abandon: () => void
 }
 
@@ -40,28 +42,19 @@ export class RemoteCallbacks {
 
   readonly invokeTool = (id: number, call: NestedToolCall): Effect.Effect<Schema.Json, ToolError> => {
     const { cellId, toolCallId, toolName: { name } } = call
-    const ledger = this.options.ledgerOf(cellId)
-    ledger.made(toolCallId, call.tool)
-    const invoke = Effect.suspend(() => {
-      ledger.started(toolCallId)
-      return this.options.delegate.invokeTool(call)
-    }).pipe(
-      Effect.map((result) => result ?? null),
-      Effect.provideService(ApprovalWait, {
-        began: () => {
-          ledger.approvalAsked(toolCallId)
-          this.options.tellAwaits(id, true)
-        },
-        ended: () => {
-          ledger.approvalAnswered(toolCallId)
-          this.options.tellAwaits(id, false)
-        }
-      })
+    const entry = this.options.ledgerOf(cellId).made(toolCallId, call.tool)
+    const invoke = Effect.map(
+      entry.follow(
+        Effect.suspend(() => this.options.delegate.invokeTool(call)),
+        (waits) => this.options.tellAwaits(id, waits)
+      ),
+      (result) => result ?? null
     )
-    return this.run<Schema.Json, ToolError>(id, (callbacks, onExit) => callbacks.tool(name, invoke, onExit)).pipe(
-      Effect.onExit((exit) => Effect.sync(() => ledger.ended(toolCallId, exit))),
-      Effect.tapDefect((defect) => Effect.logError(`code mode tool ${Visible.line(name)} died`, Cause.die(defect)))
-    )
+    return this.run<Schema.Json, ToolError>(id, (callbacks, onExit) => callbacks.tool(name, invoke, onExit), entry)
+      .pipe(
+        Effect.onExit((exit) => Effect.sync(() => entry.ended(exit))),
+        Effect.tapDefect((defect) => Effect.logError(`code mode tool ${Visible.line(name)} died`, Cause.die(defect)))
+      )
   }
 
   readonly notify = (id: number, notification: Notification): Effect.Effect<void, NotifyError> => {
@@ -82,7 +75,10 @@ export class RemoteCallbacks {
       const running = this.running.get(id)
       return running === undefined
         ? Effect.void
-        : Effect.andThen(running.callbacks.cancel(grace), Effect.sync(running.abandon))
+        : Effect.suspend(() => {
+          running.entry?.cancel()
+          return Effect.andThen(running.callbacks.cancel(grace), Effect.sync(running.abandon))
+        })
     })
 
   /** Ends all callbacks within one grace. */
@@ -96,7 +92,8 @@ export class RemoteCallbacks {
 
   private run<A, E>(
     id: number,
-    start: (callbacks: Callbacks.Callbacks, onExit: (exit: Exit.Exit<A, E>) => void) => void
+    start: (callbacks: Callbacks.Callbacks, onExit: (exit: Exit.Exit<A, E>) => void) => void,
+    entry?: Entry
   ): Effect.Effect<A, E> {
     return Effect.callback((resume) => {
       if (this.running.size >= this.options.limits.maxPendingCallbacks) {
@@ -115,7 +112,7 @@ export class RemoteCallbacks {
         this.running.delete(id)
         resume(exit)
       }
-      this.running.set(id, { callbacks, abandon: () => onExit(Exit.interrupt()) })
+      this.running.set(id, { callbacks, entry, abandon: () => onExit(Exit.interrupt()) })
       start(callbacks, onExit)
     })
   }

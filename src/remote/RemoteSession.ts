@@ -141,9 +141,15 @@ export const make = Effect.fnUntraced(function*(
     }
   }
 
+  /** Whether the session had it, as far as that is remembered. */
+  const isKnown = (cellId: Protocol.CellId) => live.has(cellId) || known.has(cellId) || lost.has(cellId)
+
   const ledgerOf = (cellId: Protocol.CellId) => {
-    const ledger = ledgers.get(cellId) ?? new CellLedger(() => clock.currentTimeMillisUnsafe())
-    ledgers.set(cellId, ledger)
+    const ledger = ledgers.get(cellId) ?? new CellLedger(clock)
+    // Of a cell that has ended, nothing more is noted.
+    if (live.has(cellId) || !known.has(cellId)) {
+      ledgers.set(cellId, ledger)
+    }
     return ledger
   }
 
@@ -151,9 +157,10 @@ export const make = Effect.fnUntraced(function*(
     admit(event.cellId)
     if (event._tag === "Settled") {
       live.set(event.cellId, true)
+      ledgers.get(event.cellId)?.close()
     } else if (event._tag === "Closed") {
       live.delete(event.cellId)
-      endedLedgers.set(event.cellId, ledgerOf(event.cellId).close())
+      endedLedgers.set(event.cellId, (ledgers.get(event.cellId) ?? new CellLedger(clock)).close())
       ledgers.delete(event.cellId)
     }
     if (event._tag !== "Admitted") {
@@ -294,10 +301,10 @@ export const make = Effect.fnUntraced(function*(
   ): Effect.Effect<A | B, E | E2 | Protocol.MissingCell> =>
     Effect.suspend((): Effect.Effect<A | B, E | E2 | Protocol.MissingCell> => {
       if (isClosed()) {
-        return Effect.fail(new Protocol.MissingCell({ cellId, finished: true }))
+        return Effect.fail(new Protocol.MissingCell({ cellId, finished: isKnown(cellId) }))
       }
       if (place === undefined || lost.has(cellId)) {
-        return Effect.fail(stale(cellId))
+        return Effect.fail(isKnown(cellId) ? stale(cellId) : new Protocol.MissingCell({ cellId, finished: false }))
       }
       return Effect.catchIf(
         ask(place),
@@ -479,11 +486,10 @@ export const make = Effect.fnUntraced(function*(
     ledger: (id) =>
       Effect.suspend(() => {
         const ledger = endedLedgers.get(id) ?? ledgers.get(id)?.toLedger()
-        return ledger !== undefined
-          ? Effect.succeed(ledger)
-          : known.has(id)
-          ? Effect.succeed({ calls: [], omitted: 0 })
-          : Effect.fail(stale(id))
+        const isThere = ledger === undefined && !live.has(id)
+          ? Effect.catchTag(find(id, "continuing"), "WrongCellKind", () => Effect.void)
+          : Effect.void
+        return Effect.as(isThere, ledger ?? { calls: [], omitted: 0 })
       }),
     tools: Effect.sync(() => delegate.tools),
     instructions: Effect.sync(() => delegate.instructions ?? new Map()),

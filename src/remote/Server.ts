@@ -305,7 +305,7 @@ export const serve = Effect.fnUntraced(function*(
       AwaitsApproval: inIt(({ approvals }, { awaits, callback }) =>
         Effect.sync(() => {
           const wait = approvals.get(callback)
-          return awaits ? wait?.began() : wait?.ended()
+          return awaits ? wait?.began() : wait?.ended(true)
         })
       ),
       Shutdown: shutdown

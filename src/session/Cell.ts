@@ -22,7 +22,8 @@ import * as Queue from "effect/Queue"
 import * as References from "effect/References"
 import type * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
-import { ApprovalWait, type Delegate } from "../Delegate.ts"
+import type { Delegate } from "../Delegate.ts"
+import { Deadline } from "../delegate/Deadline.ts"
 import type { IsolateEvent, IsolateHandle } from "../Isolate.ts"
 import {
   AlreadyTerminating,
@@ -141,10 +142,7 @@ export class Cell {
   private terminator: Listener | undefined
   private yieldAfter = Duration.infinity
   private yieldTimer: Fiber.Fiber<unknown> | undefined
-  private wallTimer: Fiber.Fiber<unknown> | undefined
-  private wallTimerSince = 0
-  private wallTimeLeft: Duration.Duration
-  private readonly clock: Clock.Clock
+  private readonly wallTime: Deadline
   private readonly calls: CellLedger
   private draining: Fiber.Fiber<unknown> | undefined
   private grace: Effect.Effect<void>
@@ -158,11 +156,10 @@ export class Cell {
     this.id = options.id
     this.kind = options.kind
     this.options = options
-    this.clock = Context.get(session.context, Clock.Clock)
-    this.calls = new CellLedger(() => this.clock.currentTimeMillisUnsafe())
-    this.wallTimeLeft = session.limits.maxWallTime
     const annotations = { sessionId: session.id, cellId: options.id, callId: options.callId }
     this.runFork = Effect.runForkWith(annotate(session.context, annotations))
+    const clock = Context.get(session.context, Clock.Clock)
+    this.calls = new CellLedger(clock)
     this.grace = Effect.sleep(session.limits.cancellationGrace)
     this.watchers = Broadcast.make(outputCapacity, {
       weigh: Outbox.weigh,
@@ -177,7 +174,13 @@ export class Cell {
       onIdle: () => this.checkStalled()
     })
     // First, for the script may have ended by now.
-    this.startWallTimer()
+    const { maxWallTime } = session.limits
+    this.wallTime = new Deadline({
+      limit: maxWallTime,
+      clock,
+      runFork: this.runFork,
+      onOver: () => this.exceed(`the script ran for longer than its limit of ${Duration.format(maxWallTime)}`)
+    })
     this.runFork(this.readEvents)
   }
 
@@ -392,32 +395,26 @@ export class Cell {
     if (!this.admitCallback()) {
       return
     }
-    this.calls.made(id, tool.name)
-    const invoke = Effect.flatMap(parseInput(input), (parsed) => {
-      this.calls.started(id)
-      return this.session.delegate.invokeTool({
-        sessionId: this.session.id,
-        cellId: this.id,
-        callId: this.options.callId,
-        toolCallId: id,
-        idempotencyKey: `${this.session.id}/${this.id}/${id}`,
-        attempt: 1,
-        tool: tool.name,
-        toolName: tool.toolName,
-        kind: tool.kind,
-        ...parsed
-      })
-    })
-    const answer = Effect.map(invoke, toJsonText).pipe(
-      Effect.annotateLogs("toolCallId", id),
-      Effect.provideService(ApprovalWait, {
-        began: () => this.onApprovalAsked(id),
-        ended: () => this.onApprovalAnswered(id)
-      })
-    )
+    const entry = this.calls.made(id, tool.name)
+    const invoke = Effect.flatMap(parseInput(input), (parsed) =>
+      entry.follow(
+        this.session.delegate.invokeTool({
+          sessionId: this.session.id,
+          cellId: this.id,
+          callId: this.options.callId,
+          toolCallId: id,
+          idempotencyKey: `${this.session.id}/${this.id}/${id}`,
+          attempt: 1,
+          tool: tool.name,
+          toolName: tool.toolName,
+          kind: tool.kind,
+          ...parsed
+        }),
+        (waits) => waits ? this.wallTime.pause() : this.wallTime.resume()
+      ))
+    const answer = Effect.annotateLogs(Effect.map(invoke, toJsonText), "toolCallId", id)
     this.callbacks.tool(tool.name, answer, (exit) => {
-      this.calls.ended(id, exit)
-      this.continueWallTimer()
+      entry.ended(exit)
       if (Exit.isSuccess(exit)) {
         return this.options.handle.resolve(id, exit.value)
       }
@@ -437,20 +434,6 @@ export class Cell {
       )
       this.options.handle.reject(id, "code mode tool task panicked")
     })
-  }
-
-  private onApprovalAsked(id: ToolCallId): void {
-    this.calls.approvalAsked(id)
-    this.pauseWallTimer()
-  }
-
-  private onApprovalAnswered(id: ToolCallId): void {
-    this.calls.approvalAnswered(id)
-    if (
-      this.state.phase === "Running" && this.state.ending === undefined && this.calls.awaitingApproval().length === 0
-    ) {
-      this.startWallTimer()
-    }
   }
 
   private onNotify(text: string): void {
@@ -530,7 +513,8 @@ export class Cell {
     switch (decision._tag) {
       case "Cancel": {
         this.options.handle.stop()
-        this.wallTimer?.interruptUnsafe()
+        this.wallTime.stop()
+        this.calls.cancel()
         this.draining?.interruptUnsafe()
         this.runFork(
           Effect.andThen(this.callbacks.cancel(this.grace), Effect.sync(() => this.apply({ _tag: "Cancelled" })))
@@ -538,7 +522,8 @@ export class Cell {
         return
       }
       case "Drain": {
-        this.wallTimer?.interruptUnsafe()
+        this.wallTime.stop()
+        this.calls.cancel()
         this.draining = this.runFork(Effect.andThen(
           this.callbacks.finish,
           Effect.sync(() => this.apply({ _tag: "Drained", refusal: this.refusal ?? this.session.refuse(this.writes) }))
@@ -553,6 +538,7 @@ export class Cell {
           : decision.ending.error === undefined
           ? "Completed"
           : "Failed"
+        this.calls.close()
         this.watchers.end()
         this.session.onSettled(this, this.outcome)
         this.settled.openUnsafe()
@@ -563,7 +549,7 @@ export class Cell {
       case "Tell":
         return this.tell(decision.who, decision.what)
       case "Close": {
-        this.session.onClosed(this, this.outcome, this.calls.close())
+        this.session.onClosed(this, this.outcome, this.calls.toLedger())
         this.closed.openUnsafe()
         return
       }
@@ -621,33 +607,6 @@ export class Cell {
     this.yieldTimer = this.runFork(
       Effect.andThen(Effect.sleep(this.yieldAfter), Effect.sync(() => this.yieldNow()))
     )
-  }
-
-  private startWallTimer(): void {
-    if (this.wallTimer === undefined && Duration.isFinite(this.wallTimeLeft)) {
-      const { maxWallTime } = this.session.limits
-      const onOver = Effect.sync(() => {
-        this.wallTimer = undefined
-        this.exceed(`the script ran for longer than its limit of ${Duration.format(maxWallTime)}`)
-      })
-      this.wallTimerSince = this.clock.currentTimeMillisUnsafe()
-      this.wallTimer = this.runFork(Effect.andThen(Effect.sleep(this.wallTimeLeft), onOver))
-    }
-  }
-
-  private continueWallTimer(): void {
-    if (this.state.phase === "Running" && this.state.ending === undefined && !this.calls.isAwaitingApproval()) {
-      this.startWallTimer()
-    }
-  }
-
-  private pauseWallTimer(): void {
-    if (this.wallTimer !== undefined) {
-      this.wallTimer.interruptUnsafe()
-      this.wallTimer = undefined
-      const spent = Duration.millis(this.clock.currentTimeMillisUnsafe() - this.wallTimerSince)
-      this.wallTimeLeft = Duration.subtract(this.wallTimeLeft, spent)
-    }
   }
 
   private dropObserver(): void {

@@ -4,117 +4,164 @@
  * @internal
  */
 import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import { ApprovalWait } from "../Delegate.ts"
 import type { Ledger, ToolCallId, ToolCallRecord, ToolCallState, ToolError } from "../Protocol.ts"
+import * as Monotonic from "../system/Monotonic.ts"
 
 /** Calls that a live cell's ledger has at most, and that of an ended one. The oldest go first. */
 const maxLive = 4096
 const maxEnded = 128
 
-interface Entry {
-  readonly tool: string
-  state: ToolCallState
+/** One call. */
+export class Entry {
+  readonly id: ToolCallId
+  private readonly tool: string
+  private readonly clock: Clock.Clock
+  private readonly waiting: Set<Entry>
+  private state: Exclude<ToolCallState, "AwaitingApproval"> = "NotStarted"
+  /** Approvals that it waits for. */
+  private waits = 0
   /** When its tool began to work on it, or went on with it. */
-  since: number
-  spent: number
+  private since = 0
+  private spent = 0
+  private isCancelled = false
+  private isOver = false
+  private onWaits: (waits: boolean) => void = () => {}
+
+  constructor(id: ToolCallId, tool: string, clock: Clock.Clock, waiting: Set<Entry>) {
+    this.id = id
+    this.tool = tool
+    this.clock = clock
+    this.waiting = waiting
+  }
+
+  /** The call, whose beginning and approvals are noted. `onWaits` hears when it begins to wait, and when it goes on. */
+  follow<A, E, R>(call: Effect.Effect<A, E, R>, onWaits: (waits: boolean) => void): Effect.Effect<A, E, R> {
+    this.onWaits = onWaits
+    return Effect.suspend(() => {
+      this.measured(() => this.state = "Running")
+      return call
+    }).pipe(
+      Effect.provideService(ApprovalWait, {
+        began: () => this.setWaits(this.waits + 1),
+        // A call that is stopped without an answer never goes on, and has done nothing.
+        ended: (isAnswered) => isAnswered || !this.isCancelled ? this.setWaits(this.waits - 1) : undefined
+      })
+    )
+  }
+
+  /** It is about to be interrupted. */
+  cancel(): void {
+    this.isCancelled = true
+  }
+
+  ended(exit: Exit.Exit<unknown, ToolError>): void {
+    if (this.isOver) {
+      return
+    }
+    const failure = Exit.isFailure(exit) ? Cause.findErrorOption(exit.cause) : Option.none()
+    const state = Exit.isSuccess(exit)
+      ? "Succeeded"
+      : this.waits > 0 || this.state === "NotStarted" || Option.isSome(failure) && failure.value.performed === false
+      ? "NotStarted"
+      : Option.isNone(failure) && Cause.hasInterruptsOnly(exit.cause)
+      ? "Interrupted"
+      : "Failed"
+    this.measured(() => this.state = state)
+    if (this.isCancelled) {
+      this.waiting.delete(this)
+    } else {
+      this.setWaits(0)
+    }
+    this.waits = 0
+    this.isOver = true
+  }
+
+  toRecord(): ToolCallRecord {
+    const state = this.waits > 0 ? "AwaitingApproval" : this.state
+    return { toolCallId: this.id, tool: this.tool, state, durationMillis: this.spent + this.sinceThen() }
+  }
+
+  private setWaits(waits: number): void {
+    if (this.isOver) {
+      return
+    }
+    const before = this.waits > 0
+    const after = waits > 0
+    this.measured(() => this.waits = waits)
+    if (before !== after) {
+      if (after) {
+        this.waiting.add(this)
+      } else {
+        this.waiting.delete(this)
+      }
+      this.onWaits(after)
+    }
+  }
+
+  private sinceThen(): number {
+    return this.state === "Running" && this.waits === 0 ? Monotonic.millisUnsafe(this.clock) - this.since : 0
+  }
+
+  private measured(change: () => void): void {
+    this.spent += this.sinceThen()
+    change()
+    this.since = Monotonic.millisUnsafe(this.clock)
+  }
 }
 
 export class CellLedger {
+  private readonly clock: Clock.Clock
   private readonly entries = new Map<ToolCallId, Entry>()
-  private readonly waiting = new Set<ToolCallId>()
-  private readonly now: () => number
+  private readonly waiting = new Set<Entry>()
   private dropped = 0
 
-  constructor(now: () => number) {
-    this.now = now
+  constructor(clock: Clock.Clock) {
+    this.clock = clock
   }
 
   /** The calls that wait until a person agrees. */
   awaitingApproval(): ReadonlyArray<ToolCallId> {
-    return Array.from(this.waiting)
+    return Array.from(this.waiting, ({ id }) => id)
   }
 
-  isAwaitingApproval(): boolean {
-    return this.waiting.size > 0
+  made(id: ToolCallId, tool: string): Entry {
+    const entry = new Entry(id, tool, this.clock, this.waiting)
+    this.entries.set(id, entry)
+    this.forget(maxLive)
+    return entry
   }
 
-  made(id: ToolCallId, tool: string): void {
-    this.entries.set(id, { tool, state: "NotStarted", since: 0, spent: 0 })
-    this.dropped += forget(this.entries, maxLive)
-  }
-
-  started(id: ToolCallId): void {
-    this.move(id, "Running")
-  }
-
-  approvalAsked(id: ToolCallId): void {
-    this.waiting.add(id)
-    this.move(id, "AwaitingApproval")
-  }
-
-  approvalAnswered(id: ToolCallId): void {
-    this.waiting.delete(id)
-    this.move(id, "Running")
-  }
-
-  ended(id: ToolCallId, exit: Exit.Exit<unknown, ToolError>): void {
-    const wasWaiting = this.waiting.delete(id)
-    const failure = Exit.isFailure(exit) ? Cause.findErrorOption(exit.cause) : Option.none()
-    this.move(
-      id,
-      Exit.isSuccess(exit)
-        ? "Succeeded"
-        : wasWaiting || Option.isSome(failure) && failure.value.performed === false
-        ? "NotStarted"
-        : Option.isNone(failure) && Cause.hasInterruptsOnly(exit.cause)
-        ? "Interrupted"
-        : "Failed"
-    )
+  /** All that are under way are about to be interrupted. */
+  cancel(): void {
+    this.waiting.forEach((entry) => entry.cancel())
   }
 
   toLedger(): Ledger {
-    return { calls: Array.from(this.entries, ([id, entry]) => this.toRecord(id, entry)), omitted: this.dropped }
+    return { calls: Array.from(this.entries.values(), (entry) => entry.toRecord()), omitted: this.dropped }
   }
 
-  /** The ledger of a cell that has ended, with what still ran taken as interrupted. */
+  /** The ledger of a cell that has ended, with what still ran taken as interrupted. It does not change any more. */
   close(): Ledger {
-    for (const [id, { state }] of this.entries) {
-      if (state === "Running" || state === "AwaitingApproval") {
-        this.ended(id, Exit.interrupt())
-      }
-    }
-    this.dropped += forget(this.entries, maxEnded)
+    this.cancel()
+    this.entries.forEach((entry) => entry.ended(Exit.interrupt()))
+    this.waiting.clear()
+    this.forget(maxEnded)
     return this.toLedger()
   }
 
-  private move(id: ToolCallId, state: ToolCallState): void {
-    const entry = this.entries.get(id)
-    if (entry !== undefined) {
-      const now = this.now()
-      if (entry.state === "Running") {
-        entry.spent += now - entry.since
+  /** Drops the oldest past a number. */
+  private forget(max: number): void {
+    for (const id of this.entries.keys()) {
+      if (this.entries.size <= max) {
+        return
       }
-      entry.state = state
-      entry.since = now
+      this.entries.delete(id)
+      this.dropped++
     }
   }
-
-  private toRecord(toolCallId: ToolCallId, { since, spent, state, tool }: Entry): ToolCallRecord {
-    const durationMillis = state === "Running" ? spent + this.now() - since : spent
-    return { toolCallId, tool, state, durationMillis }
-  }
-}
-
-/** Drops the oldest entries past a number, and gives how many these were. */
-const forget = <K, V>(entries: Map<K, V>, max: number): number => {
-  let dropped = 0
-  for (const key of entries.keys()) {
-    if (entries.size <= max) {
-      break
-    }
-    entries.delete(key)
-    dropped++
-  }
-  return dropped
 }

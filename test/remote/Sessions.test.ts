@@ -7,10 +7,8 @@ import * as Remote from "effect-code-mode/Remote"
 import * as HostConnection from "effect-code-mode/remote/HostConnection"
 import * as RemoteSession from "effect-code-mode/remote/RemoteSession"
 import * as Rpcs from "effect-code-mode/remote/Rpcs"
-import * as Server from "effect-code-mode/remote/Server"
 import type * as Runtime from "effect-code-mode/Runtime"
 import * as Frame from "effect-code-mode/wire/Frame"
-import { LiveCells } from "effect-code-mode/wire/LiveCells"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -34,55 +32,15 @@ import {
   started,
   texts,
   toolCallId,
-  toolDefinition,
   yieldRequested
 } from "../session/TestSession.ts"
+import { connect, type Invoke, open } from "./PlayedHost.ts"
 import * as Wire from "./Wire.ts"
 
 const background = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
 /** Lets everything happen that can happen by itself. */
 const settle = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow, { discard: true })
-
-type Invoke = Delegate.Delegate["Service"]["invokeTool"]
-
-/** A host and a client's connection to it. */
-const connect = Effect.fnUntraced(function*(options?: {
-  readonly limits?: Protocol.Limits
-  readonly maxFrameBytes?: number
-}) {
-  const wire = yield* Wire.make
-  const maxFrameBytes = Frame.maxPayloadOf(options?.maxFrameBytes)
-  const limits = options?.limits ?? Protocol.Limits.make({})
-  const serving = yield* Effect.forkScoped(
-    Effect.scoped(
-      Server.serve({
-        limits,
-        maxFrameBytes,
-        liveCells: new LiveCells(limits.maxLiveCells)
-      }, wire.host)
-    ),
-    { startImmediately: true }
-  )
-  const connections = yield* HostConnection.makeConnections(Effect.succeed(wire.way), options?.maxFrameBytes)
-  const open = (
-    options?: RemoteSession.Options & { readonly invokeTool?: Invoke; readonly notified?: Array<string> }
-  ) =>
-    RemoteSession.make(connections, options).pipe(Effect.provide(Delegate.layer({
-      tools: [toolDefinition("tool")],
-      invokeTool: options?.invokeTool ?? (() => Effect.never),
-      notify: ({ text }) => Effect.sync(() => options?.notified?.push(text))
-    })))
-  return { ...wire, connections, open, ended: Fiber.await(serving) }
-})
-
-/** The same, with a session. */
-const open = Effect.fnUntraced(function*(
-  options?: Parameters<typeof connect>[0] & { readonly invokeTool?: Invoke; readonly notified?: Array<string> }
-) {
-  const connected = yield* connect(options)
-  return { ...connected, session: yield* connected.open(options) }
-})
 
 const next = Effect.flatMap(Isolate.TestIsolates, ({ next }) => next)
 

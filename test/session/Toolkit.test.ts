@@ -167,34 +167,6 @@ describe("approvals", () => {
     }))
 })
 
-describe("the ledger", () => {
-  it.effect("says what became of each call", () =>
-    Effect.gen(function*() {
-      const { cell, isolate, session } = yield* makeCell
-      yield* isolate.emit(calls("tool-1", "tool-2", "tool-3", "tool-4"))
-      yield* TestClock.adjust("5 seconds")
-      yield* session.terminate(cell)
-      const ledger = yield* session.ledger(cell.id)
-      assert.deepStrictEqual(ledger.calls.map(({ durationMillis, state }) => [state, durationMillis]), [
-        ["Succeeded", 1000],
-        ["Failed", 0],
-        ["NotStarted", 0],
-        ["Interrupted", 5000]
-      ])
-      const unknown = yield* Effect.flip(session.ledger(CellId.make("99")))
-      assert.strictEqual(unknown._tag, "MissingCell")
-    }).pipe(Effect.provide(session({
-      invokeTool: ({ toolCallId }) =>
-        toolCallId === "tool-1"
-          ? Effect.as(Effect.sleep("1 second"), 1)
-          : toolCallId === "tool-2"
-          ? Effect.fail(new ToolError({ text: "no" }))
-          : toolCallId === "tool-3"
-          ? Effect.fail(new ToolError({ text: "refused", performed: false }))
-          : Effect.never
-    }))))
-})
-
 describe("combinators", () => {
   it.effect("filter, rename and merge tools, and follow their list", () =>
     Effect.gen(function*() {

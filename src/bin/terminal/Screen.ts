@@ -12,6 +12,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import * as Names from "../../mcp/Names.ts"
+import * as Monotonic from "../../system/Monotonic.ts"
 import * as Render from "../report/Render.ts"
 import { Reporter, type ToolCall } from "../report/Reporter.ts"
 import { empty, fit, isEmpty, join, type Printable, text, width } from "./Printable.ts"
@@ -111,7 +112,7 @@ const makeBottom = Effect.fnUntraced(function*(clear: Effect.Effect<void>) {
 /** Opens a screen on a terminal; the end of the scope takes it away. */
 const make = Effect.fnUntraced(function*(terminal: Printer.Terminal) {
   const clock = yield* Clock.Clock
-  const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+  const now = () => Monotonic.millisUnsafe(clock)
   const running = new Map<object, Running>()
   const paint = colours(process.env) ? (line: Printable) => text`\x1b[2m${line}\x1b[22m` : (line: Printable) => line
   let drawn: ReadonlyArray<Printable> = []
