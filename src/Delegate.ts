@@ -49,6 +49,7 @@ import { Approver } from "./Approver.ts"
 import * as Approval from "./delegate/Approval.ts"
 import * as Middleware from "./delegate/Middleware.ts"
 import * as Shape from "./delegate/Shape.ts"
+import * as ToolSchema from "./delegate/ToolSchema.ts"
 import {
   type NestedToolCall,
   type Notification,
@@ -172,8 +173,6 @@ const toolError = (error: unknown) => new ToolError({ text: describe(error) })
 
 const invalidArgument = (problem: string) => new ToolError({ text: `invalid argument: ${problem}`, performed: false })
 
-const jsonSchema = (schema: Schema.Top) => AiTool.getJsonSchemaFromSchema(schema) as unknown as Schema.Json
-
 /**
  * Makes a tool from a handler and the schema of its one argument.
  *
@@ -234,8 +233,8 @@ export const tool: {
     : Schema.encodeUnknownEffect(Schema.toCodecJson(options.success))
   return {
     description: options.description ?? "",
-    inputSchema: jsonSchema(options.parameters),
-    ...(options.success === undefined ? {} : { outputSchema: jsonSchema(options.success) }),
+    inputSchema: ToolSchema.make(options.parameters),
+    ...(options.success === undefined ? {} : { outputSchema: ToolSchema.make(options.success) }),
     ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
     invoke: Effect.fnUntraced(function*(input) {
       const parameters = yield* decode(input).pipe(
@@ -370,8 +369,10 @@ const annotationsOf = ({ annotations, needsApproval }: AiTool.Any): ToolAnnotati
 const toDefinition = (name: string, tool: AiTool.Any): ToolDefinition =>
   definition(name, {
     description: AiTool.getDescription(tool) ?? "",
-    inputSchema: AiTool.getJsonSchema(tool) as unknown as Schema.Json,
-    ...(tool.successSchema === Schema.Void ? {} : { outputSchema: jsonSchema(tool.successSchema as Schema.Top) }),
+    inputSchema: AiTool.isDynamic(tool) && tool.jsonSchema !== undefined
+      ? tool.jsonSchema as Schema.Json
+      : ToolSchema.make(tool.parametersSchema),
+    ...(tool.successSchema === Schema.Void ? {} : { outputSchema: ToolSchema.make(tool.successSchema) }),
     annotations: annotationsOf(tool)
   })
 

@@ -120,13 +120,19 @@ const parameters = (schema: Json | undefined): string => {
   }).join(", ")
 }
 
+/** The one argument of a tool. What has no members can be left out. */
+const argumentOf = (schema: Json | undefined): string => {
+  const type = schema === undefined ? "unknown" : fromJsonSchema(schema)
+  return `args${type === "{}" ? "?" : ""}: ${type}`
+}
+
 /** The tool as a method of `tools`. */
 export const signature = (tool: ToolDefinition): string => {
   const argument = tool.variadic === true
     ? parameters(tool.inputSchema)
     : tool.kind === "freeform"
     ? "input: string"
-    : `args: ${tool.inputSchema === undefined ? "unknown" : fromJsonSchema(tool.inputSchema)}`
+    : argumentOf(tool.inputSchema)
   return `${Identifier.fromName(tool.name)}(${argument}): Promise<${resultType(tool.outputSchema)}>;`
 }
 

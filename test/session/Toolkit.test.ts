@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Approver from "effect-code-mode/Approver"
+import * as Declarations from "effect-code-mode/Declarations"
 import * as Delegate from "effect-code-mode/Delegate"
 import { CellId, type NestedToolCall, ToolError } from "effect-code-mode/Protocol"
 import * as Runtime from "effect-code-mode/Runtime"
@@ -47,6 +48,64 @@ const ask = (name: string, input: Schema.Json) =>
   Effect.flatMap(Delegate.Delegate, ({ invokeTool }) => invokeTool(toolCall({ name, input })))
 
 describe("a toolkit", () => {
+  it.effect("reads as a person would write it", () => {
+    interface Tree {
+      readonly size: number
+      readonly branches: ReadonlyArray<Tree>
+    }
+    const Tree = Schema.Struct({
+      size: Schema.Number,
+      branches: Schema.Array(Schema.suspend((): Schema.Codec<Tree> => Tree))
+    })
+    const Weather = Toolkit.make(
+      Tool.make("forecast", {
+        parameters: Schema.Struct({ city: Schema.String, days: Schema.optionalKey(Schema.Number) }),
+        success: Schema.Array(Schema.Number)
+      }),
+      Tool.make("described", {
+        parameters: Schema.Struct({
+          days: Schema.Number.check(Schema.isGreaterThan(3)).annotate({ description: "How many" }),
+          high: Schema.Option(Schema.Number),
+          low: Schema.NumberFromString,
+          minimum: Schema.Int,
+          prices: Schema.Record(Schema.String, Schema.NullOr(Schema.Number))
+        })
+      }),
+      Tool.make("now", { success: Schema.Date }),
+      Tool.make("count", { parameters: Schema.Struct({}), success: Schema.Int }),
+      Tool.make("grow", { parameters: Tree, success: Tree })
+    )
+    return Effect.gen(function*() {
+      const { tools } = yield* Delegate.Delegate
+      assert.deepStrictEqual(tools.map(Declarations.ofTool), [
+        "forecast(args: { city: string; days?: number; }): Promise<Array<number>>;",
+        [
+          "described(args: {",
+          "  // How many (more than 3)",
+          "  days: number;",
+          "  high: { _tag: \"Some\"; value: number; } | { _tag: \"None\"; };",
+          "  low: string;",
+          "  // (integer)",
+          "  minimum: number;",
+          "  prices: { [key: string]: number | null; };",
+          "}): Promise<unknown>;"
+        ].join("\n"),
+        "now(args?: {}): Promise<string>;",
+        "count(args?: {}): Promise<number>;",
+        "grow(args: { branches: Array<{ branches: Array<unknown>; size: number; }>; size: number; }): " +
+        "Promise<{ branches: Array<{ branches: Array<unknown>; size: number; }>; size: number; }>;"
+      ])
+    }).pipe(Effect.provide(
+      Delegate.layerToolkit(Weather).pipe(Layer.provide(Weather.toLayer({
+        forecast: () => Effect.succeed([]),
+        described: () => Effect.void,
+        now: () => Effect.die(""),
+        count: () => Effect.succeed(0),
+        grow: (tree) => Effect.succeed(tree)
+      })))
+    ))
+  })
+
   it.effect("is what a cell may call", () =>
     Effect.gen(function*() {
       const { tools } = yield* Delegate.Delegate
