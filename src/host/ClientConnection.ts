@@ -33,10 +33,6 @@ const maxOperations = 4096
 
 const maxRemembered = 4096
 
-/** How many requests its client has to take at a time, and how many where it was asked. */
-const delegateCapacity = 1024
-const negotiatedDelegateCapacity = 4096
-
 /** How long a client that has said goodbye may take to read what it was told. */
 const flushTime = "100 millis"
 
@@ -50,11 +46,17 @@ interface Options {
   readonly ended: Deferred.Deferred<void, ConnectionError>
 }
 
+/** Once it has said hello. */
+interface Client {
+  readonly delegate: ClientDelegate
+  readonly bounds: Pick<Session.Client, "limits" | "liveCells">
+}
+
 class ClientConnection {
   private readonly options: Options
   private readonly post: Post.Post
   private isEnded = false
-  private client: Session.Client | undefined
+  private client: Client | undefined
   private readonly sessions = new Map<string, Deferred.Deferred<Session.Session, OperationError>>()
   private readonly endedSessions = new Remembered<string>(maxRemembered)
   private readonly operations = new Map<Message.MessageId, Operation>()
@@ -110,20 +112,16 @@ class ClientConnection {
     }
     const granted: ReadonlySet<string> = new Set(answer.capabilities)
     const { limits, liveCells } = this.options.host
-    // The capability does not undo a bound that is there to be low.
-    const capacity = granted.has("delegate-capacity-4096") && limits.maxToolCallsInFlight >= delegateCapacity
-      ? Math.max(negotiatedDelegateCapacity, limits.maxToolCallsInFlight)
+    const capacity = granted.has("delegate-capacity-4096")
+      ? Session.raisedToolCalls(limits)
       : limits.maxToolCallsInFlight
     this.client = {
-      post: this.post,
-      room: this.options.outgoing.room,
       delegate: new ClientDelegate(this.options.outgoing, this.post, capacity),
-      limits: Limits.make({ ...limits, maxToolCallsInFlight: capacity }),
-      liveCells
+      bounds: { limits: Limits.make({ ...limits, maxToolCallsInFlight: capacity }), liveCells }
     }
   }
 
-  private handle(message: Message.ClientMessage, client: Session.Client): void {
+  private handle(message: Message.ClientMessage, client: Client): void {
     switch (message.type) {
       case "connection/hello":
         return this.fail("received a second code-mode client hello")
@@ -143,7 +141,7 @@ class ClientConnection {
   // Operations
   // ---------------------------------------------------------------------------
 
-  private begin(id: Message.MessageId, request: Message.Request, client: Session.Client): void {
+  private begin(id: Message.MessageId, request: Message.Request, client: Client): void {
     if (this.operations.has(id) || this.endedOperations.has(id)) {
       return this.fail(`duplicate code-mode request ID ${id}`)
     }
@@ -162,19 +160,31 @@ class ClientConnection {
   private run(
     operation: Operation,
     request: Message.Request,
-    client: Session.Client
+    client: Client
   ): Effect.Effect<void, OperationError, Isolate> {
     switch (request.method) {
       case "session/open":
         return this.open(operation, request, client)
       case "session/execute":
-        return Effect.flatMap(this.session(request.sessionId), (session) => session.execute(operation, request))
+        return this.ask(request.sessionId, (session) => execute(session, operation, request))
       case "session/wait":
-        return Effect.flatMap(this.session(request.sessionId), (session) => session.wait(operation, request))
+        return this.ask(request.sessionId, (session) =>
+          session.wait(operation, {
+            cellId: request.request.cell_id,
+            yieldMillis: request.request.yield_time_ms,
+            budget: request.maxOutputTokens
+          }))
       case "session/terminate":
-        return Effect.flatMap(this.session(request.sessionId), (session) => session.terminate(operation, request))
+        return this.ask(
+          request.sessionId,
+          (session) => session.terminate(operation, { cellId: request.cellId, budget: request.maxOutputTokens })
+        )
       case "session/shutdown":
-        return Effect.flatMap(this.takeSession(request.sessionId), (session) => session.shutdown(operation))
+        return Effect.flatMap(this.takeSession(request.sessionId), (session) =>
+          Effect.andThen(
+            session.shutdown,
+            Effect.sync(() => operation.answer({ type: "session/closed", sessionId: request.sessionId }))
+          ))
     }
   }
 
@@ -182,7 +192,7 @@ class ClientConnection {
   // Sessions
   // ---------------------------------------------------------------------------
 
-  private open(operation: Operation, message: Message.Open, client: Session.Client) {
+  private open(operation: Operation, message: Message.Open, client: Client) {
     const { sessionId } = message
     if (this.sessions.has(sessionId)) {
       return refuse(`code-mode session ID \`${sessionId}\` is already open`)
@@ -192,7 +202,17 @@ class ClientConnection {
     }
     const opened = Deferred.makeUnsafe<Session.Session, OperationError>()
     this.sessions.set(sessionId, opened)
-    return Session.make(client, message).pipe(
+    return Session.make({
+      ...client.bounds,
+      room: this.options.outgoing.room,
+      delegate: (announced) => client.delegate.forSession(sessionId, announced),
+      onClosed: (cellId) => this.post({ type: "cell/closed", sessionId, cellId })
+    }, {
+      sessionId,
+      maxYieldMillis: message.cellExecutionLimits?.maxYieldTimeMs,
+      maxHeapSizeBytes: message.cellExecutionLimits?.maxHeapSizeBytes,
+      truncates: message.outputTruncation === "server"
+    }).pipe(
       Scope.provide(this.options.scope),
       Effect.onError(() => Effect.sync(() => this.sessions.delete(sessionId))),
       Effect.mapError(({ message }) => new OperationError({ message })),
@@ -208,6 +228,16 @@ class ClientConnection {
     return opened === undefined ? refuse(`unknown code-mode session ${sessionId}`) : Deferred.await(opened)
   }
 
+  private ask(
+    sessionId: string,
+    request: (session: Session.Session) => Effect.Effect<void, { readonly message: string }>
+  ): Effect.Effect<void, OperationError> {
+    return Effect.flatMap(
+      this.session(sessionId),
+      (session) => Effect.mapError(request(session), ({ message }) => new OperationError({ message }))
+    )
+  }
+
   /** A session that no later request is to find. */
   private takeSession(sessionId: string): Effect.Effect<Session.Session, OperationError> {
     const session = this.session(sessionId)
@@ -219,6 +249,29 @@ class ClientConnection {
 }
 
 const refuse = (text: string) => Effect.fail(new OperationError({ message: text }))
+
+const toTool = (tool: Message.ToolDefinition) => ({
+  name: tool.name,
+  toolName: { name: tool.tool_name.name, namespace: tool.tool_name.namespace ?? null },
+  description: tool.description,
+  kind: tool.kind
+})
+
+const execute = (session: Session.Session, operation: Operation, { request }: Message.Execute) => {
+  const budget = request.max_output_tokens
+  if ((budget ?? 0) < 0) {
+    return refuse(`invalid code-mode execute request: max_output_tokens is ${budget}`)
+  }
+  return session.execute(operation, {
+    cell: {
+      callId: request.tool_call_id,
+      source: request.source,
+      tools: request.enabled_tools.map(toTool)
+    },
+    yieldMillis: request.yield_time_ms,
+    budget
+  })
+}
 
 /** Serves a client until it leaves. Nothing of it is left then. */
 export const serve = Effect.fnUntraced(function*(

@@ -13,6 +13,7 @@ import * as Schema from "effect/Schema"
 import { FrameError } from "../wire/Frame.ts"
 import type { Answer, CellResponse, HostMessage, MessageId, Request } from "../wire/Message.ts"
 import type { Post } from "./Post.ts"
+import type * as Session from "./Session.ts"
 
 /** Why an operation did not do what it was to do. */
 export class OperationError extends Schema.TaggedError<OperationError>("effect-code-mode/host/OperationError")(
@@ -22,7 +23,7 @@ export class OperationError extends Schema.TaggedError<OperationError>("effect-c
 
 const cancelled = "code-mode request cancelled"
 
-export class Operation {
+export class Operation implements Session.Request {
   readonly id: MessageId
   private readonly method: Request["method"]
   private readonly post: Post
@@ -80,9 +81,21 @@ export class Operation {
     }
   }
 
-  /** How long it has taken so far, in nanoseconds. */
-  duration(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe() - this.begun)
+  private toResponse({ bufferedNanos, cellId, error, items, state }: Session.Outcome): CellResponse {
+    const code_mode_host_duration_ns = Number(this.clock.monotonicTimeNanosUnsafe() - this.begun)
+    if (state === "Completed" || state === "Missing") {
+      return {
+        Result: {
+          cell_id: cellId,
+          content_items: items,
+          error_text: error,
+          result_buffered_for_ns: bufferedNanos,
+          code_mode_host_duration_ns
+        }
+      }
+    }
+    const stillThere = { cell_id: cellId, content_items: items, code_mode_host_duration_ns }
+    return state === "Yielded" ? { Yielded: stillThere } : { Terminated: stillThere }
   }
 
   // ---------------------------------------------------------------------------
@@ -104,9 +117,17 @@ export class Operation {
     this.state = "started"
   }
 
-  /** The second one. */
-  respond(value: CellResponse): void {
-    this.send("initial response", { type: "execute/initialResponse", id: this.id, result: { status: "ok", value } })
+  /** The only answer to the others that are about a cell, and the second one to `session/execute`. */
+  tell(outcome: Session.Outcome): void {
+    const value = this.toResponse(outcome)
+    if (this.state === "started") {
+      this.send("initial response", { type: "execute/initialResponse", id: this.id, result: { status: "ok", value } })
+    } else {
+      this.answer({
+        type: "wait/completed",
+        outcome: outcome.state === "Missing" ? { MissingCell: value } : { LiveCell: value }
+      })
+    }
   }
 
   private send(what: string, message: HostMessage): void {

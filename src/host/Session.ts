@@ -1,9 +1,9 @@
 /**
- * One session as a client sees it: operations in, answers out, in the order that the protocol promises.
+ * One session as a client sees it, over whatever wire: requests in, outcomes out, in the order that the protocols promise.
  *
  * **Details**
  *
- * Of one execution a client hears, in this order: that it started, requests to its delegate, the initial response,
+ * Of one execution a client hears, in this order: that it started, requests to its delegate, the initial outcome,
  * and once nothing else will be said of the cell, that it closed. A session is closed after all of its cells.
  *
  * @internal
@@ -19,8 +19,12 @@ import * as Stream from "effect/Stream"
 import { Delegate } from "../Delegate.ts"
 import type { Isolate } from "../Isolate.ts"
 import {
+  type AlreadyTerminating,
+  type BusyObserver,
+  CapacityExceeded,
   type CellEvent,
   type CellRequest,
+  type IdempotencyConflict,
   type IsolateFailure,
   Limits,
   MissingCell,
@@ -29,30 +33,81 @@ import {
 import * as Runtime from "../Runtime.ts"
 import * as Truncation from "../Truncation.ts"
 import type { LiveCells } from "../wire/LiveCells.ts"
-import type * as Message from "../wire/Message.ts"
-import type { ClientDelegate } from "./ClientDelegate.ts"
-import { type Operation, OperationError } from "./Operation.ts"
-import type { Post } from "./Post.ts"
 
-/** What a session needs of its connection. */
+/** What a session needs of its client. */
 export interface Client {
-  readonly post: Post
+  /** Of the session. It hears nothing of a cell before `announced` is over. */
+  readonly delegate: (announced: (cellId: string) => Effect.Effect<void>) => Delegate["Service"]
   /** Waits until the client has read enough of what it was told before. */
   readonly room: Effect.Effect<void>
-  readonly delegate: ClientDelegate
+  /** Nothing else will be said of this cell, of which the client knows. */
+  readonly onClosed: (cellId: string) => void
   readonly limits: Limits
   readonly liveCells: LiveCells
 }
 
-export interface Session {
-  readonly execute: (operation: Operation, message: Message.Execute) => Effect.Effect<void, OperationError>
-  readonly wait: (operation: Operation, message: Message.Wait) => Effect.Effect<void, OperationError>
-  readonly terminate: (operation: Operation, message: Message.Terminate) => Effect.Effect<void, OperationError>
-  /** Ends the session, and tells the client once all of its cells are closed. */
-  readonly shutdown: (operation: Operation) => Effect.Effect<void>
+/** What a client wishes of a session. Its bounds stay below those of the host. */
+export interface Wishes {
+  readonly sessionId: string
+  readonly maxYieldMillis?: number | null | undefined
+  readonly maxHeapSizeBytes?: number | null | undefined
+  /** Whether output is fitted into a budget of tokens here, or by the client. */
+  readonly truncates: boolean
 }
 
-const toOperationError = ({ message }: { readonly message: string }) => new OperationError({ message })
+/** How a cell stands, and what it put out since it was last asked. */
+export interface Outcome {
+  readonly state: "Yielded" | "Terminated" | "Completed" | "Missing"
+  readonly cellId: string
+  readonly items: ReadonlyArray<OutputItem>
+  /** Of a cell that failed, or that is not there. */
+  readonly error: string | null
+  /** How long the completion had waited to be read, in nanoseconds. */
+  readonly bufferedNanos: number
+}
+
+/** One request, as its client made it. */
+export interface Request {
+  /** Whether nothing is left to say: it was taken back. */
+  readonly isAnswered: () => boolean
+  /** Its cell is there. */
+  readonly start: (cellId: string) => void
+  readonly tell: (outcome: Outcome) => void
+  /** The observation begins. Gives whether it is to answer at once; from now on `yieldNow` makes it answer. */
+  readonly beginObserving: (yieldNow: Effect.Effect<void>) => boolean
+}
+
+interface Budgeted {
+  /** Tokens that the outcome may have, where the session truncates. */
+  readonly budget?: number | null | undefined
+}
+
+export interface Execute extends Budgeted {
+  readonly cell: CellRequest
+  readonly yieldMillis?: number | null | undefined
+}
+
+export interface Wait extends Budgeted {
+  readonly cellId: string
+  readonly yieldMillis: number
+}
+
+export interface Terminate extends Budgeted {
+  readonly cellId: string
+}
+
+export interface Session {
+  readonly execute: (
+    request: Request,
+    message: Execute
+  ) => Effect.Effect<void, Runtime.CreateError | ObserveError | MissingCell>
+  readonly wait: (request: Request, message: Wait) => Effect.Effect<void, ObserveError>
+  readonly terminate: (request: Request, message: Terminate) => Effect.Effect<void, AlreadyTerminating>
+  /** Ends the session, and waits until all of its cells are closed. */
+  readonly shutdown: Effect.Effect<void>
+}
+
+type ObserveError = BusyObserver | IdempotencyConflict
 
 /** What is known of a cell. */
 interface Entry {
@@ -60,8 +115,8 @@ interface Entry {
   /** Set once the client knows the cell. */
   cell: Runtime.Cell | undefined
   settledAt: bigint | undefined
-  /** Operations whose answer is about this cell. */
-  operations: number
+  /** Requests whose answer is about this cell. */
+  requests: number
   closed: boolean
 }
 
@@ -69,23 +124,24 @@ const defaultYieldMillis = 10_000
 const graceFromMillis = 10_000
 const graceMillis = 1_000
 
-const toTool = (tool: Message.ToolDefinition) => ({
-  name: tool.name,
-  toolName: { name: tool.tool_name.name, namespace: tool.tool_name.namespace ?? null },
-  description: tool.description,
-  kind: tool.kind
-})
+/** Of the client's tool calls at a time: as many as hosts allow by themselves, and on request. */
+const toolCalls = 1024
+const toolCallsOnRequest = 4096
 
-const toCellRequest = ({ request }: Message.Execute): CellRequest => ({
-  callId: request.tool_call_id,
-  source: request.source,
-  tools: request.enabled_tools.map(toTool)
-})
+/** The tool calls at a time of a client that can take more. A bound that is there to be low is not raised. */
+export const raisedToolCalls = ({ maxToolCallsInFlight }: Limits): number =>
+  maxToolCallsInFlight < toolCalls ? maxToolCallsInFlight : Math.max(toolCallsOnRequest, maxToolCallsInFlight)
+
+const defaultHeapBytes = Limits.make({}).maxHeapSizeBytes
+
+/** What a client wishes, below what its host allows. Where one of them says 0 it leaves it to the other. */
+const heapSize = (wish: number | null | undefined, most: number): number =>
+  Math.min(wish || Infinity, most || defaultHeapBytes)
 
 /** Makes a session that ends with the scope, if it does not end before. */
 export const make = Effect.fnUntraced(function*(
   client: Client,
-  { cellExecutionLimits, outputTruncation, sessionId }: Message.Open
+  { maxHeapSizeBytes, maxYieldMillis, sessionId, truncates }: Wishes
 ): Effect.fn.Return<Session, IsolateFailure, Isolate | Scope.Scope> {
   const clock = yield* Clock.Clock
   const scope = yield* Effect.flatMap(Effect.scope, Scope.fork)
@@ -99,13 +155,10 @@ export const make = Effect.fnUntraced(function*(
     contentTakesResults: false,
     limits: Limits.make({
       ...client.limits,
-      maxHeapSizeBytes: Math.min(
-        cellExecutionLimits?.maxHeapSizeBytes ?? client.limits.maxHeapSizeBytes,
-        Number.MAX_SAFE_INTEGER
-      )
+      maxHeapSizeBytes: heapSize(maxHeapSizeBytes, client.limits.maxHeapSizeBytes)
     })
   }).pipe(
-    Effect.provideService(Delegate, client.delegate.forSession(sessionId, (id) => entryOf(id).announced.await)),
+    Effect.provideService(Delegate, client.delegate((id) => entryOf(id).announced.await)),
     Scope.provide(scope),
     Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
   )
@@ -126,7 +179,7 @@ export const make = Effect.fnUntraced(function*(
       announced: Latch.makeUnsafe(),
       cell: undefined,
       settledAt: undefined,
-      operations: 0,
+      requests: 0,
       closed: false
     }
     entries.set(id, entry)
@@ -135,12 +188,12 @@ export const make = Effect.fnUntraced(function*(
   }
 
   const forgetIfDone = (id: string, entry: Entry) => {
-    if (!entry.closed || entry.operations > 0) {
+    if (!entry.closed || entry.requests > 0) {
       return
     }
     entries.delete(id)
     if (entry.cell !== undefined) {
-      client.post({ type: "cell/closed", sessionId, cellId: id })
+      client.onClosed(id)
     }
     if (entries.size === 0) {
       empty.openUnsafe()
@@ -150,11 +203,11 @@ export const make = Effect.fnUntraced(function*(
   /** Something that is said of a cell, before the client hears that it closed. */
   const about = <E>(id: string, entry: Entry, effect: Effect.Effect<void, E>) =>
     Effect.suspend(() => {
-      entry.operations++
+      entry.requests++
       return Effect.ensuring(
         effect,
         Effect.sync(() => {
-          entry.operations--
+          entry.requests--
           forgetIfDone(id, entry)
         })
       )
@@ -175,151 +228,107 @@ export const make = Effect.fnUntraced(function*(
   )
 
   // ---------------------------------------------------------------------------
-  // Answers
+  // Outcomes
   // ---------------------------------------------------------------------------
 
   const toItems = (items: ReadonlyArray<OutputItem>, error: string | null, budget: number | null | undefined) => {
-    if (outputTruncation !== "server") {
+    if (!truncates) {
       return items
     }
     const all = error === null ? items : [...items, { type: "input_text" as const, text: `Script error:\n${error}` }]
     return Truncation.truncate(all, budget ?? Truncation.defaultBudget)
   }
 
-  const toResult = (
-    operation: Operation,
-    cellId: string,
-    items: ReadonlyArray<OutputItem>,
-    error: string | null,
-    budget: number | null | undefined
-  ): Message.CellResponse => {
-    const settledAt = entries.get(cellId)?.settledAt
+  const toOutcome = (event: CellEvent, budget: number | null | undefined): Outcome => {
+    const error = event._tag === "Completed" ? event.error?.text ?? null : null
+    const settledAt = event._tag === "Completed" ? entries.get(event.cellId)?.settledAt : undefined
     return {
-      Result: {
-        cell_id: cellId,
-        content_items: toItems(items, error, budget),
-        error_text: error,
-        result_buffered_for_ns: settledAt === undefined ? 0 : Number(clock.monotonicTimeNanosUnsafe() - settledAt),
-        code_mode_host_duration_ns: operation.duration()
-      }
+      state: event._tag,
+      cellId: event.cellId,
+      items: toItems(event.items, error, budget),
+      error,
+      bufferedNanos: settledAt === undefined ? 0 : Number(clock.monotonicTimeNanosUnsafe() - settledAt)
     }
   }
 
-  const toResponse = (
-    operation: Operation,
-    event: CellEvent,
-    budget: number | null | undefined
-  ): Message.CellResponse => {
-    if (event._tag === "Completed") {
-      return toResult(operation, event.cellId, event.items, event.error?.text ?? null, budget)
-    }
-    const stillThere = {
-      cell_id: event.cellId,
-      content_items: toItems(event.items, null, budget),
-      code_mode_host_duration_ns: operation.duration()
-    }
-    return event._tag === "Yielded" ? { Yielded: stillThere } : { Terminated: stillThere }
+  const missing = (cellId: string, budget: number | null | undefined): Outcome => {
+    const error = `exec cell ${cellId} not found`
+    return { state: "Missing", cellId, items: toItems([], error, budget), error, bufferedNanos: 0 }
   }
 
-  /** Answers with a cell's event, or with the fact that there is no such cell. */
-  const answerEvent = <E extends { readonly message: string }>(
-    operation: Operation,
-    cellId: string,
-    budget: number | null | undefined,
+  /** Tells a cell's event, or the fact that there is no such cell. */
+  const tellEvent = <E>(
+    request: Request,
+    { budget, cellId }: Terminate,
     event: (cell: Runtime.Cell) => Effect.Effect<CellEvent, MissingCell | E>
-  ): Effect.Effect<void, OperationError> => {
-    const answerMissing = Effect.sync(() =>
-      operation.answer({
-        type: "wait/completed",
-        outcome: { MissingCell: toResult(operation, cellId, [], `exec cell ${cellId} not found`, budget) }
-      })
-    )
+  ): Effect.Effect<void, E> => {
+    const tellMissing = Effect.sync(() => request.tell(missing(cellId, budget)))
     const entry = entries.get(cellId)
-    return entry?.cell === undefined ? answerMissing : about(
+    return entry?.cell === undefined ? tellMissing : about(
       cellId,
       entry,
       event(entry.cell).pipe(
-        Effect.map((event) =>
-          operation.answer({
-            type: "wait/completed",
-            outcome: { LiveCell: toResponse(operation, event, budget) }
-          })
-        ),
-        Effect.catchIf((error) => error instanceof MissingCell, () => answerMissing),
-        Effect.mapError(toOperationError)
-      )
+        Effect.map((event) => request.tell(toOutcome(event, budget))),
+        Effect.catchIf((error): error is MissingCell => error instanceof MissingCell, () => tellMissing)
+      ) as Effect.Effect<void, E>
     )
   }
 
   // ---------------------------------------------------------------------------
-  // Operations
+  // Requests
   // ---------------------------------------------------------------------------
 
   const toYieldAfter = (millis: number) => {
     const generous = millis < graceFromMillis ? millis : millis + graceMillis
-    return Duration.millis(Math.min(generous, cellExecutionLimits?.maxYieldTimeMs ?? Infinity))
+    return Duration.millis(Math.min(generous, maxYieldMillis ?? Infinity))
   }
 
   /** The next event, once the client has read enough of what it was told before. */
-  const observe = (operation: Operation, cell: Runtime.Cell, millis: number) =>
+  const observe = (request: Request, cell: Runtime.Cell, millis: number) =>
     Effect.andThen(
       client.room,
       Effect.suspend(() => {
-        const atOnce = operation.beginObserving(Effect.ignore(runtime.yieldNow(cell)))
+        const atOnce = request.beginObserving(Effect.ignore(runtime.yieldNow(cell)))
         return runtime.observe(cell, { yieldAfter: atOnce ? Duration.zero : toYieldAfter(millis) })
       })
     )
 
-  const create = Effect.fnUntraced(function*(message: Message.Execute) {
-    const budget = message.request.max_output_tokens ?? 0
-    if (budget < 0) {
-      return yield* new OperationError({ message: `invalid code-mode execute request: max_output_tokens is ${budget}` })
-    }
+  const create = Effect.fnUntraced(function*(cell: CellRequest) {
     if (yield* client.liveCells.isFull) {
-      return yield* new OperationError({ message: "code-mode host has too many active cells" })
+      return yield* new CapacityExceeded({ limit: "maxLiveCells", text: "code-mode host has too many active cells" })
     }
-    return yield* Effect.mapError(client.liveCells.start(runtime.create(toCellRequest(message))), toOperationError)
+    return yield* client.liveCells.start(runtime.create(cell))
   })
 
-  const execute = Effect.fnUntraced(function*(operation: Operation, message: Message.Execute) {
-    const { max_output_tokens: budget, yield_time_ms: yieldTime } = message.request
+  const execute = Effect.fnUntraced(function*(request: Request, message: Execute) {
     // A cell whose maker was interrupted would belong to nobody.
-    const cell = yield* Effect.uninterruptible(create(message))
-    if (operation.isAnswered()) {
+    const cell = yield* Effect.uninterruptible(create(message.cell))
+    if (request.isAnswered()) {
       // It was cancelled meanwhile, and the client does not know of the cell.
       return yield* Effect.ignore(runtime.terminate(cell))
     }
     const entry = entryOf(cell.id)
     entry.cell = cell
-    operation.start(cell.id)
+    request.start(cell.id)
     entry.announced.openUnsafe()
     yield* about(
       cell.id,
       entry,
-      observe(operation, cell, yieldTime ?? defaultYieldMillis).pipe(
-        Effect.map((event) => operation.respond(toResponse(operation, event, budget))),
-        Effect.mapError(toOperationError)
+      Effect.map(
+        observe(request, cell, message.yieldMillis ?? defaultYieldMillis),
+        (event) => request.tell(toOutcome(event, message.budget))
       )
     )
   })
 
   return {
     execute,
-    wait: (operation, { maxOutputTokens, request }) =>
-      answerEvent(
-        operation,
-        request.cell_id,
-        maxOutputTokens,
-        (cell) => observe(operation, cell, request.yield_time_ms)
-      ),
-    terminate: (operation, { cellId, maxOutputTokens }) =>
-      answerEvent(operation, cellId, maxOutputTokens, (cell) => runtime.terminate(cell)),
-    shutdown: (operation) =>
-      runtime.shutdown.pipe(
-        Effect.andThen(Fiber.await(watching)),
-        Effect.andThen(empty.await),
-        Effect.andThen(Scope.close(scope, Exit.void)),
-        Effect.andThen(Effect.sync(() => operation.answer({ type: "session/closed", sessionId })))
-      )
+    wait: (request, message) => tellEvent(request, message, (cell) => observe(request, cell, message.yieldMillis)),
+    terminate: (request, message) => tellEvent(request, message, (cell) => runtime.terminate(cell)),
+    shutdown: runtime.shutdown.pipe(
+      Effect.andThen(Fiber.await(watching)),
+      Effect.andThen(empty.await),
+      Effect.andThen(Scope.close(scope, Exit.void))
+    )
   }
 })

@@ -748,6 +748,15 @@ describe("sessions", () => {
       )
     }).pipe(Effect.provide(Isolate.layerTest)))
 
+  it.effect("give their cells no more heap than the host allows", () =>
+    Effect.gen(function*() {
+      const isolates = yield* Isolate.TestIsolates
+      const limits = Protocol.Limits.make({ maxHeapSizeBytes: 10_000_000 })
+      const { client } = yield* open({ limits, open: { cellExecutionLimits: { maxHeapSizeBytes: 2 ** 53 } } })
+      yield* client.execute("")
+      assert.strictEqual((yield* isolates.next).program.maxHeapSizeBytes, 10_000_000)
+    }).pipe(Effect.provide(Isolate.layerTest)))
+
   it.effect("refuse a negative output budget without losing the connection", () =>
     Effect.gen(function*() {
       const { client } = yield* open()

@@ -56,7 +56,7 @@ type BoundName = keyof typeof defaults
 const descriptions: { readonly [Name in BoundName]: string } = {
   cancellationGrace: "time for all callbacks of a cell, or of a session, to end once they are cancelled",
   notificationDelivery: "time for one notification to be delivered",
-  maxHeapSizeBytes: "JavaScript heap of a cell, unless its session asks for another",
+  maxHeapSizeBytes: "JavaScript heap of a cell; its session may ask for less",
   maxCpuTime: "processor time of a cell",
   maxWallTime: "time from the start of a cell to the end of its script",
   maxLiveCells: "cells of the host at a time",
