@@ -15,6 +15,7 @@ import { OutputItem, ToolKind } from "../Protocol.ts"
 import * as JsonLine from "../text/JsonLine.ts"
 import * as JsonText from "../text/JsonText.ts"
 import * as Utf8 from "../text/Utf8.ts"
+import * as Glance from "./Glance.ts"
 
 // =============================================================================
 // Parts
@@ -321,9 +322,11 @@ export const decodeText = <A>(decode: (value: unknown) => Result.Result<A, Schem
     Result.flatMap((value) => Result.mapError(decode(value), problemOf))
   )
 
+const decodeStrictly = Schema.decodeUnknownResult(ClientMessage, { onExcessProperty: "error" })
+
 /** Decodes what a client sent. */
-export const decodeClientMessage: (text: string) => Result.Result<ClientMessage, string> = decodeText(
-  Schema.decodeUnknownResult(ClientMessage, { onExcessProperty: "error" })
+export const decodeClientMessage: (text: string) => Result.Result<ClientMessage, string> = decodeText((value) =>
+  Glance.isMessage(value) ? Result.succeed(value as ClientMessage) : decodeStrictly(value)
 )
 
 const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => object }

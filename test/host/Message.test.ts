@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Glance from "effect-code-mode/wire/Glance"
 import * as Message from "effect-code-mode/wire/Message"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import { decode } from "./Client.ts"
 
 /** Every shape of a message, as JSON that the published host and its clients have sent. */
@@ -42,6 +44,8 @@ const fromHosts = [
   `{"type":"cell/closed","sessionId":"s1","cellId":"1"}`
 ]
 
+const decodeStrictly = Schema.decodeUnknownResult(Message.ClientMessage, { onExcessProperty: "error" })
+
 const refusal = (text: string): string => {
   const message = Message.decodeClientMessage(text)
   assert.isTrue(Result.isFailure(message), text)
@@ -75,7 +79,41 @@ describe("a line of the wire", () => {
   })
 })
 
+const odd = [null, true, "", " ", "x", "function", -1, -0, 1.5, 2 ** 31, 2 ** 53, [], {}, [1], { a: 1 }]
+
+/** A value with one change: something in it is another thing, is gone, or is there besides. */
+function* changesOf(value: unknown): Generator<unknown> {
+  yield* odd
+  if (typeof value !== "object" || value === null) {
+    return
+  }
+  for (const [name, field] of Object.entries(value)) {
+    const without = Object.entries(value).filter(([other]) => other !== name)
+    yield Array.isArray(value) ? without.map(([, element]) => element) : Object.fromEntries(without)
+    for (const changed of changesOf(field)) {
+      yield Array.isArray(value) ? value.with(Number(name), changed) : { ...value, [name]: changed }
+    }
+  }
+  yield Array.isArray(value) ? [...value, 1] : { ...value, unexpected: 1 }
+}
+
 describe("messages", () => {
+  it("that are known at a glance", () => {
+    const known = fromClients.filter((text) => Glance.isMessage(JSON.parse(text)))
+    assert.deepStrictEqual(known, fromClients.filter((text) => /session.execute|tool.result|"boom"/.test(text)))
+  })
+
+  it("that are known at a glance decode to themselves, whatever is changed in one", () => {
+    let known = 0
+    for (const message of fromClients.flatMap((text) => [...changesOf(JSON.parse(text))])) {
+      if (Glance.isMessage(message)) {
+        known++
+        assert.deepStrictEqual(decodeStrictly(message), Result.succeed(message as Message.ClientMessage))
+      }
+    }
+    assert.isAbove(known, 100)
+  })
+
   it("of clients are what they were after a round trip", () => {
     for (const text of fromClients) {
       const message = Message.decodeClientMessage(text)
