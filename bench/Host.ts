@@ -9,11 +9,19 @@ export type Json = any
 const tool = (name: string) => ({
   name,
   tool_name: { name, namespace: null },
-  description: "",
+  description: "Does one thing with what it is given, and says what came of it.",
   kind: "function",
-  input_schema: null,
+  input_schema: {
+    type: "object",
+    properties: { path: { type: "string" }, limit: { type: "integer" } },
+    required: ["path"],
+    additionalProperties: false
+  },
   output_schema: null
 })
+
+/** The tools of a cell that is told of no others. */
+export const fewTools: ReadonlyArray<string> = ["echo", "deaf", "polite"]
 
 export class Host {
   readonly child: ChildProcess
@@ -112,14 +120,18 @@ export class Host {
   }
 
   /** Runs a cell to its first event. */
-  async run(source: string, yieldTime = 60_000): Promise<{ readonly cell: string; readonly event: Json }> {
+  async run(
+    source: string,
+    yieldTime = 60_000,
+    tools = fewTools
+  ): Promise<{ readonly cell: string; readonly event: Json }> {
     const initial = this.wait(`initial ${this.lastId + 1}`)
     const started = await this.request({
       method: "session/execute",
       sessionId: "s",
       request: {
         tool_call_id: "c",
-        enabled_tools: ["echo", "deaf", "polite"].map(tool),
+        enabled_tools: tools.map(tool),
         source,
         yield_time_ms: yieldTime,
         max_output_tokens: null

@@ -8,7 +8,7 @@
 import { statSync } from "node:fs"
 import { basename, join } from "node:path"
 import { parseArgs } from "node:util"
-import { Host } from "./Host.ts"
+import { fewTools, Host } from "./Host.ts"
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -107,8 +107,10 @@ const timed = (name: string, rounds: number, work: (host: Host) => Promise<unkno
     return time(() => work(warm.get(side)!))
   })
 
+const manyTools = [...fewTools, ...Array.from({ length: 97 }, (_, index) => `tool_${index}`)]
 await timed("a cell", 60, (host) => host.run("text(1)"))
 await timed("a cell with one tool call", 60, (host) => host.run("text(await tools.echo(1))"))
+await timed("a cell with 100 tools", 30, (host) => host.run("text(await tools.echo(1))", undefined, manyTools))
 await timed("200 sequential calls", 9, (host) => host.run("for (let i = 0; i < 200; i++) await tools.echo(i)"))
 await timed(
   "100 parallel calls",
