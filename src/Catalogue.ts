@@ -73,6 +73,21 @@ const makeIndex = (tools: ReadonlyArray<ToolDefinition>): MiniSearch<Entry> => {
   return index
 }
 
+const indexOf = memoize(makeIndex)
+
+/**
+ * The tools that fit a query best, as `tools.search` finds them.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const find = (
+  tools: ReadonlyArray<ToolDefinition>,
+  query: string,
+  limit: number = defaultLimit
+): ReadonlyArray<ToolDefinition> =>
+  indexOf(tools).search(query.slice(0, maxQuery)).slice(0, limit).map(({ id }) => tools[Number(id)]!)
+
 // =============================================================================
 // The tools
 // =============================================================================
@@ -148,7 +163,6 @@ const textIn = (input: Schema.Json | undefined, key: string): string | undefined
 }
 
 const search = (
-  index: MiniSearch<Entry>,
   tools: ReadonlyArray<ToolDefinition>,
   name: string,
   input: Schema.Json | undefined
@@ -162,15 +176,14 @@ const search = (
     : typeof limit !== "number" || !Number.isInteger(limit) || limit < 1 || limit > maxLimit
     ? fail(`tools.${name} takes a limit from 1 to ${maxLimit}`)
     : Effect.sync(() =>
-      index.search(query).slice(0, limit).map(({ id }) => {
-        const { description, name } = tools[Number(id)]!
-        return { name: Identifier.fromName(name), description: Summary.fromDescription(description) }
-      })
+      find(tools, query, limit).map(({ description, name }) => ({
+        name: Identifier.fromName(name),
+        description: Summary.fromDescription(description)
+      }))
     )
 }
 
 const describe = (
-  index: MiniSearch<Entry>,
   tools: ReadonlyArray<ToolDefinition>,
   name: string,
   input: Schema.Json | undefined
@@ -188,8 +201,8 @@ const describe = (
       declaration: TypeScript.signature(tool)
     }))
   }
-  const [nearest] = index.search(wanted.slice(0, maxQuery))
-  const hint = nearest === undefined ? "" : `; there is ${Identifier.fromName(tools[Number(nearest.id)]!.name)}`
+  const [nearest] = find(tools, wanted, 1)
+  const hint = nearest === undefined ? "" : `; there is ${Identifier.fromName(nearest.name)}`
   return fail(`there is no tool ${JSON.stringify(wanted.slice(0, maxShown))}${hint}`)
 }
 
@@ -210,7 +223,6 @@ export interface Options {
  * @since 0.1.0
  */
 export const make = (delegate: Delegate["Service"], { from = 1 }: Options = {}): Delegate["Service"] => {
-  const indexOf = memoize(makeIndex)
   const withOwn = memoize((tools: ReadonlyArray<ToolDefinition>) => {
     const own = definitions(tools)
     return { own, all: tools.length < from ? tools : [...tools, own.search, own.describe] }
@@ -227,9 +239,9 @@ export const make = (delegate: Delegate["Service"], { from = 1 }: Options = {}):
         const { tools } = delegate
         const { own } = withOwn(tools)
         return isCallOf(call, own.search)
-          ? search(indexOf(tools), tools, own.search.name, call.input)
+          ? search(tools, own.search.name, call.input)
           : isCallOf(call, own.describe)
-          ? describe(indexOf(tools), tools, own.describe.name, call.input)
+          ? describe(tools, own.describe.name, call.input)
           : delegate.invokeTool(call)
       })
   })

@@ -1,5 +1,5 @@
 /**
- * Cuts what a server writes into lines, and skips those that are too long.
+ * Cuts what is written at the other end into lines, and skips those that are too long.
  *
  * @internal
  */
@@ -23,7 +23,10 @@ const looked = 1024
 const textOf = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8")
 
 /** Takes the bytes of a stream, chunk by chunk. */
-export const make = (listener: Listener): (chunk: Uint8Array) => void => {
+export const make = (
+  listener: Listener,
+  maxMessageBytes: number = Limits.maxMessageBytes
+): (chunk: Uint8Array) => void => {
   let parts: Array<Uint8Array> = []
   let length = 0
   let skipped: Uint8Array | undefined
@@ -38,7 +41,7 @@ export const make = (listener: Listener): (chunk: Uint8Array) => void => {
       return
     }
     parts.push(part)
-    if (length > Limits.maxMessageBytes) {
+    if (length > maxMessageBytes) {
       skipped = part.subarray(-looked)
       const head = Buffer.concat(parts.slice(0, looked), Math.min(looked, length))
       parts = []

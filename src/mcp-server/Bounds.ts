@@ -1,0 +1,26 @@
+/**
+ * What a client of the MCP server may make us hold, and how long it may make us wait.
+ *
+ * @internal
+ */
+
+/** The longest message of a client, in bytes: a line, or the body of a request over HTTP. */
+export const maxMessageBytes = 16 * 1024 * 1024
+
+/** How many requests of a connection may be in flight. Another one is refused. */
+export const maxRequests = 256
+
+/** How much of the input is read while a message waits, in chunks. */
+export const maxChunksAhead = 16
+
+/** How long requests in flight may go on after the end of the input. */
+export const drain = "1 second"
+
+/** How long what was written may take to be read, once everything else is over. */
+export const farewell = "250 millis"
+
+/** How much of the arguments of a call is shown to whoever is to approve it, in characters. */
+export const maxShownInput = 2000
+
+/** How long the declarations may be that `search` answers with, in characters. Other tools are a line each. */
+export const maxFound = 20_000

@@ -1,0 +1,208 @@
+/**
+ * `exec`, `wait` and `search` as tools of an MCP server.
+ *
+ * **Details**
+ *
+ * `McpServer.registerToolkit` of Effect gives a result as JSON in a text, so that no model would see an image, and knows
+ * no description that changes. So these are added by hand.
+ *
+ * @internal
+ */
+import * as McpSchema from "effect/ai/McpSchema"
+import type * as AiMcpServer from "effect/ai/McpServer"
+import type * as Prompt from "effect/ai/Prompt"
+import * as Tool from "effect/ai/Tool"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { Buffer } from "node:buffer"
+import * as CodeMode from "../CodeMode.ts"
+import * as Parts from "../model/Parts.ts"
+import * as ToolSearch from "./ToolSearch.ts"
+
+/** The requests of a client, as far as a handler needs them. */
+export interface Caller {
+  readonly client: McpSchema.McpServerClient["Service"]
+  readonly context: McpSchema.McpRequestContext["Service"]
+  readonly progressToken: string | number | undefined
+}
+
+export const caller = Effect.context<never>().pipe(Effect.map((services): Caller | undefined => {
+  const client = Option.getOrUndefined(Context.getOption(services, McpSchema.McpServerClient))
+  const context = Option.getOrUndefined(Context.getOption(services, McpSchema.McpRequestContext))
+  const token = client?.requestMetadata?.progressToken
+  return client === undefined || context === undefined ? undefined : {
+    client,
+    context,
+    progressToken: typeof token === "string" || typeof token === "number" ? token : undefined
+  }
+}))
+
+// =============================================================================
+// Results
+// =============================================================================
+
+/** The first version of the protocol knows no recordings. */
+const knowsAudio = (version: string | undefined) => version !== "2024-11-05"
+
+const block = (part: Prompt.ToolModelOutputPart, version: string | undefined): typeof McpSchema.ContentBlock.Type => {
+  if (part.type === "text") {
+    return McpSchema.TextContent.make({ text: part.text })
+  }
+  const { data, mediaType } = part
+  const kind = mediaType.split("/")[0]
+  if (data instanceof URL || (kind !== "image" && kind !== "audio")) {
+    return McpSchema.TextContent.make({ text: data instanceof URL ? data.href : `(a file of type ${mediaType})` })
+  }
+  const bytes = typeof data === "string" ? Buffer.from(data, "base64") : data
+  return kind === "image"
+    ? McpSchema.ImageContent.make({ data: bytes, mimeType: mediaType })
+    : knowsAudio(version)
+    ? McpSchema.AudioContent.make({ data: bytes, mimeType: mediaType })
+    : McpSchema.TextContent.make({ text: `(a recording of type ${mediaType})` })
+}
+
+/** The result for programs. It has what the model sees, too: some clients show a model nothing else. */
+export const Structured = Schema.Struct({
+  status: CodeMode.ToolResult.fields.status,
+  success: Schema.Boolean,
+  cell_id: Schema.NullOr(Schema.String).annotate({ description: "The cell to wait for, where it goes on" }),
+  output: Schema.Array(Schema.JsonObject).annotate({ description: "What the cell has put out, as content" })
+})
+
+const structured = ({ cellId, items, status, success }: CodeMode.Output): typeof Structured.Encoded => ({
+  status,
+  success,
+  cell_id: cellId ?? null,
+  output: items.map((item) => ({ ...item }))
+})
+
+const metaPrefix = "effect-code-mode/"
+
+const toResult = (output: CodeMode.Output, version: string | undefined, isStructured: boolean) =>
+  new McpSchema.CallToolResult({
+    content: Parts.fromItems(output.items).map((part) => block(part, version)),
+    isError: !output.success,
+    ...(isStructured ? { structuredContent: structured(output) } : {}),
+    _meta: {
+      [`${metaPrefix}status`]: output.status,
+      ...(output.cellId === undefined ? {} : { [`${metaPrefix}cell-id`]: output.cellId })
+    }
+  })
+
+// =============================================================================
+// Tools
+// =============================================================================
+
+export interface Definition {
+  readonly name: string
+  readonly title: string
+  readonly description: string
+  readonly inputSchema: unknown
+  readonly outputSchema?: unknown
+  readonly annotations: {
+    readonly readOnlyHint: boolean
+    readonly destructiveHint: boolean
+    readonly idempotentHint: boolean
+    readonly openWorldHint: boolean
+  }
+}
+
+type Register = Parameters<AiMcpServer.McpServer["Service"]["addTool"]>[0]
+
+const invalid = (error: { readonly message: string }) => new McpSchema.InvalidParams({ message: error.message })
+
+const jsonSchemaOf = (schema: Schema.Constraint) => Tool.getJsonSchemaFromSchema(schema)
+
+const toTool = ({ annotations, description, inputSchema, name, outputSchema, title }: Definition) =>
+  new McpSchema.Tool({
+    name,
+    title,
+    description,
+    inputSchema: inputSchema as McpSchema.Tool["inputSchema"],
+    ...(outputSchema === undefined ? {} : { outputSchema: outputSchema as McpSchema.Tool["outputSchema"] }),
+    annotations: McpSchema.ToolAnnotations.make({ title, ...annotations })
+  })
+
+const execInput = jsonSchemaOf(CodeMode.Exec.parametersSchema)
+const waitInput = jsonSchemaOf(CodeMode.Wait.parametersSchema)
+const searchInput = jsonSchemaOf(ToolSearch.Input)
+const resultSchema = jsonSchemaOf(Structured)
+
+export interface Handlers {
+  readonly exec: (source: string, caller: Caller | undefined) => Effect.Effect<CodeMode.Output>
+  readonly wait: (request: CodeMode.WaitRequest, caller: Caller | undefined) => Effect.Effect<CodeMode.Output>
+  readonly search: (request: typeof ToolSearch.Input.Type) => Effect.Effect<string>
+}
+
+export interface Descriptions {
+  readonly exec: string
+  readonly wait: string
+  readonly search: string
+}
+
+/** The tools, for descriptions that are those of the moment. */
+export const make = (handlers: Handlers, isStructured: boolean) => {
+  const outputSchema = isStructured ? { outputSchema: resultSchema } : {}
+  const decodeExec = Schema.decodeUnknownEffect(CodeMode.Exec.parametersSchema)
+  const decodeWait = Schema.decodeUnknownEffect(CodeMode.Wait.parametersSchema)
+  const decodeSearch = Schema.decodeUnknownEffect(ToolSearch.Input)
+
+  const exec: Register["handle"] = Effect.fnUntraced(function*(payload) {
+    const { source } = yield* Effect.mapError(decodeExec(payload), invalid)
+    const from = yield* caller
+    return toResult(yield* handlers.exec(source, from), from?.client.protocolVersion, isStructured)
+  })
+  const wait: Register["handle"] = Effect.fnUntraced(function*(payload) {
+    const { cell_id, max_tokens, terminate, yield_time_ms } = yield* Effect.mapError(decodeWait(payload), invalid)
+    const from = yield* caller
+    const output = yield* handlers.wait({
+      cellId: cell_id,
+      maxTokens: max_tokens ?? undefined,
+      terminate: terminate ?? undefined,
+      yieldTime: yield_time_ms ?? undefined
+    }, from)
+    return toResult(output, from?.client.protocolVersion, isStructured)
+  })
+  const search: Register["handle"] = Effect.fnUntraced(function*(payload) {
+    const text = yield* handlers.search(yield* Effect.mapError(decodeSearch(payload), invalid))
+    return new McpSchema.CallToolResult({ content: [McpSchema.TextContent.make({ text })] })
+  })
+
+  return (descriptions: Descriptions): ReadonlyArray<Register> =>
+    [
+      {
+        tool: toTool({
+          name: "exec",
+          title: "Run JavaScript that calls tools",
+          description: descriptions.exec,
+          inputSchema: execInput,
+          ...outputSchema,
+          annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true }
+        }),
+        handle: exec
+      },
+      {
+        tool: toTool({
+          name: "wait",
+          title: "Wait for a cell",
+          description: descriptions.wait,
+          inputSchema: waitInput,
+          ...outputSchema,
+          annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false }
+        }),
+        handle: wait
+      },
+      {
+        tool: toTool({
+          name: "search",
+          title: "Find tools",
+          description: descriptions.search,
+          inputSchema: searchInput,
+          annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false }
+        }),
+        handle: search
+      }
+    ].map((each) => ({ ...each, annotations: Context.empty() }))
+}
