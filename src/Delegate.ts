@@ -47,6 +47,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Approver } from "./Approver.ts"
 import * as Approval from "./delegate/Approval.ts"
+import * as Cache from "./delegate/Cache.ts"
 import * as Middleware from "./delegate/Middleware.ts"
 import * as Shape from "./delegate/Shape.ts"
 import * as ToolSchema from "./delegate/ToolSchema.ts"
@@ -577,6 +578,48 @@ export const withRetry: <Out>(
   self: Delegate["Service"],
   schedule: Schedule.Schedule<Out, ToolError>
 ) => Delegate["Service"] = Middleware.withRetry
+
+/**
+ * What `withCache` keeps.
+ *
+ * **Details**
+ *
+ * - `timeToLive`: how long a result is given again. 5 minutes, unless given. A number is milliseconds.
+ * - `maxEntries`, `maxBytes`: how many results are kept, and how much they and their arguments are together, as JSON text.
+ *   1,000 and 16 MiB, unless given. The oldest go first.
+ * - `of`: who shares results. `session`, unless given: the cells of one session, with which they are forgotten. `all`: all
+ *   sessions of the delegate.
+ * - `isKept`: of which tools results are kept. Those that are annotated `readOnly` or `idempotent`, and need no approval,
+ *   unless given.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CacheOptions extends Cache.Options {}
+
+/**
+ * Gives a result again when a tool is called again with the same argument, and calls the tool once for calls that are under
+ * way together.
+ *
+ * **Details**
+ *
+ * A failure is not kept. A call of a tool that is not annotated `readOnly` may change what others read: it has the
+ * session's results forgotten, when it begins and when it ends.
+ *
+ * **Example** (What is read twice is asked for once)
+ *
+ * ```ts
+ * import * as Delegate from "effect-code-mode/Delegate"
+ *
+ * const layer = Delegate.layerNoop.pipe(
+ *   Delegate.mapLayer((self) => Delegate.withCache(self, { timeToLive: "1 minute" }))
+ * )
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withCache: (self: Delegate["Service"], options?: CacheOptions) => Delegate["Service"] = Cache.withCache
 
 /**
  * Calls are allowed, or denied with a reason that the model reads.

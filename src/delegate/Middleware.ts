@@ -10,7 +10,7 @@ import type * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import { type NestedToolCall, type ToolDefinition, ToolError } from "../Protocol.ts"
-import { type Shape, withInvoke, withTools } from "./Shape.ts"
+import { isRepeatable, type Shape, withInvoke, withTools } from "./Shape.ts"
 
 export const refuse = (text: string) => Effect.fail(new ToolError({ text, performed: false }))
 
@@ -93,9 +93,6 @@ export const withConcurrency = (self: Shape, permits: number, of: "tool" | "all"
     return semaphore.withPermit(self.invokeTool(call))
   })
 }
-
-const isRepeatable = ({ annotations }: ToolDefinition) =>
-  annotations?.readOnly === true || annotations?.idempotent === true
 
 export const withRetry = <Out>(self: Shape, schedule: Schedule.Schedule<Out, ToolError>): Shape =>
   withInvoke(self, (call, definition) => {

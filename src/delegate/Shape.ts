@@ -28,6 +28,10 @@ export const withTools = (
   })
 }
 
+/** Whether calls of a tool may be made again, or not be made again: it changes nothing, or the same call changes nothing more. */
+export const isRepeatable = ({ annotations }: ToolDefinition): boolean =>
+  annotations?.readOnly === true || annotations?.idempotent === true
+
 /** The same delegate, whose calls go another way. */
 export const withInvoke = (
   self: Shape,

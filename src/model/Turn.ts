@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
+import { Remembered } from "../data/Remembered.ts"
 import {
   type CellError,
   type CellEvent,
@@ -17,7 +18,6 @@ import {
   type ToolDefinition
 } from "../Protocol.ts"
 import type { Cell, SessionRuntime } from "../Runtime.ts"
-import { Remembered } from "../session/Remembered.ts"
 import * as Identifier from "../text/Identifier.ts"
 import * as Hints from "./Hints.ts"
 import * as Pragma from "./Pragma.ts"

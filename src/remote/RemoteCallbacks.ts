@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
 import type { Delegate } from "../Delegate.ts"
+import { Owner } from "../delegate/Owner.ts"
 import type { CellId, Limits, NestedToolCall, Notification, NotifyError, ToolError } from "../Protocol.ts"
 import * as Callbacks from "../session/Callbacks.ts"
 import type { CellLedger, Entry } from "../session/Ledger.ts"
@@ -27,6 +28,8 @@ export interface Options {
   readonly context: Context.Context<never>
   readonly delegate: Delegate["Service"]
   readonly limits: Limits
+  /** Stands for the session, at whichever host. */
+  readonly session: object
   readonly ledgerOf: (cellId: CellId) => CellLedger
   /** Tells the host that a callback begins or ends to wait for a person. */
   readonly tellAwaits: (id: number, awaits: boolean) => void
@@ -42,14 +45,15 @@ export class RemoteCallbacks {
 
   readonly invokeTool = (id: number, call: NestedToolCall): Effect.Effect<Schema.Json, ToolError> => {
     const { cellId, toolCallId, toolName: { name } } = call
-    const entry = this.options.ledgerOf(cellId).made(toolCallId, call.tool)
+    const ledger = this.options.ledgerOf(cellId)
+    const entry = ledger.made(toolCallId, call.tool)
     const invoke = Effect.map(
       entry.follow(
         Effect.suspend(() => this.options.delegate.invokeTool(call)),
         (waits) => this.options.tellAwaits(id, waits)
       ),
       (result) => result ?? null
-    )
+    ).pipe(Effect.provideService(Owner, { session: this.options.session, cell: ledger }))
     return this.run<Schema.Json, ToolError>(id, (callbacks, onExit) => callbacks.tool(name, invoke, onExit), entry)
       .pipe(
         Effect.onExit((exit) => Effect.sync(() => entry.ended(exit))),

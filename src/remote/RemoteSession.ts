@@ -20,6 +20,7 @@ import { RpcClientError } from "effect/rpc/RpcClientError"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { Remembered } from "../data/Remembered.ts"
 import { Delegate } from "../Delegate.ts"
 import * as Protocol from "../Protocol.ts"
 import {
@@ -32,7 +33,6 @@ import {
 } from "../Runtime.ts"
 import * as Broadcast from "../session/Broadcast.ts"
 import { CellLedger } from "../session/Ledger.ts"
-import { Remembered } from "../session/Remembered.ts"
 import { FrameError } from "../wire/Frame.ts"
 import { type Connection, type Connections, patience, shared } from "./HostConnection.ts"
 import { RemoteCallbacks } from "./RemoteCallbacks.ts"
@@ -215,6 +215,7 @@ export const make = Effect.fnUntraced(function*(
     const callbacks = new RemoteCallbacks({
       context,
       limits,
+      session: ledgers,
       ledgerOf,
       tellAwaits: (callback, awaits) =>
         runFork(Effect.ignore(connection.rpc.AwaitsApproval({ session, callback, awaits }))),

@@ -24,6 +24,7 @@ import type * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import type { Delegate } from "../Delegate.ts"
 import { Deadline } from "../delegate/Deadline.ts"
+import { Owner } from "../delegate/Owner.ts"
 import type { IsolateEvent, IsolateHandle } from "../Isolate.ts"
 import {
   AlreadyTerminating,
@@ -166,7 +167,11 @@ export class Cell {
       max: outputShare * session.limits.maxUndeliveredOutputBytes
     })
     this.callbacks = Callbacks.make({
-      context: annotate(Context.merge(session.context, options.context), annotations),
+      context: Context.add(
+        annotate(Context.merge(session.context, options.context), annotations),
+        Owner,
+        { session, cell: this }
+      ),
       toolSlots: session.toolSlots,
       notificationSlots: session.notificationSlots,
       cancellationGrace: session.limits.cancellationGrace,

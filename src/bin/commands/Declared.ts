@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import { Remembered } from "../../session/Remembered.ts"
+import { Remembered } from "../../data/Remembered.ts"
 
 const maxNames = 1000
 

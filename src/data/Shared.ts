@@ -1,6 +1,7 @@
 /**
  * An effect that several wait for at the same time and that runs once. What it gave is there for those who come later.
- * Where it fails, or the last of those who wait goes away before it is done, the next one starts it anew.
+ * Where it fails, or the last of those who wait goes away before it is done, the next one starts it anew. The last one
+ * interrupts it, and goes when it has ended.
  *
  * @internal
  */
@@ -8,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 
-type Fork = <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+export type Fork = <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
 
 export const make = <A, E>(effect: Effect.Effect<A, E>, fork: Fork): Effect.Effect<A, E> => {
   let running: Fiber.Fiber<A, E> | undefined
@@ -19,12 +20,13 @@ export const make = <A, E>(effect: Effect.Effect<A, E>, fork: Fork): Effect.Effe
     waiting++
     return Fiber.join(fiber).pipe(
       Effect.onExit((exit) =>
-        Effect.sync(() => {
+        Effect.suspend(() => {
           waiting--
-          if (Exit.isFailure(exit) && waiting === 0) {
-            running = undefined
-            fiber.interruptUnsafe()
+          if (Exit.isSuccess(exit) || waiting > 0) {
+            return Effect.void
           }
+          running = undefined
+          return Fiber.interrupt(fiber)
         })
       )
     )

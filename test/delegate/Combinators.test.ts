@@ -1,0 +1,84 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Delegate from "effect-code-mode/Delegate"
+import { ToolError } from "effect-code-mode/Protocol"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import * as TestClock from "effect/testing/TestClock"
+import { toolCall } from "../toolCall.ts"
+import * as Noting from "./Noting.ts"
+
+describe("combinators", () => {
+  it.effect("filter, rename and merge tools, and follow their list", () =>
+    Effect.gen(function*() {
+      const one = Noting.make()
+      const two = Noting.make()
+      const only = Delegate.filter(one.self, ({ name }) => name === "a")
+      assert.strictEqual(only.tools, only.tools)
+      assert.deepStrictEqual(only.tools.map(({ name }) => name), ["a"])
+      assert.deepInclude(yield* Effect.flip(only.invokeTool(toolCall({ name: "b" }))), { performed: false })
+      const both = Delegate.merge(only, Delegate.rename(two.self, ({ name }) => `two_${name}`))
+      assert.deepStrictEqual(both.tools.map(({ name }) => name), ["a", "two_a", "two_b"])
+      yield* both.invokeTool({ ...toolCall({ name: "b" }), tool: "two_b" })
+      assert.deepStrictEqual(two.got.map(({ tool }) => tool), ["b"])
+      assert.lengthOf(one.got, 0)
+    }))
+
+  it.effect("bound the time of calls, and how many run", () =>
+    Effect.gen(function*() {
+      const { got, self } = Noting.make(Effect.never)
+      const bounded = Delegate.withTimeout(Delegate.withConcurrency(self, 1), "2 seconds")
+      const fibers = yield* Effect.forEach(["a", "b"], (name) =>
+        Effect.forkChild(Effect.flip(bounded.invokeTool(toolCall({ name }))), { startImmediately: true }))
+      assert.lengthOf(got, 1)
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(
+        (yield* Fiber.joinAll(fibers)).map(({ text }) =>
+          text
+        ),
+        [
+          "a gave no answer within 2s",
+          "b gave no answer within 2s"
+        ]
+      )
+    }))
+
+  it.effect("try again what may be repeated, and nothing else", () =>
+    Effect.gen(function*() {
+      const failure = Effect.fail(new ToolError({ text: "down" }))
+      for (const [annotations, attempts] of [[{}, [1]], [{ idempotent: true }, [1, 2, 3]]] as const) {
+        const { got, self } = Noting.make(failure, annotations)
+        yield* Effect.flip(Delegate.withRetry(self, Schedule.recurs(2)).invokeTool(toolCall({ name: "a" })))
+        assert.deepStrictEqual(got.map(({ attempt }) => attempt), [...attempts])
+      }
+    }))
+
+  it.effect("deny with a reason", () =>
+    Effect.gen(function*() {
+      const { got, self } = Noting.make()
+      const kept = Delegate.withPolicy(self, ({ tool }) => tool === "a" ? "allow" : { deny: "it is not yours" })
+      yield* kept.invokeTool(toolCall({ name: "a" }))
+      assert.deepInclude(yield* Effect.flip(kept.invokeTool(toolCall({ name: "b" }))), {
+        text: "b was not called: it is not yours",
+        performed: false
+      })
+      assert.lengthOf(got, 1)
+    }))
+
+  it.effect("keep secrets out of results and errors", () =>
+    Effect.gen(function*() {
+      const secrets = ["hunter2", "hunter22"].map((text) => Redacted.make(text))
+      const { self } = Noting.make(Effect.succeed({ "k hunter2": ["a hunter22 b", { deep: "hunter2hunter2" }], n: 1 }))
+      assert.deepStrictEqual(yield* Delegate.withRedaction(self, secrets).invokeTool(toolCall({ name: "a" })), {
+        "k [redacted]": ["a [redacted] b", { deep: "[redacted][redacted]" }],
+        n: 1
+      })
+      const failing = Noting.make(Effect.fail(new ToolError({ text: "bad password hunter2" })))
+      const error = yield* Effect.flip(
+        Delegate.withRedaction(failing.self, secrets).invokeTool(toolCall({ name: "a" }))
+      )
+      assert.strictEqual(error.text, "bad password [redacted]")
+      assert.throws(() => Delegate.withRedaction(self, [Redacted.make("abc")]), /at least 4 characters/)
+    }))
+})
