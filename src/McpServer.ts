@@ -25,12 +25,17 @@
  *
  * @since 0.1.0
  */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as HttpRouter from "effect/http/HttpRouter"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import type * as Redacted from "effect/Redacted"
 import { Stdio } from "effect/Stdio"
 import type * as CodeMode from "./CodeMode.ts"
 import type { Delegate } from "./Delegate.ts"
 import type { Isolate } from "./Isolate.ts"
+import * as HttpService from "./mcp-server/HttpService.ts"
 import * as ModelConnection from "./mcp-server/ModelConnection.ts"
 import * as StdioService from "./mcp-server/StdioService.ts"
 import type { IsolateFailure, LimitsInput } from "./Protocol.ts"
@@ -58,6 +63,59 @@ export interface Options {
    */
   readonly structured?: boolean | undefined
 }
+
+/**
+ * How a server over HTTP differs from a default one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HttpOptions extends Options {
+  /** Where it is: `/mcp`, unless given. */
+  readonly path?: HttpRouter.PathInput | undefined
+  /** The origins of pages that may be its clients, such as `https://inspector.example`: none, unless given. */
+  readonly allowedOrigins?: ReadonlyArray<string> | undefined
+  /**
+   * The names under which it may be asked, without ports: those of the loopback, unless given. A name that somebody else
+   * owns could lead a browser here.
+   */
+  readonly allowedHosts?: ReadonlyArray<string> | "any" | undefined
+  /** What clients have to send as bearer token. */
+  readonly token?: Redacted.Redacted<string> | undefined
+  /** How many sessions there may be: 64, unless given. Another client is refused. */
+  readonly maxSessions?: number | undefined
+  /** How long a session may have nothing open before it is ended: 30 minutes, unless given. A number is milliseconds. */
+  readonly maxIdle?: Duration.Input | undefined
+}
+
+/**
+ * A route that serves any number of clients over streamable HTTP, each with a session of its own. They share the delegate.
+ *
+ * **Example** (A server at a port)
+ *
+ * ```ts
+ * import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+ * import * as Mcp from "effect-code-mode/Mcp"
+ * import * as McpServer from "effect-code-mode/McpServer"
+ * import * as V8 from "effect-code-mode/V8"
+ * import * as HttpRouter from "effect/http/HttpRouter"
+ * import * as Layer from "effect/Layer"
+ * import { createServer } from "node:http"
+ *
+ * const tools = Mcp.layer([{ name: "memory", command: "mcp-server-memory" }])
+ *
+ * const server = HttpRouter.serve(McpServer.layerHttp()).pipe(
+ *   Layer.provide([tools, V8.layer(), NodeHttpServer.layer(createServer, { port: 3000, host: "127.0.0.1" })])
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerHttp = (
+  options: HttpOptions = {}
+): Layer.Layer<never, never, Delegate | Isolate | HttpRouter.HttpRouter> =>
+  Layer.effectDiscard(HttpService.serve(options))
 
 /**
  * Serves the client at standard input and output, until its input ends: then requests in flight have a second to end. What

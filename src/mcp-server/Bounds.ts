@@ -24,3 +24,19 @@ export const maxShownInput = 2000
 
 /** How long the declarations may be that `search` answers with, in characters. Other tools are a line each. */
 export const maxFound = 20_000
+
+// =============================================================================
+// HTTP
+// =============================================================================
+
+/** How many sessions there may be. Another client is refused. */
+export const maxSessions = 64
+
+/** How long a session may have nothing open before it is ended. */
+export const maxIdle = "30 minutes"
+
+/** How many messages wait in a stream that is not read, or for a stream. */
+export const maxUnread = 64
+
+/** How often a stream says that it is there: proxies and clients give up what is silent. */
+export const keepAlive = "15 seconds"

@@ -12,13 +12,14 @@
  */
 import * as McpProtocol from "effect/ai/McpProtocol"
 import * as AiMcpServer from "effect/ai/McpServer"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import type { FromClientEncoded } from "effect/rpc/RpcMessage"
 import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as RpcServer from "effect/rpc/RpcServer"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as CodeMode from "../CodeMode.ts"
 import type { Delegate } from "../Delegate.ts"
 import type { Isolate } from "../Isolate.ts"
@@ -57,6 +58,8 @@ const protocols = [
   McpProtocol.v2024_11_05
 ] as const
 
+export const versions: ReadonlyArray<string> = protocols.map(({ protocolVersion }) => protocolVersion)
+
 /** A connection is the only client of its server. */
 const clientId = 0
 
@@ -71,6 +74,8 @@ export const make = Effect.fnUntraced(function*(
   options: Options,
   send: Send
 ): Effect.fn.Return<ModelConnection, IsolateFailure, Delegate | Isolate | Scope.Scope> {
+  // That of a request over HTTP is not to be taken for ours: Effect's server would begin a session of its own.
+  const context = Context.omit(Scope.Scope)(yield* Effect.context<Scope.Scope>()) as Context.Context<never>
   const session = yield* Runtime.make({ limits: options.limits })
   const codeMode = CodeMode.make(session, options.codeMode)
   let executions = 0
@@ -142,6 +147,9 @@ export const make = Effect.fnUntraced(function*(
 
   const admit = (message: JsonRpcCodec.Incoming): Effect.Effect<void> => {
     if (message._tag === "Request" && message.isNotification !== true) {
+      if (requests.has(JsonRpcCodec.keyOf(message.id))) {
+        return send(JsonRpcCodec.refusal(-32600, "there is a request with this id already", message.id))
+      }
       if (requests.size >= Bounds.maxRequests) {
         return send(tooMany(message.id))
       }
@@ -151,7 +159,12 @@ export const make = Effect.fnUntraced(function*(
       const { requestId } = (message.payload ?? {}) as { readonly requestId?: unknown }
       end(JSON.stringify(requestId))
     }
-    return write(clientId, message as FromClientEncoded)
+    return write(clientId, message as FromClientEncoded).pipe(
+      Effect.updateContext((_: Context.Context<never>) => context),
+      // So it says that a request which was cancelled, and has not ended yet, has the same id.
+      Effect.exit,
+      Effect.asVoid
+    )
   }
 
   return {

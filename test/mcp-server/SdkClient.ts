@@ -14,7 +14,9 @@ import {
 } from "@modelcontextprotocol/sdk/types.js"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { setTimeout } from "node:timers/promises"
 import { root } from "../cli/Process.ts"
 
 export const command = join(root, "bin/effect-code-mode.js")
@@ -115,3 +117,10 @@ export const textOf = ({ content }: CallToolResult): string =>
 /** What a cell has put out, without what says how it went. */
 export const outputOf = (result: CallToolResult): string =>
   textOf(result).replace(/^Script [^\n]*\nWall time [^\n]*\nOutput:\n/, "")
+
+/** Waits until a server has written that into its log. */
+export const untilLogged = async (log: string, what: RegExp) => {
+  while (!existsSync(log) || !what.test(readFileSync(log, "utf8"))) {
+    await setTimeout(20)
+  }
+}

@@ -1,19 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { setTimeout } from "node:timers/promises"
 import { fixture, folder, server, start } from "../cli/Process.ts"
-import { command, official, outputOf, stdio, textOf } from "./SdkClient.ts"
+import { command, official, outputOf, stdio, textOf, untilLogged } from "./SdkClient.ts"
 
 const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-
-/** Waits until a server has written that into its log. */
-const untilLogged = async (log: string, what: RegExp) => {
-  while (!existsSync(log) || !what.test(readFileSync(log, "utf8"))) {
-    await setTimeout(20)
-  }
-}
 
 /** A process that hears lines, and its answers by id. */
 const raw = (input: string, flags: ReadonlyArray<string> = []) =>

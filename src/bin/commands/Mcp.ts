@@ -9,9 +9,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as V8 from "../../V8.ts"
 import * as Failure from "./Failure.ts"
+import * as HttpFlags from "./HttpFlags.ts"
 import * as ToolFlags from "./ToolFlags.ts"
 
-interface Flags extends ToolFlags.Flags {
+interface Flags extends ToolFlags.Flags, HttpFlags.Flags {
   readonly structured: boolean
 }
 
@@ -19,14 +20,20 @@ interface Flags extends ToolFlags.Flags {
 const load = Effect.promise(() => import("./McpService.ts"))
 
 const serve = Effect.fnUntraced(function*(flags: Flags) {
-  const { stdio } = yield* load
-  yield* stdio(Layer.merge(ToolFlags.layer(flags), V8.layer()), { structured: flags.structured })
+  const service = yield* load
+  const where = yield* HttpFlags.read(flags)
+  const services = Layer.merge(ToolFlags.layer(flags), V8.layer())
+  const options = { structured: flags.structured }
+  return yield* where === undefined
+    ? service.stdio(services, options)
+    : service.http(services, { ...options, ...where })
 }, Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.ofStart))
 
 export const command = Command.make(
   "mcp",
   {
     ...ToolFlags.flags,
+    ...HttpFlags.flags,
     structured: Flag.Boolean("structured").pipe(
       Flag.withDescription(
         "Give results as structured content, too. Some clients show a model nothing else, and no image"
@@ -38,6 +45,7 @@ export const command = Command.make(
 ).pipe(
   Command.withDescription("Serve the tools of MCP servers to a model, as one MCP server with exec, wait and search"),
   Command.withExamples([
-    { command: "effect-code-mode mcp --config ~/.cursor/mcp.json", description: "Serve at standard input and output" }
+    { command: "effect-code-mode mcp --config ~/.cursor/mcp.json", description: "Serve at standard input and output" },
+    { command: "effect-code-mode mcp --config mcp.json --http 3000", description: "Serve at http://127.0.0.1:3000/mcp" }
   ])
 )
