@@ -16,6 +16,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Isolate } from "./Isolate.ts"
+import * as FirstLane from "./isolate/FirstLane.ts"
 import * as LaneLease from "./isolate/LaneLease.ts"
 import * as LanePool from "./isolate/LanePool.ts"
 import type { LaneProcess } from "./isolate/LaneProcess.ts"
@@ -59,13 +60,13 @@ export const resolve = (options: Options): LanePool.Options => {
   const maxMemoryBytes = options.maxMemoryBytes ?? Math.floor(Memory.available() * memoryShare)
   return {
     warmLanes: options.warmLanes ?? 1,
-    warmIsolates: options.warmIsolates ?? 3,
+    warmIsolates: options.warmIsolates ?? FirstLane.defaults.warmIsolates,
     maxLanes: Math.max(1, options.maxLanes ?? Math.min(mostLanes, Math.floor(maxMemoryBytes / bytesPerLane))),
     strictIsolation: options.strictIsolation ?? false,
     maxMemoryBytes,
     // No timer waits for longer.
     killAfterMillis: Math.min(Duration.toMillis(options.laneKillAfter ?? "2 seconds"), 2 ** 31 - 1),
-    codeGeneration: options.codeGeneration ?? true
+    codeGeneration: options.codeGeneration ?? FirstLane.defaults.codeGeneration
   }
 }
 

@@ -27,7 +27,7 @@ export interface Confinement {
   readonly levels: () => ReadonlyArray<string>
 }
 
-const setpriv = ["/usr/bin/setpriv", "/bin/setpriv"]
+const places = ["/usr/bin/setpriv", "/bin/setpriv"]
 const shell = "/bin/sh"
 
 // Users that own nothing. Where these are none, as in most containers, there is `nobody`.
@@ -65,27 +65,47 @@ const canStart = (path: string, flags: ReadonlyArray<string>, files: ReadonlyArr
   return status === 0
 }
 
-/** The flags of `setpriv` for the next lane, as far as they work here. */
-const findFlags = (path: string, files: ReadonlyArray<string>) => {
-  const isRoot = process.getuid?.() === 0
-  if (isRoot && canStart(path, becoming(nextUser()), files)) {
-    return { flags: () => becoming(nextUser()), isUserKept: true }
-  }
-  if (isRoot && canStart(path, becoming(nobody), files)) {
-    return { flags: () => becoming(nobody), isUserKept: true }
-  }
-  return canStart(path, privileges, files) ? { flags: () => privileges, isUserKept: !isRoot } : undefined
+/**
+ * A `setpriv`, and its flags for the next lane.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Setpriv {
+  readonly path: string
+  readonly flags: () => ReadonlyArray<string>
+  /** Whether it has changed to the lane's user, or there is none to change to. */
+  readonly isUserKept: boolean
 }
 
 /**
- * Finds out what there is. `files` are those that a lane reads.
+ * Finds a `setpriv` and what of it works here. It takes a few milliseconds. `files` are those that a lane reads.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (files: ReadonlyArray<string>, cgroup: Cgroup | undefined): Confinement => {
-  const path = process.platform === "linux" ? setpriv.find((path) => existsSync(path)) : undefined
-  const found = path === undefined ? undefined : findFlags(path, files)
+export const findSetpriv = (files: ReadonlyArray<string>): Setpriv | undefined => {
+  const path = process.platform === "linux" ? places.find((path) => existsSync(path)) : undefined
+  if (path === undefined) {
+    return undefined
+  }
+  const isRoot = process.getuid?.() === 0
+  if (isRoot && canStart(path, becoming(nextUser()), files)) {
+    return { path, flags: () => becoming(nextUser()), isUserKept: true }
+  }
+  if (isRoot && canStart(path, becoming(nobody), files)) {
+    return { path, flags: () => becoming(nobody), isUserKept: true }
+  }
+  return canStart(path, privileges, files) ? { path, flags: () => privileges, isUserKept: !isRoot } : undefined
+}
+
+/**
+ * Confines lanes with what there is.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (found: Setpriv | undefined, cgroup: Cgroup | undefined): Confinement => {
   const levels = new Set<string>()
   if (found !== undefined) {
     levels.add("no new privileges")
@@ -102,7 +122,7 @@ export const make = (files: ReadonlyArray<string>, cgroup: Cgroup | undefined): 
 
   return {
     command: (program, args) =>
-      path === undefined || found === undefined ? [program, args] : [path, [...found.flags(), "--", program, ...args]],
+      found === undefined ? [program, args] : [found.path, [...found.flags(), "--", program, ...args]],
     adopt: (pid) => {
       if (process.platform === "linux") {
         impose("first to go when the machine's memory runs out", `/proc/${pid}/oom_score_adj`, "1000")

@@ -13,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import * as Visible from "../text/Visible.ts"
 import * as Cgroup from "./Cgroup.ts"
 import * as Confinement from "./Confinement.ts"
+import * as FirstLane from "./FirstLane.ts"
 import * as LaneChild from "./LaneChild.ts"
 import * as LaneProcess from "./LaneProcess.ts"
 
@@ -109,14 +110,21 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     if (closed) {
       throw new Error("the engine is closed")
     }
-    const { files } = findProgram()
+    const program = findProgram()
+    const first = options.launch === undefined ? FirstLane.take(program) : undefined
     if (confinement === undefined) {
       // Without any, a system looks as if it had nothing to confine lanes with.
       LaneChild.requireDescriptors()
       cgroup = Cgroup.make(options.maxMemoryBytes)
-      confinement = Confinement.make(files, cgroup)
+      confinement = Confinement.make(
+        first === undefined ? Confinement.findSetpriv(program.files) : first.setpriv,
+        cgroup
+      )
     }
-    const child = options.launch?.(confinement) ?? LaneChild.start(findProgram(), confinement)
+    if (first?.child.pid !== undefined) {
+      confinement.adopt(first.child.pid)
+    }
+    const child = first?.child ?? options.launch?.(confinement) ?? LaneChild.start(program, confinement)
     const lane = LaneProcess.make(child, {
       killAfterMillis: options.killAfterMillis,
       findLimit,

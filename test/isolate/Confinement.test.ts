@@ -74,7 +74,7 @@ describe.runIf(isRoot && existsSync("/usr/bin/setpriv"))("where other users cann
       const path = yield* folder
       const file = join(path, "file")
       writeFileSync(file, "")
-      const closed = Confinement.make([file], undefined)
+      const closed = Confinement.make(Confinement.findSetpriv([file]), undefined)
       assert.deepStrictEqual([closed.isKilledWithHost, closed.levels()], [false, ["no new privileges"]])
       const [program, args] = closed.command("id", ["-u"])
       assert.strictEqual(spawnSync(program, args, { encoding: "utf8" }).stdout, "0\n")
@@ -82,7 +82,7 @@ describe.runIf(isRoot && existsSync("/usr/bin/setpriv"))("where other users cann
 
   it.effect("otherwise each has a user of its own", () =>
     Effect.sync(() => {
-      const open = Confinement.make(["/bin/sh"], undefined)
+      const open = Confinement.make(Confinement.findSetpriv(["/bin/sh"]), undefined)
       const users = [open.command("id", ["-u"]), open.command("id", ["-u"])].map(([program, args]) =>
         spawnSync(program, args, { encoding: "utf8" }).stdout
       )

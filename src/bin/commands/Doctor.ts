@@ -135,7 +135,10 @@ const unknown: ReadonlyArray<Finding> = [{
 }]
 const laneFindings = ({ command, environment, groups, outOfMemoryScore, status }: Lane): ReadonlyArray<Finding> => {
   const has = (isSo: boolean, what: Printable) => isSo ? [what] : []
-  const { isKilledWithHost } = Confinement.make(LaneChild.findProgram(V8.resolve({})).files, undefined)
+  const { isKilledWithHost } = Confinement.make(
+    Confinement.findSetpriv(LaneChild.findProgram(V8.resolve({})).files),
+    undefined
+  )
   const uid = field(status, "Uid")
   const user = foreign("user of a lane", uid ?? "unknown", "word")
   const isGrouped = groups.includes("/effect-code-mode-")

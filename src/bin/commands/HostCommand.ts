@@ -1,0 +1,69 @@
+/**
+ * The command `code-mode-host`, which is `effect-code-mode host`, too.
+ *
+ * @internal
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeStdio from "@effect/platform-node/NodeStdio"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as References from "effect/References"
+import * as Host from "../../Host.ts"
+import * as V8 from "../../V8.ts"
+import { empty, foreign, text } from "../terminal/Printable.ts"
+import * as Printer from "../terminal/Printer.ts"
+import * as HostOptions from "./HostOptions.ts"
+
+/** Says where clients find the host. They need not listen. */
+const say = (path: string, remote: boolean) =>
+  Effect.andThen(
+    Printer.ignoreClosedStreams,
+    Effect.ignore(Printer.print(text`${remote ? text`rpc+` : empty}unix://${foreign("socket", path, "output")}\n`))
+  )
+
+const serve = (
+  { engine, host, logLevel, path, remote }: HostOptions.Serve
+): Effect.Effect<void, Host.ConnectionError | Host.ListenError> => {
+  const serving = Effect.gen(function*() {
+    // Loaded when it is used: the other protocol is to be there soon.
+    const { serveStdio, serveUnix } = remote ? yield* Effect.promise(() => import("../../Remote.ts")) : Host
+    yield* path === undefined
+      ? serveStdio(host)
+      : serveUnix(path, { ...host, onListening: say(path, remote) })
+  })
+  return serving.pipe(
+    Effect.provide([V8.layer(engine), NodeStdio.layer]),
+    Effect.provideService(References.MinimumLogLevel, logLevel)
+  )
+}
+
+const printHelp = Effect.ignore(Printer.print(text`${foreign("help of the host", HostOptions.help, "output")}\n`))
+
+/** Gives the status of the process. */
+const program = Printer.adoptProcess("code-mode-host").pipe(
+  Effect.andThen(HostOptions.parse(process.argv.slice(2))),
+  Effect.flatMap((command) => command._tag === "Help" ? printHelp : serve(command)),
+  Effect.as(0),
+  Effect.catch((error) =>
+    Effect.as(
+      Printer.tell(text`code-mode-host: ${foreign("error of the host", error.message, "quote")}`),
+      error._tag === "UsageError" ? error.status : 1
+    )
+  ),
+  Effect.tapDefect((defect) => Effect.logError("This is a bug", defect)),
+  // Standard output is the protocol's.
+  Effect.provide([Printer.layer, Layer.succeed(Logger.LogToStderr, true)])
+)
+
+NodeRuntime.runMain(program, {
+  disableErrorReporting: true,
+  teardown: (exit, onExit) => {
+    // A host that was told to stop has done what it was told. Whatever is still pending, it is over.
+    const status = Exit.isFailure(exit) ? Cause.hasInterruptsOnly(exit.cause) ? 0 : 1 : Number(exit.value)
+    onExit(status)
+    process.exit(status)
+  }
+})
