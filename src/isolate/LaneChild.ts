@@ -7,10 +7,10 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { closeSync, openSync, readFileSync, realpathSync } from "node:fs"
 import { createRequire } from "node:module"
 import { devNull } from "node:os"
-import { dirname, join } from "node:path"
+import { dirname } from "node:path"
 import type { Duplex, Readable } from "node:stream"
-import { fileURLToPath } from "node:url"
 import type { Confinement } from "./Confinement.ts"
+import * as LaneFiles from "./LaneFiles.ts"
 
 /**
  * A process that has been started.
@@ -42,17 +42,6 @@ export interface Program {
   readonly args: ReadonlyArray<string>
   readonly files: ReadonlyArray<string>
 }
-
-// This file runs from its source or compiled, and a lane runs the same way: from its source, or bundled in one file,
-// which is there sooner.
-const here = dirname(realpathSync(fileURLToPath(import.meta.url)))
-const bundle = join(here, "..", "bundle", "lane", "main.cjs")
-const lane = import.meta.url.endsWith(".ts")
-  ? {
-    main: join(here, "lane", "main.ts"),
-    reads: [join(here, "lane"), join(here, "Frames.ts"), join(here, "..", "system", "Framing.ts")]
-  }
-  : { main: bundle, reads: [bundle] }
 
 const noDescriptors = "there are no file descriptors left"
 
@@ -116,7 +105,7 @@ export const findProgram = (
   options: { readonly warmIsolates: number; readonly codeGeneration: boolean }
 ): Program => {
   const addon = findAddon()
-  const files = [addon, ...lane.reads]
+  const files = [addon, ...LaneFiles.reads]
   return {
     args: [
       "--permission",
@@ -124,7 +113,7 @@ export const findProgram = (
       ...files.map((path) => `--allow-fs-read=${path}`),
       "--disable-warning=SecurityWarning",
       "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON",
-      lane.main,
+      LaneFiles.main,
       addon,
       String(options.warmIsolates),
       String(options.codeGeneration)
