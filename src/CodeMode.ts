@@ -9,7 +9,8 @@
  *
  * Sources are repaired where it is clear what was meant: one in a Markdown fence, a bare function, `export default`, a
  * `return` at the top level, a call of an own function that nothing waits for, types, `console.log`. A tool that fails
- * rejects with an `Error`, whose `message` and whose text are those of the failure.
+ * rejects with an `Error`, whose `message` and whose text are those of the failure. With the option `check`, a source that
+ * does not fit its tools is not run; the model is told what is wrong, and where.
  *
  * **Example** (A model with a session)
  *
@@ -41,6 +42,7 @@ import { memoize } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Check from "./Check.ts"
 import * as Instructions from "./model/Instructions.ts"
 import * as Parts from "./model/Parts.ts"
 import * as Reply from "./model/Reply.ts"
@@ -135,17 +137,32 @@ export interface Options {
   readonly language?: "javascript" | "typescript" | undefined
 }
 
+/**
+ * Options with which sources are checked against the declarations of their tools before they run.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export interface CheckedOptions extends Options {
+  /**
+   * How strictly: see `Check`. `true` is `names`. A source with mistakes is not run, and fails as one with an error would.
+   * Where the check itself fails, the cell runs, and the model is told that it was not checked.
+   */
+  readonly check: boolean | "off" | Check.Level | undefined
+}
+
 const defaultDeclarations = 40_000
 
 /**
- * `exec` and `wait` over a session.
+ * `exec` and `wait` over a session; with `check`, sources are checked before they run.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = (
   session: Runtime.SessionRuntime["Service"],
-  options: Options = {}
+  options: Options = {},
+  check?: Pick<Check.Check["Service"], "check"> & { readonly level: Check.Level }
 ): CodeMode["Service"] => {
   const yieldTime = Duration.fromInputUnsafe(options.yieldTime ?? "10 seconds")
   const maxWait = Duration.fromInputUnsafe(options.maxWait ?? "10 minutes")
@@ -175,7 +192,8 @@ export const make = (
     maxOutputTokens,
     language,
     console,
-    tools: Effect.map(session.tools, toolsOf)
+    tools: Effect.map(session.tools, toolsOf),
+    check
   })
 
   const descriptions = Effect.gen(function*() {
@@ -188,7 +206,8 @@ export const make = (
       maxOutputTokens,
       maxDeclarations,
       language,
-      console
+      console,
+      isChecked: check !== undefined
     }
     return { exec: Instructions.ofExec(facts), wait: Instructions.ofWait(facts) }
   })
@@ -336,16 +355,30 @@ const handlers = Effect.map(CodeMode, (codeMode) =>
       })
   }))
 
+const levelOf = ({ check = false }: Partial<CheckedOptions>): Check.Level | undefined =>
+  check === "off" || check === false ? undefined : check === true ? "names" : check
+
+type Given = CodeMode | Tool.HandlersFor<Tools>
+
 /**
- * `exec` and `wait` over the session that it is given, and the handlers of `toolkit`.
+ * `exec` and `wait` over the session that it is given, and the handlers of `toolkit`. With the option `check`, over a
+ * `Check`, too.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer = (
-  options?: Options
-): Layer.Layer<CodeMode | Tool.HandlersFor<Tools>, never, Runtime.SessionRuntime> =>
+export const layer: {
+  (options: CheckedOptions): Layer.Layer<Given, never, Runtime.SessionRuntime | Check.Check>
+  (options?: Options): Layer.Layer<Given, never, Runtime.SessionRuntime>
+} = (options: Partial<CheckedOptions> = {}): Layer.Layer<Given, never, any> =>
   Layer.provideMerge(
     toolkit.toLayer(handlers),
-    Layer.effect(CodeMode, Effect.map(Runtime.SessionRuntime, (session) => make(session, options)))
+    Layer.effect(
+      CodeMode,
+      Effect.gen(function*() {
+        const level = levelOf(options)
+        const check = level === undefined ? undefined : { level, check: (yield* Check.Check).check }
+        return make(yield* Runtime.SessionRuntime, options, check)
+      })
+    )
   )

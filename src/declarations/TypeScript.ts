@@ -126,14 +126,20 @@ const argumentOf = (schema: Json | undefined): string => {
   return `args${type === "{}" ? "?" : ""}: ${type}`
 }
 
-/** The tool as a method of `tools`. */
-export const signature = (tool: ToolDefinition): string => {
-  const argument = tool.variadic === true
+/** What a tool takes, and what it gives. */
+export const typesOf = (tool: ToolDefinition): { readonly parameters: string; readonly result: string } => ({
+  parameters: tool.variadic === true
     ? parameters(tool.inputSchema)
     : tool.kind === "freeform"
     ? "input: string"
-    : argumentOf(tool.inputSchema)
-  return `${Identifier.fromName(tool.name)}(${argument}): Promise<${resultType(tool.outputSchema)}>;`
+    : argumentOf(tool.inputSchema),
+  result: resultType(tool.outputSchema)
+})
+
+/** The tool as a method of `tools`. */
+export const signature = (tool: ToolDefinition): string => {
+  const { parameters, result } = typesOf(tool)
+  return `${Identifier.fromName(tool.name)}(${parameters}): Promise<${result}>;`
 }
 
 const indent = (text: string) => text.replace(/^(?=.)/gm, "  ")

@@ -4,11 +4,12 @@
  * @since 0.1.0
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { closeSync, openSync, readFileSync, realpathSync } from "node:fs"
+import { closeSync, openSync, realpathSync } from "node:fs"
 import { createRequire } from "node:module"
 import { devNull } from "node:os"
 import { dirname } from "node:path"
 import type { Duplex, Readable } from "node:stream"
+import * as Memory from "../system/Memory.ts"
 import type { Confinement } from "./Confinement.ts"
 import * as LaneFiles from "./LaneFiles.ts"
 
@@ -122,22 +123,13 @@ export const findProgram = (
   }
 }
 
-const memoryOf = (pid: number | undefined): number => {
-  try {
-    const [, kibibytes = "0"] = /^RssAnon:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? []
-    return Number(kibibytes) * 1024
-  } catch {
-    return 0
-  }
-}
-
 const toLaneChild = (child: ChildProcess, stdio: ChildProcess["stdio"]): LaneChild => {
   const socket = stdio[3] as Duplex & { ref(): void; unref(): void }
   return {
     pid: child.pid,
     socket,
     stderr: child.stderr ?? undefined,
-    memory: () => memoryOf(child.pid),
+    memory: () => Memory.ofProcess(child.pid),
     hold: (held) => {
       if (held) {
         child.ref()

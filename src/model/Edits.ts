@@ -4,6 +4,7 @@
  * @internal
  */
 import type { Location } from "../Protocol.ts"
+import * as Places from "../text/Places.ts"
 
 /** `text` instead of what stands from `start` to `end`. A line break in it may stand at the end of the source only. */
 export interface Edit {
@@ -22,19 +23,6 @@ export interface Edited {
 }
 
 export const insert = (at: number, text: string): Edit => ({ start: at, end: at, text })
-
-const lineBreak = /\r\n|[\n\r\u2028\u2029]/g
-
-/** Where each line begins. */
-const starts = (text: string): ReadonlyArray<number> => [
-  0,
-  ...Array.from(text.matchAll(lineBreak), ({ 0: found, index }) => index + found.length)
-]
-
-const placeOf = (lines: ReadonlyArray<number>, offset: number): Location => {
-  const line = lines.findLastIndex((start) => start <= offset)
-  return { line: line + 1, column: offset - lines[line]! + 1 }
-}
 
 /** Makes edits that do not overlap, in the order in which they stand. */
 export const apply = (source: string, edits: ReadonlyArray<Edit>): Edited => {
@@ -62,9 +50,9 @@ export const apply = (source: string, edits: ReadonlyArray<Edit>): Edited => {
   return {
     program,
     locate: ({ column, line }) => {
-      const start = starts(program)[line - 1]
+      const start = Places.starts(program)[line - 1]
       const offset = start === undefined ? undefined : toSource(start + column - 1)
-      return offset === undefined ? undefined : placeOf(starts(source), offset)
+      return offset === undefined ? undefined : Places.at(Places.starts(source), offset)
     }
   }
 }

@@ -60,8 +60,12 @@ const helpers = new Set([
   "stream_settled"
 ])
 
+/** What there is instead of a name that models expect. */
+export const ofMissingName = (name: string): string | undefined =>
+  Object.hasOwn(missing, name) ? missing[name] : undefined
+
 /** The tool that a path of names may mean: `tools.github.search` for `github__search`. */
-const fromPath = (source: string, names: ReadonlyArray<string>): string | undefined => {
+export const fromPath = (source: string, names: ReadonlyArray<string>): string | undefined => {
   for (const [path, server, tool] of source.matchAll(/\btools\.([\w$]{1,100})\.([\w$]{1,100})\s*\(/g)) {
     if (!names.includes(server!)) {
       const meant = names.find((name) => name === `mcp__${server}__${tool}` || name.endsWith(`${server}__${tool}`)) ??
@@ -121,11 +125,9 @@ export const ofError = (
   }
   const name = /^([\w$]{1,40}) is not defined/.exec(message)?.[1]
   const hint = kind === "ReferenceError" && name !== undefined
-    ? Object.hasOwn(missing, name)
-      ? missing[name]
-      : names.includes(name)
+    ? ofMissingName(name) ?? (names.includes(name)
       ? `Tools are members of \`tools\`: call tools.${name}.`
-      : undefined
+      : undefined)
     : kind === "TypeError"
     ? ofTypeError(message, source, names)
     : kind === "SyntaxError"

@@ -23,6 +23,8 @@ export interface Facts {
   readonly maxDeclarations: number
   readonly language: "javascript" | "typescript"
   readonly console: boolean
+  /** Whether a source is checked before it runs. */
+  readonly isChecked: boolean
 }
 
 /** What is said of the tools where no session is there to describe them. */
@@ -127,7 +129,7 @@ const declared = (facts: Facts): string => {
 
 /** How to write a cell. */
 export const ofExec = (facts: Facts): string => {
-  const { console, language, limits, maxOutputTokens, yieldTime } = facts
+  const { console, isChecked, language, limits, maxOutputTokens, yieldTime } = facts
   const limited = bound([
     ["memory", mebibytes(limits.maxHeapSizeBytes === 0 ? defaultHeapBytes : limits.maxHeapSizeBytes)],
     ["source", mebibytes(limits.maxSourceBytes)],
@@ -149,6 +151,7 @@ export const ofExec = (facts: Facts): string => {
       `- There is no Node, no file system, no network and no \`import\`. ${
         console ? "`console.log` puts out text." : "There is no `console`."
       }`,
+      ...isChecked ? ["- The source is checked against these types first. With a mistake, nothing of it runs."] : [],
       `- A cell that runs for ${
         Duration.format(yieldTime)
       } gives you its output so far and its id; go on with \`wait\`.`,

@@ -28,7 +28,7 @@ export interface Reply {
 export const text = (text: string): OutputItem => ({ type: "input_text", text })
 
 const titles = {
-  Running: (cellId: CellId) => `Script running with cell ID ${cellId}`,
+  Running: (cellId: CellId | undefined) => `Script running with cell ID ${cellId}`,
   Completed: () => "Script completed",
   Failed: () => "Script failed",
   Terminated: () => "Script terminated"
@@ -36,7 +36,8 @@ const titles = {
 
 export const make = (options: {
   readonly status: Exclude<Status, "Refused">
-  readonly cellId: CellId
+  /** Where there is a cell. */
+  readonly cellId: CellId | undefined
   readonly millis: number
   readonly items: ReadonlyArray<OutputItem>
   readonly error: CellError | undefined

@@ -19,6 +19,7 @@ import {
 } from "../Protocol.ts"
 import type { Cell, SessionRuntime } from "../Runtime.ts"
 import * as Identifier from "../text/Identifier.ts"
+import * as Checked from "./Checked.ts"
 import * as Hints from "./Hints.ts"
 import * as Pragma from "./Pragma.ts"
 import * as Preamble from "./Preamble.ts"
@@ -34,6 +35,8 @@ export interface Options {
   readonly language: "javascript" | "typescript"
   /** What a cell may call, as it is told of there. */
   readonly tools: Effect.Effect<ReadonlyArray<ToolDefinition>>
+  /** What sources are checked with before they run. */
+  readonly check: Checked.Options | undefined
 }
 
 export interface ExecRequest {
@@ -72,6 +75,8 @@ const maxKeptSource = 32 * 1024
 interface Call {
   readonly began: bigint
   readonly maxTokens: number
+  /** What else there is to say of it. */
+  note?: string
 }
 
 /** An error of a source that does not compile. It has no frames, and nothing has run. */
@@ -115,7 +120,7 @@ export const make = (session: SessionRuntime["Service"], options: Options) => {
     const ledger = yield* ledgerOf(cellId)
     const own = event._tag === "Completed" ? event.error : undefined
     const error = own === undefined ? failure : seen?.places.ofError(own) ?? own
-    const hints = hintsOf(event, error, seen, ledger)
+    const hints = [...hintsOf(event, error, seen, ledger), call.note]
     if (event._tag !== "Yielded") {
       cells.delete(cellId)
     } else if (seen !== undefined) {
@@ -184,6 +189,31 @@ export const make = (session: SessionRuntime["Service"], options: Options) => {
     return execution
   })
 
+  /** What is wrong with the types of a source that is not too long to be read, if it is checked. */
+  const check = Effect.fnUntraced(function*(
+    call: Call,
+    candidate: Repair.Candidate,
+    tools: ReadonlyArray<ToolDefinition>
+  ) {
+    if (options.check === undefined || candidate.source.length > session.limits.maxSourceBytes) {
+      return undefined
+    }
+    const { console } = options
+    const result = yield* Effect.result(Checked.check(options.check, candidate, { tools, console }))
+    if (Result.isFailure(result)) {
+      call.note = Checked.unchecked(result.failure)
+      return undefined
+    }
+    return result.success === undefined ? undefined : Reply.make({
+      status: "Failed",
+      cellId: undefined,
+      millis: yield* millisSince(call),
+      items: [],
+      maxTokens: call.maxTokens,
+      ...result.success
+    })
+  })
+
   /** Runs the candidates until one compiles. A caller who goes away ends the cell, as no `wait` could name it. */
   const run = (call: Call, callId: string, candidates: ReadonlyArray<Repair.Candidate>, time: Duration.Duration) =>
     Effect.uninterruptibleMask((restore) =>
@@ -191,6 +221,10 @@ export const make = (session: SessionRuntime["Service"], options: Options) => {
         const tools = yield* options.tools
         const refusals: Array<Reply.Reply> = []
         for (const candidate of candidates) {
+          const mistaken = yield* restore(check(call, candidate, tools))
+          if (mistaken !== undefined) {
+            return mistaken
+          }
           const { cell, initial } = yield* restore(start(candidate, callId, tools, time))
           const event = yield* restore(within(cell, initial, time)).pipe(
             Effect.onInterrupt(() => {
@@ -231,7 +265,7 @@ export const make = (session: SessionRuntime["Service"], options: Options) => {
     Effect.map(millisSince(call), (millis) =>
       Reply.make({
         status: "Failed",
-        cellId: cellId as CellId,
+        cellId: undefined,
         millis,
         items: [],
         error: { _tag: "ScriptError", text: `exec cell ${cellId} not found` },
