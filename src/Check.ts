@@ -259,7 +259,7 @@ export const make = Effect.fnUntraced(function*(
     state.snapshot = snapshot
     fresh.forEach((project) => state.opened.add(project))
     if (old !== undefined) {
-      yield* compiler.request("release", { snapshot: old })
+      compiler.tell("release", { snapshot: old })
     }
   })
 

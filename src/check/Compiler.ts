@@ -25,6 +25,8 @@ export class Silent extends Schema.TaggedError<Silent>("effect-code-mode/check/S
 
 export interface Compiler {
   readonly request: (method: string, params: Schema.Json) => Effect.Effect<unknown, Silent>
+  /** Asks, and waits for no answer. */
+  readonly tell: (method: string, params: Schema.Json) => void
   /** Fails as soon as the process takes more memory than it may. */
   readonly withinMemory: Effect.Effect<never, Silent>
   /** Ends it at once. The end of its scope ends it in order. */
@@ -178,15 +180,19 @@ export const start = Effect.fnUntraced(function*(
   stdin.on("error", () => close("it closed its input"))
   child.handle.once("exit", (code, signal) => close(`it ended with ${signal ?? `status ${code}`}`))
 
+  const tell = (method: string, params: Schema.Json) => {
+    const id = ++lastId
+    stdin.write(frame({ id, method, params }))
+    return id
+  }
+
   const request: Compiler["request"] = (method, params) =>
     Effect.suspend(() => {
       if (closed !== undefined) {
         return closed
       }
-      const id = ++lastId
       const waiting = Deferred.makeUnsafe<unknown, Silent>()
-      pending.set(id, waiting)
-      stdin.write(frame({ id, method, params }))
+      pending.set(tell(method, params), waiting)
       return Deferred.await(waiting)
     })
 
@@ -196,5 +202,5 @@ export const start = Effect.fnUntraced(function*(
     Effect.andThen(new Silent({ message: `it took more than ${maxMemoryBytes / 1024 / 1024} MiB of memory` }))
   )
 
-  return { request, withinMemory, kill: Effect.sync(() => close("it was ended")) }
+  return { request, tell, withinMemory, kill: Effect.sync(() => close("it was ended")) }
 })

@@ -23,7 +23,8 @@ export const namesIn = (source: string): ReadonlyArray<string> =>
     }
   ).flat()
 
-const missing = /^ReferenceError: (?<name>\S{1,200}) is not defined$/m
+/** What the engine says of a name that is nowhere, and what a check says. */
+const missing = /^(?:ReferenceError: |Cannot find name ')(?<name>[^\s']{1,200})(?: is not defined$|'\.)/m
 
 export interface Declared {
   readonly add: (source: string) => void

@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import { Script } from "node:vm"
-import type { CellRequest } from "../../Protocol.ts"
+import type { CellRequest, Location } from "../../Protocol.ts"
 import * as StripTypes from "../../session/StripTypes.ts"
 import * as Value from "../report/Value.ts"
 
@@ -50,7 +50,11 @@ export interface Cell {
   readonly language?: CellRequest["language"]
   /** What the cell's error says, in terms of what was typed. */
   readonly explain: (text: string) => string
+  /** Where a place of the source is in what was typed; nothing where it is not in it. */
+  readonly locate: (place: Location) => Location | undefined
 }
+
+const asTyped = { explain: (text: string) => text, locate: (place: Location) => place }
 
 const frame = /(?<before>\bexec_main\.mjs:)(?<line>\d+)(?<after>:\d+)/
 
@@ -71,9 +75,13 @@ export const toCell = (source: string, forPerson = false): Cell =>
       source: `${
         forPerson ? showPretty : showAll
       }\nconst __value = await (\n${source}\n); if (__value !== undefined) text(__show(__value))`,
-      explain: explain(source.split("\n").length)
+      explain: explain(source.split("\n").length),
+      locate: ({ column, line }) => {
+        const typed = line - linesBefore
+        return typed >= 1 && typed <= source.split("\n").length ? { line: typed, column } : undefined
+      }
     }
-    : { source, explain: (text) => text }
+    : { source, ...asTyped }
 
 const isJavaScript = (source: string) => brokenLine("(async () => {", source, "})") === undefined
 
@@ -98,7 +106,7 @@ export const read = (source: string, forPerson: boolean): Effect.Effect<Cell | u
         : /Unexpected eof|got '<eof>'|Unterminated (?:template|block comment)/.test(result.text)
         ? undefined
         : result.text.includes("strip-only mode")
-        ? { source, language: "typescript", explain: (text) => text }
+        ? { source, language: "typescript", ...asTyped }
         // The engine says better what is wrong with it.
         : plain
     ),

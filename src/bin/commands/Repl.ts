@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
+import type * as Check from "../../Check.ts"
 import * as Suggestion from "../../declarations/Suggestion.ts"
 import { Delegate } from "../../Delegate.ts"
 import type { Outcome } from "../../Protocol.ts"
@@ -24,6 +25,7 @@ import * as Printer from "../terminal/Printer.ts"
 import * as Prompt from "../terminal/Prompt.ts"
 import * as Questions from "../terminal/Questions.ts"
 import * as Screen from "../terminal/Screen.ts"
+import * as Checking from "./Checking.ts"
 import * as Completion from "./Completion.ts"
 import * as Declared from "./Declared.ts"
 import * as DurationFlag from "./DurationFlag.ts"
@@ -39,6 +41,7 @@ interface Flags extends ToolFlags.Flags {
   readonly saveMedia: Option.Option<string>
   readonly session: Option.Option<string>
   readonly yieldAfter: Duration.Duration
+  readonly check: "off" | Check.Level
 }
 
 const help = text`Every input is a cell of its own; what it keeps with store(key, value), later ones load(key).
@@ -89,6 +92,7 @@ const repl = Effect.fnUntraced(function*(flags: Flags, { leaveTo }: Screen.Botto
   /** What cells call the tools that there are now. */
   const names = () => delegate.tools.map(({ name }) => Identifier.fromName(name))
   const declared = Declared.make()
+  const check = yield* Checking.make(flags.check)
   const forPerson = Printer.isConversation()
   let typed = ""
   const prompt = yield* Prompt.make({
@@ -222,11 +226,19 @@ const repl = Effect.fnUntraced(function*(flags: Flags, { leaveTo }: Screen.Botto
     }
   })
 
-  const run = Effect.fnUntraced(function*({ explain, language = "javascript", source }: Input.Cell) {
-    const cell = yield* Effect.result(session.create({ callId: "repl", source, language }))
-    yield* cell._tag === "Failure"
-      ? Printer.tell(foreign("cell that is refused", cell.failure.message, "quote"))
-      : Effect.flatMap(begin(cell.success, explain), wait)
+  const run = Effect.fnUntraced(function*(input: string, cell: Input.Cell) {
+    const { explain, language = "javascript", locate, source } = cell
+    const findings = (yield* check(source, language)).flatMap((finding) => {
+      const location = locate(finding.location)
+      return location === undefined ? [] : [{ location, text: declared.explain(finding.text) }]
+    })
+    if (findings.length > 0) {
+      return yield* Printer.tell(Render.mistakes({ label: text`input`, text: input }, findings))
+    }
+    const created = yield* Effect.result(session.create({ callId: "repl", source, language }))
+    yield* created._tag === "Failure"
+      ? Printer.tell(foreign("cell that is refused", created.failure.message, "quote"))
+      : Effect.flatMap(begin(created.success, explain), wait)
   })
 
   let leaving = false
@@ -260,7 +272,7 @@ const repl = Effect.fnUntraced(function*(flags: Flags, { leaveTo }: Screen.Botto
       typed = ""
       prompt.remember(source)
       if (source.trim() !== "") {
-        yield* run(cell)
+        yield* run(source, cell)
         declared.add(source)
       }
     }
@@ -273,6 +285,7 @@ export const command = Command.make(
     ...ToolFlags.flags,
     saveMedia: Media.flag,
     session: SessionFile.flag,
+    check: Checking.flag,
     yieldAfter: DurationFlag.make("yield-after").pipe(
       Flag.withDescription("How long the prompt waits for a cell before it comes back (10s)"),
       Flag.withDefault(Duration.seconds(10))

@@ -9,6 +9,7 @@ import * as Flag from "effect/cli/Flag"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Check from "../../Check.ts"
 import * as Suggestion from "../../declarations/Suggestion.ts"
 import { Delegate } from "../../Delegate.ts"
 import * as Runtime from "../../Runtime.ts"
@@ -20,6 +21,7 @@ import { foreign, type Printable, text } from "../terminal/Printable.ts"
 import * as Printer from "../terminal/Printer.ts"
 import * as Questions from "../terminal/Questions.ts"
 import * as Screen from "../terminal/Screen.ts"
+import * as Checking from "./Checking.ts"
 import * as DurationFlag from "./DurationFlag.ts"
 import * as Execute from "./Execute.ts"
 import * as Failure from "./Failure.ts"
@@ -37,6 +39,7 @@ interface Flags extends ToolFlags.Flags {
   readonly session: Option.Option<string>
   readonly yieldAfter: Option.Option<Duration.Duration>
   readonly once: boolean
+  readonly check: "off" | Check.Level
 }
 
 /** What `--list-tools` prints, unless it says something else. */
@@ -71,6 +74,12 @@ const listTools = Effect.fn("Run.listTools")(function*(wanted: string, flags: Fl
 
 const execute = Effect.fn("Run.execute")(function*(source: Source.Source, flags: Flags) {
   const session = yield* Runtime.SessionRuntime
+  const check = yield* Checking.make(flags.check)
+  const findings = yield* check(source.text, source.language)
+  if (findings.length > 0) {
+    yield* (yield* Reporter.Reporter).mistaken(findings)
+    return yield* Failure.toCell(Render.mistakes(source, findings))
+  }
   const event = yield* Execute.execute({ callId: "run", source: source.text, language: source.language }, {
     yieldAfter: Option.getOrUndefined(flags.yieldAfter),
     once: flags.once
@@ -83,7 +92,7 @@ const execute = Effect.fn("Run.execute")(function*(source: Source.Source, flags:
   }
   const names = (yield* Delegate).tools.map(({ name }) => Identifier.fromName(name))
   return { ...event, error: { ...event.error, text: Suggestion.explain(event.error.text, names) } }
-})
+}, Effect.scoped)
 
 /** Somebody to tell what the cell does. */
 const withReporter = <A, E, R>(flags: Flags, self: Effect.Effect<A, E, R | Reporter.Reporter>) =>
@@ -146,6 +155,7 @@ export const command = Command.make(
     ),
     saveMedia: Media.flag,
     session: SessionFile.flag,
+    check: Checking.flag,
     yieldAfter: DurationFlag.make("yield-after").pipe(
       Flag.withDescription("Print output in the pieces that a host would hear, each after this time at the latest"),
       Flag.optional

@@ -4,7 +4,7 @@
  * @internal
  */
 import * as Schema from "effect/Schema"
-import { CellError, CellId, OutputItem, ToolCallId } from "../../Protocol.ts"
+import { CellError, CellId, Location, OutputItem, ToolCallId } from "../../Protocol.ts"
 import { foreign, type Printable } from "../terminal/Printable.ts"
 
 /** The cell runs. */
@@ -49,6 +49,9 @@ const Notification = Schema.Struct({ type: Schema.Literal("notification"), text:
 /** With `--yield-after`: here a host would be told what there is so far. */
 const Yielded = Schema.Struct({ type: Schema.Literal("yielded"), cellId: CellId })
 
+/** With `--check`: a mistake in the source, which is not run. */
+const Mistake = Schema.Struct({ type: Schema.Literal("mistake"), text: Schema.String, location: Location })
+
 /** The last line: how the cell ended. */
 const Ended = Schema.Struct({
   type: Schema.Literal("ended"),
@@ -66,7 +69,18 @@ const Tool = Schema.Struct({
 })
 
 /** A line of `--json`. */
-export const Event = Schema.Union([Started, Output, Media, ToolCall, ToolResult, Notification, Yielded, Ended, Tool])
+export const Event = Schema.Union([
+  Started,
+  Output,
+  Media,
+  ToolCall,
+  ToolResult,
+  Notification,
+  Yielded,
+  Mistake,
+  Ended,
+  Tool
+])
 
 export type Event = typeof Event.Type
 

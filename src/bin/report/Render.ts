@@ -8,10 +8,11 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
+import type { Finding } from "../../Check.ts"
 import type { Progress } from "../../Mcp.ts"
-import type { CellError, CellId, OutputItem, ToolError } from "../../Protocol.ts"
+import type { CellError, CellId, Location, OutputItem, ToolError } from "../../Protocol.ts"
 import type { Source } from "../commands/Source.ts"
-import { blank, empty, foreign, type Printable, text } from "../terminal/Printable.ts"
+import { blank, empty, foreign, join, type Printable, text } from "../terminal/Printable.ts"
 import * as Media from "./Media.ts"
 
 // =============================================================================
@@ -152,12 +153,29 @@ const mark = (number: number, line: string, column: number): Printable => {
   return text` ${gutter} | ${before}${after}\n ${blank(gutter)} | ${blank(before)}^`
 }
 
+/** A place in a source, if it is there: its name, and its line with a caret. */
+const place = (
+  source: Pick<Source, "label" | "text">,
+  { column, line: number }: Location
+): Printable | undefined => {
+  const line = source.text.split(/\r\n|[\n\r\u2028\u2029]/)[number - 1]
+  return line === undefined ? undefined : text`${source.label}:${number}:${column}\n${mark(number, line, column)}`
+}
+
 /** Why a cell failed, and the place in its source. */
 export const failure = (source: Pick<Source, "label" | "text">, error: CellError): Printable => {
-  const { location } = error
   const why = foreign("error of a cell", error.text, "lines")
-  const line = location === undefined ? undefined : source.text.split(/\r\n|[\n\r\u2028\u2029]/)[location.line - 1]
-  return location === undefined || line === undefined
-    ? why
-    : text`${why}\n\n${source.label}:${location.line}:${location.column}\n${mark(location.line, line, location.column)}`
+  const where = error.location === undefined ? undefined : place(source, error.location)
+  return where === undefined ? why : text`${why}\n\n${where}`
 }
+
+/** Why a cell is not run: its mistakes, each with its place. */
+export const mistakes = (source: Pick<Source, "label" | "text">, findings: ReadonlyArray<Finding>): Printable =>
+  join([
+    ...findings.map(({ location, text: what }) =>
+      text`${foreign("mistake in a cell", what, "lines")}\n${place(source, location) ?? empty}\n\n`
+    ),
+    findings.length === 1
+      ? text`The cell has a mistake, and was not run`
+      : text`The cell has ${findings.length} mistakes, and was not run`
+  ])

@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
+import type { Finding } from "../../Check.ts"
 import type { Progress } from "../../Mcp.ts"
 import type { CellId, NestedToolCall, Outcome, OutputItem, ToolCallId, ToolError } from "../../Protocol.ts"
 import type { Failure } from "../commands/Failure.ts"
@@ -37,6 +38,8 @@ export class Reporter extends Context.Service<Reporter, {
   readonly toolEnded: (call: ToolCall, millis: number, exit: Exit.Exit<Schema.Json, ToolError>) => Effect.Effect<void>
   readonly notification: (text: string) => Effect.Effect<void>
   readonly yielded: (cellId: CellId) => Effect.Effect<void, Printer.OutputClosed>
+  /** Says why a cell is not run. */
+  readonly mistaken: (findings: ReadonlyArray<Finding>) => Effect.Effect<void, Printer.OutputClosed>
   readonly ended: (outcome: Outcome) => Effect.Effect<void, Printer.OutputClosed>
 }>()("effect-code-mode/bin/report/Reporter") {}
 
@@ -73,6 +76,7 @@ export const lines = (save: Media.Save | undefined): Reporter["Service"] =>
     toolEnded: ({ tool }, millis, exit) => Printer.tell(Render.toolCall(tool, millis, exit)),
     notification: (text) => Printer.tell(Render.notification(text)),
     yielded: (cellId) => Printer.tell(Render.yielded(cellId)),
+    mistaken: () => Effect.void,
     ended: () => Effect.void
   })
 
@@ -119,6 +123,8 @@ export const json = (save: Media.Save | undefined): Reporter["Service"] => {
     },
     notification: (text) => mention({ type: "notification", text }),
     yielded: (cellId) => print({ type: "yielded", cellId }),
+    mistaken: (findings) =>
+      Printer.print(join(findings.map((finding) => Event.toLine({ type: "mistake", ...finding })))),
     ended: (outcome) =>
       print({
         type: "ended",
