@@ -37,7 +37,6 @@ import type * as Toolkit from "effect/ai/Toolkit"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Formatter from "effect/Formatter"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
@@ -45,7 +44,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { Approver } from "./Approver.ts"
+import type { Approver } from "./Approver.ts"
 import * as Approval from "./delegate/Approval.ts"
 import * as Cache from "./delegate/Cache.ts"
 import * as Middleware from "./delegate/Middleware.ts"
@@ -108,13 +107,10 @@ export class CurrentCall extends Context.Service<CurrentCall, NestedToolCall>()(
  * @category references
  * @since 0.1.0
  */
-export const ApprovalWait = Context.Reference<{
+export const ApprovalWait: Context.Reference<{
   readonly began: () => void
   readonly ended: (isAnswered: boolean) => void
-}>(
-  "effect-code-mode/ApprovalWait",
-  { defaultValue: () => ({ began: () => {}, ended: () => {} }) }
-)
+}> = Approval.ApprovalWait
 
 /**
  * Says that a tool call waits for a person while `self` runs. Its cell says so in `cells` and in `Yielded`, and the wait
@@ -123,15 +119,8 @@ export const ApprovalWait = Context.Reference<{
  * @category combinators
  * @since 0.1.0
  */
-export const awaitingApproval = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.withFiber((fiber) => {
-    const wait = fiber.getRef(ApprovalWait)
-    return Effect.acquireUseRelease(
-      Effect.sync(wait.began),
-      () => self,
-      (_, exit) => Effect.sync(() => wait.ended(!Exit.hasInterrupts(exit)))
-    )
-  })
+export const awaitingApproval: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
+  Approval.awaitingApproval
 
 // =============================================================================
 // Tools as plain functions
@@ -446,8 +435,7 @@ export const layerToolkit = <Tools extends Record<string, AiTool.Any>>(
       type Needed = Exclude<AiTool.HandlerServices<Tools[keyof Tools]>, CurrentCall>
       const { handle, tools } = yield* toolkit
       const context = yield* Effect.context<Needed>()
-      const approver = yield* Effect.serviceOption(Approver)
-      const gate = approver._tag === "None" ? undefined : Approval.make(approver.value, awaitingApproval)
+      const gate = yield* Approval.gate
 
       const invoke = (call: NestedToolCall): Effect.Effect<Schema.Json, ToolError> =>
         handle(call.toolName.name, (call.input ?? {}) as never, call.toolCallId).pipe(
@@ -472,15 +460,12 @@ export const layerToolkit = <Tools extends Record<string, AiTool.Any>>(
         invokeTool: (call) => {
           const { name } = call.toolName
           const tool = Object.hasOwn(tools, name) ? tools[name] : undefined
-          if (tool === undefined) {
-            return Middleware.refuse(`unknown tool ${name}`)
-          }
-          return Effect.flatMap(isApprovalNeeded(tool, call), (isNeeded) =>
-            !isNeeded
-              ? invoke(call)
-              : gate === undefined
-              ? Middleware.refuse(`${name} was not called: it needs an approval, and nothing here can give one`)
-              : gate.pass(call, byName[name], invoke))
+          return tool === undefined
+            ? Shape.refuse(`unknown tool ${name}`)
+            : Effect.flatMap(
+              isApprovalNeeded(tool, call),
+              (isNeeded) => isNeeded ? gate(call, byName[name], invoke) : invoke(call)
+            )
         },
         notify: options?.notify ?? (() => Effect.void)
       })
@@ -492,7 +477,7 @@ export const layerToolkit = <Tools extends Record<string, AiTool.Any>>(
 // =============================================================================
 
 /**
- * The delegate of a layer, changed by one of the functions below.
+ * The delegate of a layer, changed by one of the functions below, which may need something to do so.
  *
  * **Example** (Fewer tools, and not for ever)
  *
@@ -508,10 +493,17 @@ export const layerToolkit = <Tools extends Record<string, AiTool.Any>>(
  * @category combinators
  * @since 0.1.0
  */
-export const mapLayer =
-  (f: (self: Delegate["Service"]) => Delegate["Service"]) =>
-  <E, R>(self: Layer.Layer<Delegate, E, R>): Layer.Layer<Delegate, E, R> =>
-    Layer.effect(Delegate, Effect.map(Delegate, f)).pipe(Layer.provide(self))
+export const mapLayer = <E2 = never, R2 = never>(
+  f: (self: Delegate["Service"]) => Delegate["Service"] | Effect.Effect<Delegate["Service"], E2, R2>
+) =>
+<E, R>(self: Layer.Layer<Delegate, E, R>): Layer.Layer<Delegate, E | E2, R | R2> =>
+  Layer.effect(
+    Delegate,
+    Effect.flatMap(Delegate, (delegate) => {
+      const changed = f(delegate)
+      return Effect.isEffect(changed) ? changed : Effect.succeed(changed)
+    })
+  ).pipe(Layer.provide(self)) as Layer.Layer<Delegate, E | E2, R | R2>
 
 /**
  * The tools for which `keep` says so. Calls of others are refused.
@@ -545,7 +537,8 @@ export const rename: (
 ) => Delegate["Service"] = Middleware.rename
 
 /**
- * Interrupts a call that takes longer, and rejects its promise with a text that says so. A number is milliseconds.
+ * Interrupts a call that takes longer, and rejects its promise with a text that says so. A number is milliseconds. The
+ * time in which a person is asked does not count.
  *
  * @category combinators
  * @since 0.1.0
@@ -622,19 +615,53 @@ export interface CacheOptions extends Cache.Options {}
 export const withCache: (self: Delegate["Service"], options?: CacheOptions) => Delegate["Service"] = Cache.withCache
 
 /**
- * Calls are allowed, or denied with a reason that the model reads.
+ * What becomes of a call: it is made, or the `Approver` is asked, or it is denied with a reason that the model reads.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Verdict = Middleware.Verdict
+
+/**
+ * Decides on each call. It needs an `Approver` where a verdict can be `"ask"`.
+ *
+ * **Example** (Reading is free, deleting is not)
+ *
+ * ```ts
+ * import * as Approver from "effect-code-mode/Approver"
+ * import * as Delegate from "effect-code-mode/Delegate"
+ * import * as Layer from "effect/Layer"
+ *
+ * const layer = Delegate.layerNoop.pipe(
+ *   Delegate.mapLayer((self) =>
+ *     Delegate.withPolicy(self, (call, tool) =>
+ *       tool?.annotations?.readOnly === true
+ *         ? "allow"
+ *         : call.tool === "drop_table"
+ *         ? { deny: "tables are dropped by hand" }
+ *         : "ask")
+ *   ),
+ *   Layer.provide(Approver.layerDenyAll)
+ * )
+ * ```
  *
  * @category combinators
  * @since 0.1.0
  */
-export const withPolicy: (
+export const withPolicy = <const V extends Verdict>(
   self: Delegate["Service"],
-  decide: (call: NestedToolCall, tool: ToolDefinition | undefined) => "allow" | { readonly deny: string }
-) => Delegate["Service"] = Middleware.withPolicy
+  decide: (call: NestedToolCall, tool: ToolDefinition | undefined) => V
+): Effect.Effect<Delegate["Service"], never, "ask" extends V ? Approver : never> =>
+  Effect.map(Approval.gate, (gate) => Middleware.withPolicy(self, gate, decide))
 
 /**
  * Asks the `Approver` before calls for which `isNeeded` says so: those of tools that are annotated `needsApproval`, unless
  * given. A denied call rejects its promise with a text that says why, and nothing was done.
+ *
+ * **Details**
+ *
+ * What was decided for more than one call is remembered until its cell or session is gone, and it answers questions that
+ * are still open. A call that is asked about by several of these is asked about once.
  *
  * @category combinators
  * @since 0.1.0
@@ -644,11 +671,7 @@ export const withApproval = (
   isNeeded: (call: NestedToolCall, tool: ToolDefinition | undefined) => boolean = (_, tool) =>
     tool?.annotations?.needsApproval === true
 ): Effect.Effect<Delegate["Service"], never, Approver> =>
-  Effect.map(Approver, (approver) => {
-    const gate = Approval.make(approver, awaitingApproval)
-    return Shape.withInvoke(self, (call, tool) =>
-      isNeeded(call, tool) ? gate.pass(call, tool, self.invokeTool) : self.invokeTool(call))
-  })
+  withPolicy(self, (call, tool) => isNeeded(call, tool) ? "ask" : "allow")
 
 /** What is shorter would be found in text that has nothing to do with it. */
 const leastSecret = 4

@@ -3,77 +3,144 @@
  *
  * @internal
  */
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
-import type { Approver, Decision, Remember } from "../Approver.ts"
-import { type NestedToolCall, type ToolDefinition, ToolError } from "../Protocol.ts"
+import { Approver, type Decision } from "../Approver.ts"
+import { Remembered } from "../data/Remembered.ts"
+import { type NestedToolCall, type ToolDefinition, type ToolError } from "../Protocol.ts"
+import * as Owner from "./Owner.ts"
+import { nameOf, refuse } from "./Shape.ts"
 
-/** Decisions that are remembered. Past that, the oldest are asked for again. */
-const maxRemembered = 4096
+// =============================================================================
+// Waiting
+// =============================================================================
 
-const keyOf = (remember: Exclude<Remember, "once">, { cellId, sessionId, tool }: NestedToolCall): string =>
-  JSON.stringify(
-    remember === "always" ? [tool] : remember === "session" ? [tool, sessionId] : [tool, sessionId, cellId]
-  )
+export const ApprovalWait = Context.Reference<{
+  readonly began: () => void
+  readonly ended: (isAnswered: boolean) => void
+}>(
+  "effect-code-mode/ApprovalWait",
+  { defaultValue: () => ({ began: () => {}, ended: () => {} }) }
+)
 
-export interface Gate {
-  /** Runs a call with the input that was agreed on, once it was. */
-  readonly pass: (
+export const awaitingApproval = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) => {
+    const wait = fiber.getRef(ApprovalWait)
+    return Effect.acquireUseRelease(
+      Effect.sync(wait.began),
+      () => self,
+      (_, exit) => Effect.sync(() => wait.ended(!Exit.hasInterrupts(exit)))
+    )
+  })
+
+// =============================================================================
+// Asking
+// =============================================================================
+
+/** Tools of a session, or of a cell, whose decisions are remembered. Past that, the oldest are asked for again. */
+const maxRemembered = 1024
+
+/** The call of this fiber that was agreed on. What is around a delegate and what is in it ask once. */
+const Approved = Context.Reference<string | undefined>("effect-code-mode/delegate/Approved", {
+  defaultValue: () => undefined
+})
+
+/** Runs a call with the input that was agreed on, once it was. */
+export type Gate = (
+  call: NestedToolCall,
+  definition: ToolDefinition | undefined,
+  invoke: (call: NestedToolCall) => Effect.Effect<Schema.Json, ToolError>
+) => Effect.Effect<Schema.Json, ToolError>
+
+/** A call that waits until somebody has decided. */
+interface Question {
+  readonly tool: string
+  readonly owner: Owner.Owner
+  /** What another answer has decided. */
+  readonly answer: Deferred.Deferred<Decision>
+}
+
+/** Without an approver, there is no approval to be had. */
+const make = (approver: Approver["Service"] | undefined): Gate => {
+  const resolve = Owner.resolver()
+  const decisionsOf = Owner.perOwner(() => new Remembered<string, Decision>(maxRemembered))
+  const everybody = {}
+  const questions = new Set<Question>()
+
+  const remembered = (tool: string, { cell, session }: Owner.Owner): Decision | undefined =>
+    decisionsOf(cell).get(tool) ?? decisionsOf(session).get(tool) ?? decisionsOf(everybody).get(tool)
+
+  const keep = (tool: string, { cell, session }: Owner.Owner, decision: Decision): void => {
+    const { _tag, remember } = decision
+    if (remember !== "once") {
+      decisionsOf(remember === "cell" ? cell : remember === "session" ? session : everybody)
+        // What was edited was edited for that one call.
+        .set(tool, _tag === "Approved" ? { _tag, remember } : decision)
+    }
+  }
+
+  /** Asks, until there is an answer to this question or to one that decides it, too. */
+  const ask = (
+    approver: Approver["Service"],
     call: NestedToolCall,
     definition: ToolDefinition | undefined,
-    invoke: (call: NestedToolCall) => Effect.Effect<Schema.Json, ToolError>
-  ) => Effect.Effect<Schema.Json, ToolError>
-}
-
-export const make = (
-  approver: Approver["Service"],
-  /** Says of its cell that it waits for a person meanwhile. */
-  whileWaiting: <A>(effect: Effect.Effect<A>) => Effect.Effect<A>
-): Gate => {
-  const decisions = new Map<string, Decision>()
-
-  const remembered = (call: NestedToolCall): Decision | undefined =>
-    (["cell", "session", "always"] as const).map((remember) => decisions.get(keyOf(remember, call))).find((decision) =>
-      decision !== undefined
-    )
-
-  const keep = (call: NestedToolCall, decision: Decision) => {
-    if (decision.remember === "once") {
-      return
-    }
-    const key = keyOf(decision.remember, call)
-    // What was edited was edited for that one call.
-    const { _tag, remember } = decision
-    decisions.delete(key)
-    decisions.set(key, _tag === "Approved" ? { _tag, remember } : decision)
-    if (decisions.size > maxRemembered) {
-      decisions.delete(decisions.keys().next().value!)
-    }
+    owner: Owner.Owner
+  ) => {
+    const { tool } = call
+    const answer = Deferred.makeUnsafe<Decision>()
+    const question: Question = { tool, owner, answer }
+    const asked = Effect.tap(approver.ask({ call, definition }), (decision) =>
+      Effect.sync(() => {
+        questions.delete(question)
+        keep(tool, owner, decision)
+        for (const other of questions) {
+          const known = other.tool === tool ? remembered(tool, other.owner) : undefined
+          if (known !== undefined) {
+            Deferred.doneUnsafe(other.answer, Effect.succeed(known))
+          }
+        }
+      }))
+    questions.add(question)
+    return awaitingApproval(Effect.ensuring(
+      Effect.raceFirst(asked, Deferred.await(answer)),
+      Effect.sync(() => questions.delete(question))
+    ))
   }
 
-  const decide = (call: NestedToolCall, definition: ToolDefinition | undefined): Effect.Effect<Decision> =>
-    Effect.suspend(() => {
-      const before = remembered(call)
-      return before !== undefined
-        ? Effect.succeed(before)
-        : Effect.tap(
-          whileWaiting(approver.ask({ call, definition })),
-          (decision) => Effect.sync(() => keep(call, decision))
-        )
-    })
-
-  return {
-    pass: (call, definition, invoke) =>
-      Effect.flatMap(decide(call, definition), (decision) =>
-        decision._tag === "Approved"
-          ? invoke(decision.input === undefined ? call : { ...call, input: decision.input })
-          : Effect.fail(
-            new ToolError({
-              text: `${call.tool} was not called: it was denied${
+  return (call, definition, invoke) =>
+    Effect.withFiber((fiber) => {
+      if (fiber.getRef(Approved) === call.idempotencyKey) {
+        return invoke(call)
+      }
+      if (approver === undefined) {
+        return refuse(`${nameOf(call)} was not called: it needs an approval, and nothing here can give one`)
+      }
+      const owner = resolve(fiber.getRef(Owner.Owner), call)
+      const before = remembered(call.tool, owner)
+      return Effect.flatMap(
+        before === undefined ? ask(approver, call, definition, owner) : Effect.succeed(before),
+        (decision) =>
+          decision._tag === "Approved"
+            ? Effect.provideService(
+              invoke(decision.input === undefined ? call : { ...call, input: decision.input }),
+              Approved,
+              call.idempotencyKey
+            )
+            : refuse(
+              `${nameOf(call)} was not called: it was denied${
                 decision.reason === undefined ? "" : `, because ${decision.reason}`
-              }. Do not try it again in the same way.`,
-              performed: false
-            })
-          ))
-  }
+              }. Do not try it again in the same way.`
+            )
+      )
+    })
 }
+
+/** Asks the approver that is there, if there is one. */
+export const gate: Effect.Effect<Gate> = Effect.map(
+  Effect.serviceOption(Approver),
+  (approver) => make(Option.getOrUndefined(approver))
+)

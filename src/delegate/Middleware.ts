@@ -3,6 +3,8 @@
  *
  * @internal
  */
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { memoize } from "effect/Function"
@@ -10,15 +12,15 @@ import type * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import { type NestedToolCall, type ToolDefinition, ToolError } from "../Protocol.ts"
-import { isRepeatable, type Shape, withInvoke, withTools } from "./Shape.ts"
-
-export const refuse = (text: string) => Effect.fail(new ToolError({ text, performed: false }))
+import * as Approval from "./Approval.ts"
+import { Deadline } from "./Deadline.ts"
+import { isRepeatable, nameOf, refuse, type Shape, withInvoke, withTools } from "./Shape.ts"
 
 export const filter = (self: Shape, keep: (tool: ToolDefinition) => boolean): Shape => {
   const narrowed = withTools(self, (tools) => tools.filter(keep))
   return withInvoke(
     narrowed,
-    (call, definition) => definition === undefined ? refuse(`there is no tool ${call.tool}`) : self.invokeTool(call)
+    (call, definition) => definition === undefined ? refuse(`there is no tool ${nameOf(call)}`) : self.invokeTool(call)
   )
 }
 
@@ -52,7 +54,7 @@ export const merge = (delegates: ReadonlyArray<Shape>): Shape => {
     },
     invokeTool: (call) =>
       Effect.suspend(() =>
-        refresh().owners.get(call.tool)?.invokeTool(call) ?? refuse(`there is no tool ${call.tool}`)
+        refresh().owners.get(call.tool)?.invokeTool(call) ?? refuse(`there is no tool ${nameOf(call)}`)
       ),
     notify: (notification) => Effect.forEach(delegates, ({ notify }) => notify(notification), { discard: true })
   }
@@ -75,11 +77,28 @@ export const withTimeout = (
   duration: Duration.Input | ((tool: ToolDefinition | undefined) => Duration.Input)
 ): Shape =>
   withInvoke(self, (call, definition) => {
-    const bound = typeof duration === "function" ? duration(definition) : duration
-    const shown = Duration.format(Duration.fromInputUnsafe(bound))
-    return Effect.timeoutOrElse(self.invokeTool(call), {
-      duration: bound,
-      orElse: () => Effect.fail(new ToolError({ text: `${call.tool} gave no answer within ${shown}` }))
+    const limit = Duration.fromInputUnsafe(typeof duration === "function" ? duration(definition) : duration)
+    return !Duration.isFinite(limit) ? self.invokeTool(call) : Effect.withFiber((fiber) => {
+      const wait = fiber.getRef(Approval.ApprovalWait)
+      const late = Deferred.makeUnsafe<never, ToolError>()
+      const text = `${nameOf(call)} gave no answer within ${Duration.format(limit)}`
+      const deadline = new Deadline({
+        limit,
+        clock: fiber.getRef(Clock.Clock),
+        runFork: Effect.runForkWith(fiber.context),
+        onOver: () => Deferred.doneUnsafe(late, Effect.fail(new ToolError({ text })))
+      })
+      const answer = Effect.provideService(self.invokeTool(call), Approval.ApprovalWait, {
+        began: () => {
+          deadline.pause()
+          wait.began()
+        },
+        ended: (isAnswered) => {
+          deadline.resume()
+          wait.ended(isAnswered)
+        }
+      })
+      return Effect.ensuring(Effect.raceFirst(answer, Deferred.await(late)), Effect.sync(() => deadline.stop()))
     })
   })
 
@@ -103,15 +122,20 @@ export const withRetry = <Out>(self: Shape, schedule: Schedule.Schedule<Out, Too
     return Effect.retry(Effect.suspend(() => self.invokeTool({ ...call, attempt: attempt++ })), schedule)
   })
 
-export type Verdict = "allow" | { readonly deny: string }
+export type Verdict = "allow" | "ask" | { readonly deny: string }
 
 export const withPolicy = (
   self: Shape,
+  gate: Approval.Gate,
   decide: (call: NestedToolCall, tool: ToolDefinition | undefined) => Verdict
 ): Shape =>
   withInvoke(self, (call, definition) => {
     const verdict = decide(call, definition)
-    return verdict === "allow" ? self.invokeTool(call) : refuse(`${call.tool} was not called: ${verdict.deny}`)
+    return verdict === "allow"
+      ? self.invokeTool(call)
+      : verdict !== "ask"
+      ? refuse(`${nameOf(call)} was not called: ${verdict.deny}`)
+      : gate(call, definition, self.invokeTool)
   })
 
 const redacted = "[redacted]"

@@ -3,10 +3,17 @@
  *
  * @internal
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import { memoize } from "effect/Function"
 import type * as Schema from "effect/Schema"
-import type { NestedToolCall, Notification, NotifyError, ToolDefinition, ToolError } from "../Protocol.ts"
+import {
+  type NestedToolCall,
+  type Notification,
+  type NotifyError,
+  type ToolDefinition,
+  ToolError
+} from "../Protocol.ts"
+import * as Identifier from "../text/Identifier.ts"
 
 export interface Shape {
   readonly tools: ReadonlyArray<ToolDefinition>
@@ -14,6 +21,13 @@ export interface Shape {
   readonly invokeTool: (call: NestedToolCall) => Effect.Effect<Schema.Json, ToolError>
   readonly notify: (notification: Notification) => Effect.Effect<void, NotifyError>
 }
+
+/** The tool of a call as a cell calls it. */
+export const nameOf = ({ tool }: NestedToolCall): string => Identifier.fromName(tool)
+
+/** A call that is not made. */
+export const refuse = (text: string): Effect.Effect<never, ToolError> =>
+  Effect.fail(new ToolError({ text, performed: false }))
 
 /** The same delegate with other tools, which change when its own do, and only then. */
 export const withTools = (

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import type * as Approver from "effect-code-mode/Approver"
 import * as Delegate from "effect-code-mode/Delegate"
 import { ToolError } from "effect-code-mode/Protocol"
 import * as Effect from "effect/Effect"
@@ -54,10 +55,18 @@ describe("combinators", () => {
       }
     }))
 
+  it.effect("hold their types: what can ask needs somebody to be asked", () => {
+    const { self } = Noting.make()
+    const never: Effect.Effect<Delegate.Delegate["Service"]> = Delegate.withPolicy(self, () => ({ deny: "no" }))
+    const asking = Delegate.withPolicy(self, () => "ask")
+    const isNeeded: Approver.Approver extends Effect.Services<typeof asking> ? true : false = true
+    return Effect.map(never, () => isNeeded)
+  })
+
   it.effect("deny with a reason", () =>
     Effect.gen(function*() {
       const { got, self } = Noting.make()
-      const kept = Delegate.withPolicy(self, ({ tool }) => tool === "a" ? "allow" : { deny: "it is not yours" })
+      const kept = yield* Delegate.withPolicy(self, ({ tool }) => tool === "a" ? "allow" : { deny: "it is not yours" })
       yield* kept.invokeTool(toolCall({ name: "a" }))
       assert.deepInclude(yield* Effect.flip(kept.invokeTool(toolCall({ name: "b" }))), {
         text: "b was not called: it is not yours",
