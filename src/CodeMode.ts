@@ -43,6 +43,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Check from "./Check.ts"
+import type * as Checked from "./model/Checked.ts"
 import * as Instructions from "./model/Instructions.ts"
 import * as Parts from "./model/Parts.ts"
 import * as Reply from "./model/Reply.ts"
@@ -151,6 +152,14 @@ export interface CheckedOptions extends Options {
   readonly check: boolean | "off" | Check.Level | undefined
 }
 
+/**
+ * What checks the sources of a session, and how strictly.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Checker extends Checked.Checker {}
+
 const defaultDeclarations = 40_000
 
 /**
@@ -162,7 +171,7 @@ const defaultDeclarations = 40_000
 export const make = (
   session: Runtime.SessionRuntime["Service"],
   options: Options = {},
-  check?: Pick<Check.Check["Service"], "check"> & { readonly level: Check.Level }
+  check?: Checker
 ): CodeMode["Service"] => {
   const yieldTime = Duration.fromInputUnsafe(options.yieldTime ?? "10 seconds")
   const maxWait = Duration.fromInputUnsafe(options.maxWait ?? "10 minutes")

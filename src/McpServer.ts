@@ -55,6 +55,8 @@ export interface Options {
   readonly instructions?: string | undefined
   /** How `exec` and `wait` differ from the default ones. */
   readonly codeMode?: CodeMode.Options | undefined
+  /** What checks sources before they run: nothing, unless given. */
+  readonly check?: CodeMode.Checker | undefined
   /** The bounds of each session. */
   readonly limits?: LimitsInput | undefined
   /**

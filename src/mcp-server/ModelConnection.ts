@@ -36,6 +36,7 @@ export interface Options {
   readonly version?: string | undefined
   readonly instructions?: string | undefined
   readonly codeMode?: CodeMode.Options | undefined
+  readonly check?: CodeMode.Checker | undefined
   readonly limits?: LimitsInput | undefined
   readonly structured?: boolean | undefined
 }
@@ -77,7 +78,7 @@ export const make = Effect.fnUntraced(function*(
   // That of a request over HTTP is not to be taken for ours: Effect's server would begin a session of its own.
   const context = Context.omit(Scope.Scope)(yield* Effect.context<Scope.Scope>()) as Context.Context<never>
   const session = yield* Runtime.make({ limits: options.limits })
-  const codeMode = CodeMode.make(session, options.codeMode)
+  const codeMode = CodeMode.make(session, options.codeMode, options.check)
   let executions = 0
 
   const toolsOf = ModelTools.make({

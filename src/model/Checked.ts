@@ -12,7 +12,8 @@ import * as Identifier from "../text/Identifier.ts"
 import * as Hints from "./Hints.ts"
 import type { Candidate } from "./Repair.ts"
 
-export interface Options {
+/** What checks, and how strictly. */
+export interface Checker {
   readonly level: Check.Level
   readonly check: Check.Check["Service"]["check"]
 }
@@ -58,7 +59,7 @@ const missingNames = (findings: ReadonlyArray<Check.Finding>) =>
 
 /** The mistakes of a program, if it has any. What a repair has put there is none of the model's. */
 export const check = Effect.fnUntraced(function*(
-  { check, level }: Options,
+  { check, level }: Checker,
   { language, locate, program, source }: Candidate,
   { console, tools }: { readonly console: boolean; readonly tools: ReadonlyArray<ToolDefinition> }
 ): Effect.fn.Return<Mistaken | undefined, Check.CheckFailure> {

@@ -36,7 +36,7 @@ export interface Options {
   /** What a cell may call, as it is told of there. */
   readonly tools: Effect.Effect<ReadonlyArray<ToolDefinition>>
   /** What sources are checked with before they run. */
-  readonly check: Checked.Options | undefined
+  readonly check: Checked.Checker | undefined
 }
 
 export interface ExecRequest {

@@ -109,6 +109,21 @@ describe("the command mcp, at standard input and output", () => {
       assert.match(textOf(wrong), /source/)
     }))
 
+  it.live("checks sources for those who ask for it, and runs nothing of one that does not fit", () =>
+    Effect.gen(function*() {
+      const { client, exec } = yield* stdio(["--check", "--mcp", official("everything")])
+      const { tools } = yield* Effect.promise(() => client.listTools())
+      assert.include(tools[0]!.description, "The source is checked against these types first.")
+      const failed = yield* exec(
+        "text(1)\ntext((await tools.mcp__everything__get_sum({ a: 40, c: 2 })).content[0].text)"
+      )
+      assert.isTrue(failed.isError)
+      assert.match(textOf(failed), /^Script failed\n[^]*\nline 2, column 53: [^\n]*'c' does not exist in type/)
+      assert.include(textOf(failed), "How to call it:\nmcp__everything__get_sum(args: {")
+      const result = yield* exec("text((await tools.mcp__everything__get_sum({ a: 40, b: 2 })).content[0].text)")
+      assert.match(outputOf(result), /42/)
+    }))
+
   it.live("gives structured results to those who ask for them", () =>
     Effect.gen(function*() {
       const { client, exec } = yield* stdio(["--structured"])

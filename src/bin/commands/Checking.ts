@@ -26,13 +26,25 @@ export type Checker = (
   language?: CellRequest["language"]
 ) => Effect.Effect<ReadonlyArray<Check.Finding>>
 
-/** The checker that the flag asks for. Where a check fails, the user hears of it, and the cell runs. */
-export const make = Effect.fnUntraced(function*(level: "off" | Check.Level) {
+export type Level = "off" | Check.Level
+
+/** What checks the sources of models, if the flag asks for it. */
+export const forModels = Effect.fnUntraced(function*(level: Level) {
   if (level === "off") {
-    return (() => Effect.succeed([])) satisfies Checker
+    return undefined
   }
   const Check = yield* Effect.promise(() => import("../../Check.ts"))
   const { check } = yield* Check.make().pipe(Effect.mapError(Failure.ofStart))
+  return { level, check }
+})
+
+/** What checks the sources of a user. Where a check fails, the user hears of it, and the cell runs. */
+export const make = Effect.fnUntraced(function*(asked: Level) {
+  const checker = yield* forModels(asked)
+  if (checker === undefined) {
+    return (() => Effect.succeed([])) satisfies Checker
+  }
+  const { check, level } = checker
   const delegate = yield* Delegate
   return ((source, language) =>
     Effect.catch(

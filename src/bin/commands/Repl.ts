@@ -10,7 +10,6 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
-import type * as Check from "../../Check.ts"
 import * as Suggestion from "../../declarations/Suggestion.ts"
 import { Delegate } from "../../Delegate.ts"
 import type { Outcome } from "../../Protocol.ts"
@@ -41,7 +40,7 @@ interface Flags extends ToolFlags.Flags {
   readonly saveMedia: Option.Option<string>
   readonly session: Option.Option<string>
   readonly yieldAfter: Duration.Duration
-  readonly check: "off" | Check.Level
+  readonly check: Checking.Level
 }
 
 const help = text`Every input is a cell of its own; what it keeps with store(key, value), later ones load(key).

@@ -9,7 +9,6 @@ import * as Flag from "effect/cli/Flag"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type * as Check from "../../Check.ts"
 import * as Suggestion from "../../declarations/Suggestion.ts"
 import { Delegate } from "../../Delegate.ts"
 import * as Runtime from "../../Runtime.ts"
@@ -39,7 +38,7 @@ interface Flags extends ToolFlags.Flags {
   readonly session: Option.Option<string>
   readonly yieldAfter: Option.Option<Duration.Duration>
   readonly once: boolean
-  readonly check: "off" | Check.Level
+  readonly check: Checking.Level
 }
 
 /** What `--list-tools` prints, unless it says something else. */
