@@ -59,7 +59,11 @@ const licences = (modules) => {
   )
   return Array.from(packages, (folder) => {
     const { license, name, version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"))
-    const file = ["LICENSE", "LICENSE.md", "LICENSE.txt", "license"].map((name) => join(folder, name)).find(existsSync)
+    const file = [
+      ...["LICENSE", "LICENSE.md", "LICENSE.txt", "license"].map((name) => join(folder, name)),
+      // Of a package that says it in its sources alone.
+      join(import.meta.dirname, "licences", `${name.replace("/", "-")}.txt`)
+    ].find(existsSync)
     if (file === undefined) {
       throw new Error(`${name} is bundled and brings no licence`)
     }

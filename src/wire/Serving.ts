@@ -29,7 +29,8 @@ export interface Options {
   readonly maxFrameBytes?: number | undefined
 }
 
-const toShared = ({ limits = Limits.make({}), maxFrameBytes }: Options = {}): SharedByClients => ({
+/** What the connections of a host with these options share. */
+export const toShared = ({ limits = Limits.make({}), maxFrameBytes }: Options = {}): SharedByClients => ({
   limits,
   maxFrameBytes: Frame.maxPayloadOf(maxFrameBytes),
   liveCells: new LiveCells(limits.maxLiveCells)

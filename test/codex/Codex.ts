@@ -34,7 +34,10 @@ const makePackage = (published: string, folder: string, host: ReadonlyArray<stri
   return join(folder, "bin", "codex")
 }
 
-const config = (port: number) => `
+/** What Codex speaks with its host: gRPC unless it is told otherwise, or framed JSON. */
+export type Wire = "grpc" | "frames"
+
+const config = (port: number, wire: Wire) => `
 model = "gpt-5.1-codex"
 model_provider = "scripted"
 approval_policy = "never"
@@ -50,7 +53,7 @@ requires_openai_auth = false
 [features]
 code_mode = true
 code_mode_only = true
-code_mode_host_grpc = false
+${wire === "grpc" ? "" : "code_mode_host_grpc = false"}
 `
 
 /** What differs from run to run. */
@@ -62,10 +65,11 @@ const scrub = (told: ReadonlyArray<Model.Told>): ReadonlyArray<Model.Told> =>
       .replaceAll(/(chunk_id\\*":\\*")[0-9a-f]+/g, "$1X")
   )
 
-/** Lets Codex take the turns with a host, and gives what its model was told for each. */
+/** Lets Codex take the turns with a host, over a wire, and gives what its model was told for each. */
 export const run = async (
   published: string,
   host: ReadonlyArray<string>,
+  wire: Wire,
   turns: ReadonlyArray<Model.Turn>
 ): Promise<ReadonlyArray<Model.Told>> => {
   const folder = mkdtempSync(join(tmpdir(), "codex-run-"))
@@ -75,7 +79,7 @@ export const run = async (
     const [home, work] = [join(folder, "home"), join(folder, "work")]
     mkdirSync(home)
     mkdirSync(work)
-    writeFileSync(join(home, "config.toml"), config(model.port))
+    writeFileSync(join(home, "config.toml"), config(model.port, wire))
     const child = spawn(codex, ["exec", "--skip-git-repo-check", "go"], {
       cwd: work,
       env: { ...process.env, CODEX_HOME: home },

@@ -1,6 +1,7 @@
 /**
- * Runs the unmodified Codex CLI twice, with its own code-mode host and with ours in its place, and compares what the
- * model behind it is told: `npm run test:codex`. Linux on x64 only, as the package it fetches.
+ * Runs the unmodified Codex CLI with its own code-mode host and with ours in its place, over gRPC, which it speaks by
+ * itself, and over framed JSON, and compares what the model behind it is told: `npm run test:codex [-- TIMES]`. Linux on
+ * x64 only, as the package it fetches.
  */
 import { deepStrictEqual } from "node:assert"
 import { join } from "node:path"
@@ -37,12 +38,15 @@ const turns: ReadonlyArray<Turn> = [
   { exec: "text(typeof load('n')); text('the end')" }
 ]
 
+const times = Number(process.argv[2] ?? 1)
 const published = Package.folder()
 const ours = [process.execPath, join(import.meta.dirname, "../../src/bin/code-mode-host.ts")]
 
-const wanted = await Codex.run(published, [join(published, "bin", "codex-code-mode-host")], turns)
-const seen = await Codex.run(published, ours, turns)
-
-deepStrictEqual(seen, wanted)
-deepStrictEqual(wanted.length, turns.length)
-console.log(`Codex tells its model the same with either host, in ${turns.length} turns`)
+for (const wire of ["grpc", "frames"] as const) {
+  const wanted = await Codex.run(published, [join(published, "bin", "codex-code-mode-host")], wire, turns)
+  deepStrictEqual(wanted.length, turns.length)
+  for (let time = 0; time < times; time++) {
+    deepStrictEqual(await Codex.run(published, ours, wire, turns), wanted)
+  }
+  console.log(`Over ${wire}, Codex tells its model the same with either host: ${turns.length} turns, ${times} times`)
+}

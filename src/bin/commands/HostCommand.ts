@@ -13,32 +13,39 @@ import * as Logger from "effect/Logger"
 import * as References from "effect/References"
 import * as Host from "../../Host.ts"
 import * as V8 from "../../V8.ts"
-import { empty, foreign, text } from "../terminal/Printable.ts"
+import { foreign, text } from "../terminal/Printable.ts"
 import * as Printer from "../terminal/Printer.ts"
 import * as HostOptions from "./HostOptions.ts"
 
 /** Says where clients find the host. They need not listen. */
-const say = (path: string, remote: boolean) =>
+const say = (url: string) =>
   Effect.andThen(
     Printer.ignoreClosedStreams,
-    Effect.ignore(Printer.print(text`${remote ? text`rpc+` : empty}unix://${foreign("socket", path, "output")}\n`))
+    Effect.ignore(Printer.print(text`${foreign("address of the host", url, "output")}\n`))
   )
 
-const serve = (
-  { engine, host, logLevel, path, remote }: HostOptions.Serve
-): Effect.Effect<void, Host.ConnectionError | Host.ListenError> => {
-  const serving = Effect.gen(function*() {
-    // Loaded when it is used: the other protocol is to be there soon.
-    const { serveStdio, serveUnix } = remote ? yield* Effect.promise(() => import("../../Remote.ts")) : Host
-    yield* path === undefined
+const serveAt = Effect.fnUntraced(function*({ host, listen }: HostOptions.Serve) {
+  // What is not Codex's first protocol is loaded when it is used: that one is to be there soon.
+  if (listen.protocol === "grpc") {
+    const { serveStdio, serveTcp } = yield* Effect.promise(() => import("../../Grpc.ts"))
+    return yield* listen.address === undefined
       ? serveStdio(host)
-      : serveUnix(path, { ...host, onListening: say(path, remote) })
-  })
-  return serving.pipe(
-    Effect.provide([V8.layer(engine), NodeStdio.layer]),
-    Effect.provideService(References.MinimumLogLevel, logLevel)
+      : serveTcp(listen.address, { ...host, onListening: say })
+  }
+  const isRemote = listen.protocol === "rpc"
+  const { serveStdio, serveUnix } = isRemote ? yield* Effect.promise(() => import("../../Remote.ts")) : Host
+  return yield* listen.address === undefined
+    ? serveStdio(host)
+    : serveUnix(listen.address, { ...host, onListening: say(`${isRemote ? "rpc+" : ""}unix://${listen.address}`) })
+})
+
+const serve = (
+  options: HostOptions.Serve
+): Effect.Effect<void, Host.ConnectionError | Host.ListenError> =>
+  serveAt(options).pipe(
+    Effect.provide([V8.layer(options.engine), NodeStdio.layer]),
+    Effect.provideService(References.MinimumLogLevel, options.logLevel)
   )
-}
 
 const printHelp = Effect.ignore(Printer.print(text`${foreign("help of the host", HostOptions.help, "output")}\n`))
 

@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { LogLevel } from "effect/LogLevel"
 import * as Schema from "effect/Schema"
+import { isIPv4, isIPv6 } from "node:net"
 import { parseArgs } from "node:util"
 import type * as Host from "../../Host.ts"
 import { Limits } from "../../Protocol.ts"
@@ -23,14 +24,16 @@ export interface Help {
 
 export interface Serve {
   readonly _tag: "Serve"
-  /** Whether the clients are sessions of this package. */
-  readonly remote: boolean
-  /** Of the socket; without it, the client is at standard input and output. */
-  readonly path: string | undefined
+  readonly listen: Listen
   readonly host: Host.Options
   readonly engine: V8.Options
   readonly logLevel: LogLevel
 }
+
+/** What is spoken, and where. Without an address, the client is at standard input and output. */
+export type Listen =
+  | { readonly protocol: "frames" | "rpc"; readonly address: string | undefined }
+  | { readonly protocol: "grpc"; readonly address: { readonly host: string; readonly port: number } | undefined }
 
 /** The command line is wrong. */
 export class UsageError extends Schema.TaggedError<UsageError>("effect-code-mode/bin/UsageError")("UsageError", {
@@ -101,11 +104,12 @@ const logLevels: Readonly<Record<string, LogLevel>> = {
 
 export const help = `Usage: code-mode-host [OPTIONS]
 
-Runs code-mode sessions for other programs, over the framed JSON of Codex's code-mode host.
+Runs code-mode sessions for other programs, over the framed JSON of Codex's code-mode host, or gRPC.
 
 Options:
   --listen URL
-      stdio, stdio:// or unix:///PATH (stdio); with rpc+ before it, serves this package's own Remote sessions
+      stdio, stdio:// or unix:///PATH (stdio); with rpc+ before it, serves this package's own Remote sessions;
+      grpc+stdio:// or grpc://IP:PORT for gRPC
 ${names.map(boundHelp).join("\n")}
   --strict-isolation
       refuse a cell that would have to share a lane
@@ -129,19 +133,35 @@ const unixPrefix = "unix://"
 
 const remotePrefix = "rpc+"
 
-const toPath = (url: string): Effect.Effect<string | undefined, UsageError> => {
-  if (url === "stdio" || url === "stdio://") {
-    return Effect.succeed(undefined)
-  }
-  return url.startsWith(`${unixPrefix}/`)
+const grpcPrefix = "grpc://"
+
+const listenError = (message: string) => Effect.fail(new UsageError({ message, status: 1 }))
+
+const toPath = (url: string): Effect.Effect<string | undefined, UsageError> =>
+  url === "stdio" || url === "stdio://"
+    ? Effect.succeed(undefined)
+    : url.startsWith(`${unixPrefix}/`)
     ? Effect.succeed(url.slice(unixPrefix.length))
-    : Effect.fail(
-      new UsageError({
-        message: `unsupported --listen URL \`${url}\`; expected \`stdio\`, \`stdio://\` or \`unix:///PATH\``,
-        status: 1
-      })
+    : listenError(
+      `unsupported --listen URL \`${url}\`; expected \`stdio\`, \`stdio://\`, \`unix:///PATH\`, \`grpc+stdio://\` or `
+        + "`grpc://IP:PORT`"
     )
-}
+
+const toListen = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Listen, UsageError> {
+  if (url === "grpc+stdio://") {
+    return { protocol: "grpc", address: undefined }
+  }
+  if (url.startsWith(grpcPrefix)) {
+    const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(url.slice(grpcPrefix.length)) ?? []
+    const host = isIPv6(bracketed ?? "") ? bracketed : isIPv4(plain ?? "") ? plain : undefined
+    return host === undefined || Number(port) > 65_535
+      ? yield* listenError(`invalid gRPC --listen URL \`${url}\`; expected \`grpc://IP:PORT\``)
+      : { protocol: "grpc", address: { host, port: Number(port) } }
+  }
+  return url.startsWith(remotePrefix)
+    ? { protocol: "rpc", address: yield* toPath(url.slice(remotePrefix.length)) }
+    : { protocol: "frames", address: yield* toPath(url) }
+})
 
 const toBound = (name: BoundName, text: string): Effect.Effect<number | Duration.Duration, UsageError> => {
   const value = Number(text)
@@ -169,8 +189,7 @@ export const parse = Effect.fnUntraced(function*(args: ReadonlyArray<string>): E
   if (values.help) {
     return { _tag: "Help" }
   }
-  const remote = values.listen.startsWith(remotePrefix)
-  const path = yield* toPath(remote ? values.listen.slice(remotePrefix.length) : values.listen)
+  const listen = yield* toListen(values.listen)
   const logLevel = yield* toLogLevel(values["log-level"])
   const texts = new Map<string, unknown>(Object.entries(values))
   const given: { -readonly [Name in BoundName]?: (typeof defaults)[Name] } = {}
@@ -183,8 +202,7 @@ export const parse = Effect.fnUntraced(function*(args: ReadonlyArray<string>): E
   const { laneKillAfter, maxFrameBytes, maxLanes, maxMemoryBytes, ...limits } = given
   return {
     _tag: "Serve",
-    remote,
-    path,
+    listen,
     logLevel,
     host: { limits: Limits.make(limits), maxFrameBytes },
     engine: {

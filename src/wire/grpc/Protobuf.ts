@@ -1,0 +1,270 @@
+/**
+ * Protobuf messages whose descriptors are data: fields by name, each with its number and type.
+ *
+ * **Details**
+ *
+ * As proto3 has it: what is not known is skipped, of a field that is repeated the last value counts, and a member of a
+ * oneof takes the place of another. A 64-bit integer is a number, and what a number cannot hold exactly is near it.
+ *
+ * @internal
+ */
+import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire"
+import * as Result from "effect/Result"
+import { isUtf8 } from "node:buffer"
+
+// =============================================================================
+// Descriptors
+// =============================================================================
+
+type Scalar = "string" | "bytes" | "uint32" | "uint64" | "enum" | "double"
+
+/** A field whose value is an `A`. */
+export interface Field<out A> {
+  readonly number: number
+  readonly type: Scalar | Message<unknown>
+  /** Whether it is there also when it is not sent. */
+  readonly presence: "implicit" | "explicit" | "repeated"
+  /** Fields of the same name exclude each other. */
+  readonly oneof?: string
+  readonly "~value"?: A
+}
+
+type Fields = Readonly<Record<string, Field<unknown>>>
+
+export interface Message<out A> {
+  readonly name: string
+  readonly fields: ReadonlyArray<readonly [name: string, field: Field<unknown>]>
+  readonly byNumber: ReadonlyMap<number, readonly [name: string, field: Field<unknown>]>
+  readonly "~value"?: A
+}
+
+type ValueOf<F> = F extends Field<infer A> ? A : never
+
+/** The value of a message, or of what is made with `message`. */
+export type Type<M> = M extends Message<infer A> ? A : never
+
+/** What is to be sent: what is left out is what the other side takes it for. */
+export type Input<A> = A extends string | number | Uint8Array | undefined ? A
+  : A extends ReadonlyArray<infer E> ? ReadonlyArray<Input<E>>
+  : { readonly [K in keyof A]?: Input<A[K]> | undefined }
+
+const scalar = <A>(type: Scalar) => (number: number): Field<A> => ({ number, type, presence: "implicit" })
+
+export const string = scalar<string>("string")
+export const bytes = scalar<Uint8Array>("bytes")
+export const uint32 = scalar<number>("uint32")
+export const uint64 = scalar<number>("uint64")
+export const enumeration = scalar<number>("enum")
+export const double = scalar<number>("double")
+
+export const nested = <A>(number: number, type: Message<A>): Field<A | undefined> => ({
+  number,
+  type,
+  presence: "explicit"
+})
+
+export const repeated = <A>(number: number, type: Message<A>): Field<ReadonlyArray<A>> => ({
+  number,
+  type,
+  presence: "repeated"
+})
+
+export const optional = <A>(field: Field<A>): Field<A | undefined> => ({ ...field, presence: "explicit" })
+
+export const oneof = <const F extends Fields>(
+  name: string,
+  fields: F
+): { readonly [K in keyof F]: Field<ValueOf<F[K]> | undefined> } =>
+  Object.fromEntries(
+    Object.entries(fields).map(([key, field]) => [key, { ...field, presence: "explicit", oneof: name }])
+  ) as { readonly [K in keyof F]: Field<ValueOf<F[K]> | undefined> }
+
+export const message = <const F extends Fields>(
+  name: string,
+  fields: F
+): Message<{ readonly [K in keyof F]: ValueOf<F[K]> }> => {
+  const entries = Object.entries(fields)
+  return { name, fields: entries, byNumber: new Map(entries.map((entry) => [entry[1].number, entry])) }
+}
+
+// =============================================================================
+// Decoding
+// =============================================================================
+
+const wireTypes = ["Varint", "SixtyFourBit", "LengthDelimited", "StartGroup", "EndGroup", "ThirtyTwoBit"]
+const wireTypeOf = { string: 2, bytes: 2, uint32: 0, uint64: 0, enum: 0, double: 1 } as const
+const typeOf = (type: Field<unknown>["type"]) => typeof type === "string" ? wireTypeOf[type] : 2
+
+/** The bytes are no such message: the reason, and the fields where it is, from the inside to the outside. */
+class Malformed extends Error {
+  readonly path: Array<string> = []
+}
+
+/** In the words of the published host. */
+const toMalformed = (error: unknown): Malformed =>
+  error instanceof Malformed
+    ? error
+    : new Malformed(error instanceof RangeError ? "buffer underflow" : (error as Error).message)
+
+const varint = <A>(read: () => A): A => {
+  try {
+    return read()
+  } catch {
+    throw new Malformed("invalid varint")
+  }
+}
+
+const readString = (reader: BinaryReader): string => {
+  const read = reader.bytes()
+  if (!isUtf8(read)) {
+    throw new Malformed("invalid string value: data is not UTF-8 encoded")
+  }
+  return Buffer.from(read.buffer, read.byteOffset, read.length).toString()
+}
+
+const readValue = (reader: BinaryReader, type: Field<unknown>["type"]): unknown => {
+  switch (type) {
+    case "string":
+      return readString(reader)
+    case "bytes":
+      return reader.bytes()
+    case "uint32":
+      return varint(() => reader.uint32())
+    case "uint64":
+      return Number(varint(() => reader.uint64()))
+    case "enum":
+      return varint(() => reader.int32())
+    case "double":
+      return reader.double()
+    default:
+      return readMessage(new BinaryReader(reader.bytes()), type)
+  }
+}
+
+const readField = (reader: BinaryReader, wireType: number, { type }: Field<unknown>): unknown => {
+  const expected = typeOf(type)
+  if (wireType !== expected) {
+    throw new Malformed(`invalid wire type: ${wireTypes[wireType]} (expected ${wireTypes[expected]})`)
+  }
+  return readValue(reader, type)
+}
+
+const readMessage = <A>(reader: BinaryReader, { byNumber, fields, name: messageName }: Message<A>): A => {
+  const value: Record<string, unknown> = {}
+  for (const [name, { presence, type }] of fields) {
+    value[name] = presence === "explicit"
+      ? undefined
+      : presence === "repeated"
+      ? []
+      : type === "string"
+      ? ""
+      : type === "bytes"
+      ? new Uint8Array(0)
+      : 0
+  }
+  while (reader.pos < reader.len) {
+    const tag = varint(() => reader.uint32())
+    const wireType = tag & 7
+    if (wireType > 5) {
+      throw new Malformed(`invalid wire type value: ${wireType}`)
+    }
+    if (tag >>> 3 === 0) {
+      throw new Malformed("invalid tag value: 0")
+    }
+    const entry = byNumber.get(tag >>> 3)
+    if (entry === undefined) {
+      reader.skip(wireType, tag >>> 3)
+      continue
+    }
+    const [name, field] = entry
+    try {
+      const read = readField(reader, wireType, field)
+      if (field.presence === "repeated") {
+        ;(value[name] as Array<unknown>).push(read)
+        continue
+      }
+      if (field.oneof !== undefined) {
+        for (const [other, { oneof }] of fields) {
+          if (oneof === field.oneof) value[other] = undefined
+        }
+      }
+      value[name] = read
+    } catch (error) {
+      const malformed = toMalformed(error)
+      malformed.path.push(`${messageName}.${name}: `)
+      throw malformed
+    }
+  }
+  return value as A
+}
+
+/** Decodes a message, or says why it is none. What is `bytes` in it is a part of these. */
+export const decode = <A>(type: Message<A>, bytes: Uint8Array): Result.Result<A, string> =>
+  Result.try({
+    try: () => readMessage(new BinaryReader(bytes), type),
+    catch: (error) => {
+      const { message, path } = toMalformed(error)
+      return `failed to decode Protobuf message: ${path.join("")}${message}`
+    }
+  })
+
+// =============================================================================
+// Encoding
+// =============================================================================
+
+/** Text from this length on is encoded by itself: the writer would make room for three times as much. */
+const longText = 64 * 1024
+
+/** A buffer of a writer up to this size stays for what comes next. */
+const keptBytes = 1024 * 1024
+
+const writeValue = (writer: BinaryWriter, type: Field<unknown>["type"], value: any): void => {
+  switch (type) {
+    case "string":
+      if (value.length < longText) writer.string(value)
+      else writer.bytes(Buffer.from(value))
+      return
+    case "enum":
+      writer.int32(value)
+      return
+    case "bytes":
+    case "uint32":
+    case "uint64":
+    case "double":
+      writer[type](value as never)
+      return
+    default:
+      writer.fork()
+      writeFields(writer, type, value)
+      writer.join()
+  }
+}
+
+const writeFields = (writer: BinaryWriter, { fields }: Message<unknown>, value: any): void => {
+  for (const [name, { number, presence, type }] of fields) {
+    const one = value[name]
+    if (one === undefined || (presence === "implicit" && (one === 0 || one.length === 0))) {
+      continue
+    }
+    for (const each of presence === "repeated" ? one : [one]) {
+      writer.tag(number, typeOf(type))
+      writeValue(writer, type, each)
+    }
+  }
+}
+
+let writer = new BinaryWriter()
+
+/** Encodes a message after `room` bytes that are 0. */
+export const encode = <A>(type: Message<A>, value: Input<A>, room = 0): Buffer => {
+  const own = writer
+  // A writer that fails is left as it is.
+  writer = new BinaryWriter()
+  own.raw(new Uint8Array(room))
+  writeFields(own, type, value)
+  const bytes = own.finish()
+  if (bytes.length <= keptBytes) {
+    writer = own
+  }
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}

@@ -1,0 +1,66 @@
+/**
+ * Standard input and output as one duplex stream, for what takes nothing else.
+ *
+ * @internal
+ */
+import { Socket } from "node:net"
+import { Duplex } from "node:stream"
+
+const readBytes = 64 * 1024
+
+type Callback = (error?: Error | null) => void
+
+class StdioDuplex extends Duplex {
+  private readonly input: Socket
+  private readonly output: Socket
+
+  constructor(input: number, output: number) {
+    super({ allowHalfOpen: true })
+    const buffer = Buffer.allocUnsafeSlow(readBytes)
+    this.input = new Socket({
+      fd: input,
+      readable: true,
+      writable: false,
+      // One buffer for everything that is read: a reader that is there has taken it before the next read.
+      onread: {
+        buffer,
+        callback: (length) => {
+          const isRead = this.readableFlowing === true && this.readableLength === 0
+          const read = buffer.subarray(0, length)
+          return this.push(isRead ? read : Buffer.from(read))
+        }
+      }
+    })
+    this.output = new Socket({ fd: output, readable: false, writable: true })
+    this.input.on("end", () => this.push(null)).on("error", (error) => this.destroy(error))
+    this.output.on("error", (error) => this.destroy(error)).on("close", () => this.destroy())
+  }
+
+  override _read(): void {
+    this.input.resume()
+  }
+
+  override _write(chunk: Buffer, _encoding: string, callback: Callback): void {
+    this.output.write(chunk, callback)
+  }
+
+  override _writev(chunks: ReadonlyArray<{ readonly chunk: Buffer }>, callback: Callback): void {
+    this.output.cork()
+    chunks.forEach(({ chunk }, index) =>
+      index === chunks.length - 1 ? this.output.write(chunk, callback) : this.output.write(chunk)
+    )
+    this.output.uncork()
+  }
+
+  override _final(callback: Callback): void {
+    this.output.end(() => callback())
+  }
+
+  override _destroy(error: Error | null, callback: Callback): void {
+    this.input.destroy()
+    this.output.destroy()
+    callback(error)
+  }
+}
+
+export const make = (input = 0, output = 1): Duplex => new StdioDuplex(input, output)

@@ -1,0 +1,82 @@
+/**
+ * A port at which clients speak HTTP/2 without an upgrade, and probes HTTP/1.
+ *
+ * @internal
+ */
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import type * as Scope from "effect/Scope"
+import * as Http from "node:http"
+import * as Net from "node:net"
+import { ListenError } from "../UnixListener.ts"
+
+/** Where a plain GET tells whether the host is there. */
+export const probe = "/healthz"
+
+const maxClients = 1024
+
+/** How long a client may take to say what it speaks. */
+const firstWordMillis = 10_000
+
+const http2 = "PRI"
+
+/** Everything else that HTTP/1 could ask for is asked of the wrong version. */
+const probes = () =>
+  Http.createServer((request, response) => {
+    const isProbe = request.url?.split("?")[0] === probe && (request.method === "GET" || request.method === "HEAD")
+    response.writeHead(isProbe ? 200 : 505, { connection: "close" }).end()
+  })
+
+/** Hands a client on once it has begun to speak, with everything that it has said. */
+const sort = (socket: Net.Socket, onHttp2: (socket: Net.Socket) => void, onHttp1: (socket: Net.Socket) => void) => {
+  socket.on("error", () => {}).setNoDelay(true)
+  socket.setTimeout(firstWordMillis, () => socket.destroy())
+  socket.once("readable", () => {
+    const said = socket.read() as Buffer | null
+    if (said === null) {
+      return socket.destroy()
+    }
+    socket.setTimeout(0)
+    socket.unshift(said)
+    return http2.startsWith(said.toString("latin1", 0, http2.length)) ? onHttp2(socket) : onHttp1(socket)
+  })
+}
+
+const listen = (
+  { host, port }: { readonly host: string; readonly port: number },
+  onConnection: (socket: Net.Socket) => void
+): Effect.Effect<Net.Server, ListenError, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.callback<Net.Server, ListenError>((resume) => {
+      const server = Net.createServer({ allowHalfOpen: true }, onConnection)
+      server.maxConnections = maxClients
+      server.once("error", (error) =>
+        resume(Effect.fail(new ListenError({ path: `${host}:${port}`, text: error.message }))))
+      server.listen(port, host, () => {
+        // A connection that could not be taken is the loss of one client alone.
+        server.removeAllListeners("error").on("error", () => {})
+        resume(Effect.succeed(server))
+      })
+    }),
+    (server) =>
+      Effect.sync(() => server.close())
+  )
+
+/** Serves every client of a port, each until it leaves. */
+export const serving = Effect.fnUntraced(function*<R>(
+  address: { readonly host: string; readonly port: number },
+  serve: (socket: Net.Socket) => Effect.Effect<void, never, R>,
+  onListening?: (url: string) => Effect.Effect<void>
+): Effect.fn.Return<never, ListenError, R | Scope.Scope> {
+  const runFork = yield* FiberSet.makeRuntime<R>()
+  const http1 = probes()
+  const server = yield* listen(address, (socket) =>
+    sort(
+      socket,
+      (socket) => runFork(Effect.catchDefect(serve(socket), (defect) => Effect.logError("This is a bug", defect))),
+      (socket) => http1.emit("connection", socket)
+    ))
+  const { address: host, family, port } = server.address() as Net.AddressInfo
+  yield* onListening?.(`http://${family === "IPv6" ? `[${host}]` : host}:${port}`) ?? Effect.void
+  return yield* Effect.never
+}, Effect.scoped)
