@@ -48,6 +48,7 @@ import type { Approver } from "./Approver.ts"
 import * as Approval from "./delegate/Approval.ts"
 import * as Cache from "./delegate/Cache.ts"
 import * as Middleware from "./delegate/Middleware.ts"
+import * as Redaction from "./delegate/Redaction.ts"
 import * as Shape from "./delegate/Shape.ts"
 import * as ToolSchema from "./delegate/ToolSchema.ts"
 import {
@@ -677,8 +678,42 @@ export const withApproval = (
 const leastSecret = 4
 
 /**
- * Keeps secrets from cells: in results, in the names of their members and in errors, `[redacted]` stands for each. A
- * secret has at least 4 characters; a shorter one is a defect.
+ * A secret that is too short to be redacted. `index` is its place among those that were given.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SecretTooShort extends Schema.TaggedError<SecretTooShort>("effect-code-mode/SecretTooShort")(
+  "SecretTooShort",
+  { index: Schema.Int }
+) {
+  override get message() {
+    return `a secret to be redacted has at least ${leastSecret} characters, and number ${this.index + 1} has fewer`
+  }
+}
+
+/**
+ * Keeps secrets from cells: `[redacted]` stands for each in results, errors, notifications, and in what is told of tools.
+ *
+ * **Details**
+ *
+ * A secret is found as a part of a longer text, too, in the names of members and in numbers; as it is written in JSON and
+ * in addresses; and, if it has at least 8 bytes, in base64. One that a tool has cut in pieces is not found. A secret of
+ * fewer than 4 characters is an error.
+ *
+ * **Example** (A token that no cell sees)
+ *
+ * ```ts
+ * import * as Delegate from "effect-code-mode/Delegate"
+ * import * as Config from "effect/Config"
+ * import * as Effect from "effect/Effect"
+ *
+ * const layer = Delegate.layerNoop.pipe(
+ *   Delegate.mapLayer((self) =>
+ *     Effect.flatMap(Config.Redacted("API_TOKEN"), (token) => Delegate.withRedaction(self, [token]))
+ *   )
+ * )
+ * ```
  *
  * @category combinators
  * @since 0.1.0
@@ -686,10 +721,10 @@ const leastSecret = 4
 export const withRedaction = (
   self: Delegate["Service"],
   secrets: ReadonlyArray<Redacted.Redacted<string>>
-): Delegate["Service"] => {
-  const texts = secrets.map((secret) => Redacted.value(secret)).toSorted((a, b) => b.length - a.length)
-  if (texts.some(({ length }) => length < leastSecret)) {
-    throw new Error(`a secret to be redacted has at least ${leastSecret} characters`)
-  }
-  return Middleware.withRedaction(self, texts)
+): Effect.Effect<Delegate["Service"], SecretTooShort> => {
+  const texts = secrets.map((secret) => Redacted.value(secret))
+  const index = texts.findIndex(({ length }) => length < leastSecret)
+  return index < 0
+    ? Effect.succeed(Redaction.withRedaction(self, texts))
+    : Effect.fail(new SecretTooShort({ index }))
 }

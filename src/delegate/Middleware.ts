@@ -9,15 +9,14 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { memoize } from "effect/Function"
 import type * as Schedule from "effect/Schedule"
-import type * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import { type NestedToolCall, type ToolDefinition, ToolError } from "../Protocol.ts"
 import * as Approval from "./Approval.ts"
 import { Deadline } from "./Deadline.ts"
-import { isRepeatable, nameOf, refuse, type Shape, withInvoke, withTools } from "./Shape.ts"
+import { change, isRepeatable, nameOf, refuse, type Shape, withInvoke } from "./Shape.ts"
 
 export const filter = (self: Shape, keep: (tool: ToolDefinition) => boolean): Shape => {
-  const narrowed = withTools(self, (tools) => tools.filter(keep))
+  const narrowed = change(self, { tools: (tools) => tools.filter(keep) })
   return withInvoke(
     narrowed,
     (call, definition) => definition === undefined ? refuse(`there is no tool ${nameOf(call)}`) : self.invokeTool(call)
@@ -65,11 +64,10 @@ export const rename = (self: Shape, toName: (tool: ToolDefinition) => string): S
   const ownNames = memoize((tools: ReadonlyArray<ToolDefinition>) =>
     new Map(tools.map((tool) => [toName(tool), tool.name] as const).toReversed())
   )
-  return withTools(
-    self,
-    (tools) => tools.map((tool) => ({ ...tool, name: toName(tool) })),
-    (call) => self.invokeTool({ ...call, tool: ownNames(self.tools).get(call.tool) ?? call.tool })
-  )
+  return change(self, {
+    tools: (tools) => tools.map((tool) => ({ ...tool, name: toName(tool) })),
+    invokeTool: (call) => self.invokeTool({ ...call, tool: ownNames(self.tools).get(call.tool) ?? call.tool })
+  })
 }
 
 export const withTimeout = (
@@ -137,29 +135,3 @@ export const withPolicy = (
       ? refuse(`${nameOf(call)} was not called: ${verdict.deny}`)
       : gate(call, definition, self.invokeTool)
   })
-
-const redacted = "[redacted]"
-
-const redactText = (text: string, secrets: ReadonlyArray<string>) =>
-  secrets.reduce((left, secret) => left.replaceAll(secret, redacted), text)
-
-const redactJson = (value: Schema.Json, secrets: ReadonlyArray<string>): Schema.Json =>
-  typeof value === "string"
-    ? redactText(value, secrets)
-    : Array.isArray(value)
-    ? value.map((item: Schema.Json) => redactJson(item, secrets))
-    : typeof value === "object" && value !== null
-    ? Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [redactText(key, secrets), redactJson(item as Schema.Json, secrets)])
-    )
-    : value
-
-/** `secrets` is sorted: of two that overlap, the longer one goes first. */
-export const withRedaction = (self: Shape, secrets: ReadonlyArray<string>): Shape =>
-  withInvoke(self, (call) =>
-    self.invokeTool(call).pipe(
-      Effect.map((value) => redactJson(value, secrets)),
-      Effect.mapError(({ performed, text }) =>
-        new ToolError({ text: redactText(text, secrets), ...(performed === false ? { performed } : {}) })
-      )
-    ))

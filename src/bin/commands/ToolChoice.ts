@@ -32,7 +32,7 @@ const narrowed = ({ allow, deny }: Choice) =>
     }
     const allowed = allow.length === 0 ? () => true : matches(allow)
     const denied = matches(deny)
-    return Shape.withTools(delegate, (tools) => tools.filter((tool) => allowed(tool) && !denied(tool)))
+    return Shape.change(delegate, { tools: (tools) => tools.filter((tool) => allowed(tool) && !denied(tool)) })
   })
 
 /** The delegate of `layer`, with fewer tools. A glob that matches none is an error: it would hide a misspelling. */
