@@ -124,7 +124,7 @@ export interface Options {
   readonly maxOutputTokens?: number | undefined
   /**
    * How many characters of declarations there may be: 40,000, unless given. Where there are more, tools are listed by
-   * name.
+   * name. What servers tell of their tools is left out where it does not fit besides.
    */
   readonly maxDeclarations?: number | undefined
   /** Tools that are not told of. Cells can call them, and have to look for them first. */
@@ -189,7 +189,7 @@ export const make = (
   const toolsOf = memoize((all: ReadonlyArray<ToolDefinition>) => {
     const { shown, tools } = catalogueOf(all)
     const isComplete = shown.length === tools.length &&
-      Instructions.isDeclared({ tools: shown, maxDeclarations })
+      Instructions.isDeclared({ shown, maxDeclarations })
     return isComplete || Instructions.findersIn(tools) !== undefined
       ? tools
       : tools.map((tool) => ({ ...tool, description: Instructions.withSignature(tool) }))

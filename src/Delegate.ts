@@ -271,6 +271,7 @@ export const definition = (
  */
 export const layer = (options: {
   readonly tools?: ReadonlyArray<ToolDefinition> | undefined
+  readonly instructions?: ReadonlyMap<string, string> | undefined
   readonly invokeTool: (call: NestedToolCall) => Effect.Effect<Schema.Json, ToolError>
   readonly notify?: ((notification: Notification) => Effect.Effect<void, NotifyError>) | undefined
 }): Layer.Layer<Delegate> =>
@@ -278,6 +279,7 @@ export const layer = (options: {
     Delegate,
     Delegate.of({
       tools: options.tools ?? [],
+      ...options.instructions === undefined ? {} : { instructions: options.instructions },
       invokeTool: options.invokeTool,
       notify: options.notify ?? (() => Effect.void)
     })

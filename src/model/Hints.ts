@@ -212,4 +212,4 @@ export const nothingPutOut = "The cell put out nothing. Call text(value) with wh
 
 /** The error of a cell that was ended because it could never go on. */
 export const stalled = "the script waits for something that cannot come: a promise that nothing will settle. " +
-  "It was ended, and what it stored is dropped."
+  "It was ended, and what it stored is dropped. Await tool calls and timers, and promises that these settle."

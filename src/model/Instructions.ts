@@ -59,9 +59,9 @@ export const findersIn = (tools: ReadonlyArray<ToolDefinition>) => {
   return search === undefined || describe === undefined ? undefined : { search, describe }
 }
 
-/** Whether the declarations of all tools are short enough. */
-export const isDeclared = (facts: Pick<Facts, "tools" | "maxDeclarations">): boolean =>
-  TypeScript.declarations(facts.tools).length <= facts.maxDeclarations
+/** Whether tools are declared in full: their declarations are short enough. */
+export const isDeclared = ({ maxDeclarations, shown }: Pick<Facts, "shown" | "maxDeclarations">): boolean =>
+  TypeScript.declarations(shown).length <= maxDeclarations
 
 /** The description of a tool, with how to call it. */
 export const withSignature = (tool: ToolDefinition): string =>
@@ -115,9 +115,14 @@ const declared = (facts: Facts): string => {
   if (tools.length === 0) {
     return "This session has no tools."
   }
-  const declarations = TypeScript.declarations(shown, instructions)
+  if (!isDeclared(facts)) {
+    return listed(facts)
+  }
+  // What servers say of their tools comes along where there is room.
+  const told = TypeScript.declarations(shown, instructions)
+  const declarations = told.length <= maxDeclarations ? told : TypeScript.declarations(shown)
   const more = tools.length - shown.length
-  return declarations.length > maxDeclarations ? listed(facts) : [
+  return [
     ...shown.length === 0 ? [] : [code(declarations)],
     ...more === 0 ? [] : [`There ${more === 1 ? "is one more tool" : `are ${more} more tools`}. ${howToFind(tools)}`]
   ].join("\n")

@@ -289,7 +289,7 @@ describe("wait", () => {
       const { cellId } = yield* codeMode.exec({ source: "text('a'); yield_control(); await new Promise(() => {})" })
       const stalled =
         "Script error:\nthe script waits for something that cannot come: a promise that nothing will settle. " +
-        "It was ended, and what it stored is dropped."
+        "It was ended, and what it stored is dropped. Await tool calls and timers, and promises that these settle."
       assert.deepStrictEqual(show(yield* codeMode.wait({ cellId: cellId! })), [
         "Failed",
         header("Script failed"),
@@ -298,6 +298,40 @@ describe("wait", () => {
       const alone = yield* codeMode.exec({ source: "text('b'); await new Promise(() => {})" })
       assert.deepStrictEqual(show(alone), ["Failed", header("Script failed"), "b", stalled])
       assert.lengthOf(yield* (yield* Runtime.SessionRuntime).cells, 0)
+    }).pipe(Effect.provide(layer())))
+})
+
+describe("a cell that can never go on", () => {
+  const stalled = /^Script error:\nthe script waits for something that cannot come/
+
+  it.live("is told of at once, by a wait that has a time, and by one that is there already", () =>
+    Effect.gen(function*() {
+      const codeMode = yield* CodeMode.CodeMode
+      const first = yield* codeMode.exec({ source: "yield_control(); await new Promise(() => {})" })
+      const late = yield* codeMode.wait({ cellId: first.cellId!, yieldTime: "5 minutes" })
+      assert.strictEqual(late.status, "Failed")
+      assert.match(show(late).at(-1)!, stalled)
+
+      const second = yield* codeMode.exec({
+        source: "yield_control(); await new Promise((resolve) => setTimeout(resolve, 300)); await new Promise(() => {})"
+      })
+      assert.strictEqual(second.status, "Running")
+      const early = yield* codeMode.wait({ cellId: second.cellId! })
+      assert.strictEqual(early.status, "Failed")
+      assert.match(show(early).at(-1)!, stalled)
+    }).pipe(Effect.provide(layer())))
+
+  it.live("tells which calls have had their effect", () =>
+    Effect.gen(function*() {
+      const codeMode = yield* CodeMode.CodeMode
+      const output = yield* codeMode.exec({
+        source: "await tools.echo({ a: 1 }); store('k', 1); await Promise.race([])"
+      })
+      assert.strictEqual(output.status, "Failed")
+      assert.match(show(output).at(-2)!, stalled)
+      assert.include(show(output).at(-1), "- tools.echo succeeded")
+      assert.deepStrictEqual(output.ledger?.calls.map(({ state }) => state), ["Succeeded"])
+      assert.include(show(yield* codeMode.exec({ source: "text(String(load('k')))" })), "undefined")
     }).pipe(Effect.provide(layer())))
 })
 
@@ -324,6 +358,34 @@ describe("descriptions", () => {
         "echo(args: { [key: string]: unknown; })"
       )
     }).pipe(Effect.provide(layer({ maxDeclarations: 100 }))))
+
+  it.live("leave out what servers say of their tools where there is no room for it, and tell of the tools all the same", () =>
+    Effect.gen(function*() {
+      const said = "Keep notes short. ".repeat(20)
+      const delegate = Delegate.layer({
+        tools: [{
+          ...Delegate.definition("mcp__s__note", { description: "Notes", inputSchema: {} }),
+          toolName: { name: "note", namespace: "mcp__s__" }
+        }],
+        instructions: new Map([["mcp__s__", said]]),
+        invokeTool: () => Effect.succeed(null)
+      })
+      for (const [maxDeclarations, isSaid] of [[1000, true], [200, false]] as const) {
+        const session = CodeMode.layer({ maxDeclarations }).pipe(
+          Layer.provide(Runtime.layer()),
+          Layer.provide([delegate, V8.layer()])
+        )
+        yield* Effect.gen(function*() {
+          const codeMode = yield* CodeMode.CodeMode
+          const { exec } = yield* codeMode.descriptions
+          assert.include(exec, "declare const tools: {")
+          assert.strictEqual(exec.includes("Keep notes short."), isSaid)
+          // The list of tools says no more than the server does: they are declared already.
+          const { items } = yield* codeMode.exec({ source: "text(ALL_TOOLS[0].description)" })
+          assert.deepStrictEqual(items.at(-1), { type: "input_text", text: "Notes" })
+        }).pipe(Effect.provide(session, { local: true }))
+      }
+    }))
 
   it.live("get shorter by and by", () =>
     Effect.gen(function*() {
