@@ -49,6 +49,7 @@ import * as Protocol from "./Protocol.ts"
 import * as Broadcast from "./session/Broadcast.ts"
 import * as CellImpl from "./session/Cell.ts"
 import * as CellIds from "./session/CellIds.ts"
+import * as CellRef from "./session/CellRef.ts"
 import * as Slots from "./session/Slots.ts"
 import * as StoredValues from "./session/StoredValues.ts"
 import * as TypeScript from "./session/StripTypes.ts"
@@ -58,18 +59,13 @@ import * as Utf8 from "./text/Utf8.ts"
 // Models
 // =============================================================================
 
-const TypeId = "~effect-code-mode/Runtime/Cell"
-
 /**
  * The right to ask things of a cell that goes on by itself. Only a session makes one.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Cell {
-  readonly [TypeId]: "continuing"
-  readonly id: Protocol.CellId
-}
+export type Cell = CellRef.Cell
 
 /**
  * The right to ask things of a cell that pauses at every frontier. Only a session makes one.
@@ -77,10 +73,7 @@ export interface Cell {
  * @category models
  * @since 0.1.0
  */
-export interface PausableCell {
-  readonly [TypeId]: "pausable"
-  readonly id: Protocol.CellId
-}
+export type PausableCell = CellRef.PausableCell
 
 /**
  * A live cell as `cells` lists it.
@@ -338,8 +331,8 @@ export interface Options {
 /** How many sessions of this process have had no name of their own. */
 let sessions = 0
 
-const toCell = (cell: CellImpl.Cell): Cell => ({ [TypeId]: "continuing", id: cell.id })
-const toPausable = (cell: CellImpl.Cell): PausableCell => ({ [TypeId]: "pausable", id: cell.id })
+const toCell = ({ id }: CellImpl.Cell): Cell => CellRef.continuing(id)
+const toPausable = ({ id }: CellImpl.Cell): PausableCell => CellRef.pausable(id)
 
 /** Callbacks must not find a scope: it would make them part of its closing. */
 const withoutScope = <R>(context: Context.Context<R>) =>

@@ -23,15 +23,9 @@ import * as Stream from "effect/Stream"
 import { Remembered } from "../data/Remembered.ts"
 import { Delegate } from "../Delegate.ts"
 import * as Protocol from "../Protocol.ts"
-import {
-  type Cell,
-  type CreateError,
-  type KeyedObserveOptions,
-  type ObserveOptions,
-  type PausableCell,
-  SessionRuntime
-} from "../Runtime.ts"
+import { type CreateError, type KeyedObserveOptions, type ObserveOptions, SessionRuntime } from "../Runtime.ts"
 import * as Broadcast from "../session/Broadcast.ts"
+import * as CellRef from "../session/CellRef.ts"
 import { CellLedger } from "../session/Ledger.ts"
 import { FrameError } from "../wire/Frame.ts"
 import { type Connection, type Connections, patience, shared } from "./HostConnection.ts"
@@ -58,9 +52,6 @@ interface Place {
 
 /** How long a host may take to say that a session is closed, once its callbacks have ended. */
 const closeWithin = Duration.seconds(1)
-
-const toCell = (id: Protocol.CellId): Cell => ({ "~effect-code-mode/Runtime/Cell": "continuing", id })
-const toPausable = (id: Protocol.CellId): PausableCell => ({ "~effect-code-mode/Runtime/Cell": "pausable", id })
 
 const toWait = (options: ObserveOptions | undefined) =>
   options?.yieldAfter === undefined ? Duration.infinity : Duration.fromInputUnsafe(options.yieldAfter)
@@ -344,7 +335,7 @@ export const make = Effect.fnUntraced(function*(
   const terminateAt = (at: Place, cellId: Protocol.CellId) =>
     hearing(at, Duration.zero, ({ rpc, session }, ticket) => rpc.Terminate({ session, cellId, ticket }))
 
-  const createAt = (at: Place, kind: Rpcs.CellKind, request: Protocol.CellRequest) =>
+  const createAt = (at: Place, kind: Protocol.CellKind, request: Protocol.CellRequest) =>
     Effect.suspend(() => {
       const { rpc, session } = at
       const making = runFork(rpc.Create({ session, kind, request }))
@@ -357,7 +348,10 @@ export const make = Effect.fnUntraced(function*(
         }))
     })
 
-  const create = (kind: Rpcs.CellKind, request: Protocol.CellRequest): Effect.Effect<Protocol.CellId, CreateError> =>
+  const create = (
+    kind: Protocol.CellKind,
+    request: Protocol.CellRequest
+  ): Effect.Effect<Protocol.CellId, CreateError> =>
     Effect.suspend(() => {
       if (isClosing()) {
         return Deferred.await(closing)
@@ -393,7 +387,7 @@ export const make = Effect.fnUntraced(function*(
     )
   }
 
-  const find = (cellId: Protocol.CellId, kind: Rpcs.CellKind) =>
+  const find = (cellId: Protocol.CellId, kind: Protocol.CellKind) =>
     asking(
       cellId,
       (at) => within(at, at.rpc.Find({ session: at.session, cellId, kind })),
@@ -441,11 +435,11 @@ export const make = Effect.fnUntraced(function*(
   yield* Effect.addFinalizer(() => shutdown)
 
   return SessionRuntime.of({
-    create: (request) => Effect.map(create("continuing", request), toCell),
-    createPausable: (request) => Effect.map(create("pausable", request), toPausable),
+    create: (request) => Effect.map(create("continuing", request), CellRef.continuing),
+    createPausable: (request) => Effect.map(create("pausable", request), CellRef.pausable),
     execute: (request, options) =>
       Effect.map(create("continuing", request), (cellId) => ({
-        cell: toCell(cellId),
+        cell: CellRef.continuing(cellId),
         initial: observe(cellId, options, request)
       })),
     observe: ({ id }, options) => observe(id, options),
@@ -468,13 +462,13 @@ export const make = Effect.fnUntraced(function*(
         (at) => within(at, at.rpc.YieldNow({ session: at.session, cellId: id })),
         () => Effect.fail(stale(id))
       ),
-    cell: (id) => Effect.as(find(id, "continuing"), toCell(id)),
-    pausableCell: (id) => Effect.as(find(id, "pausable"), toPausable(id)),
+    cell: (id) => Effect.as(find(id, "continuing"), CellRef.continuing(id)),
+    pausableCell: (id) => Effect.as(find(id, "pausable"), CellRef.pausable(id)),
     cells: Effect.map(
       askingAll(({ rpc, session }) => rpc.Cells({ session }), []),
       (cells) =>
         cells.map(({ cellId, kind, ...state }) => ({
-          cell: kind === "continuing" ? toCell(cellId) : toPausable(cellId),
+          cell: kind === "continuing" ? CellRef.continuing(cellId) : CellRef.pausable(cellId),
           ...state
         }))
     ),

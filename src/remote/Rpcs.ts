@@ -20,9 +20,6 @@ import * as Protocol from "../Protocol.ts"
 /** What both sides have to agree on. A host refuses every other one. */
 export const version = 1
 
-const CellKind = Schema.Literals(["continuing", "pausable"])
-export type CellKind = typeof CellKind.Type
-
 /** JSON as it came out of a parser: there is nothing to check, however deep it is. */
 const anyJson = <A>() => Schema.declare((_value): _value is A => true, { toCodecJson: () => undefined })
 
@@ -69,7 +66,7 @@ export class InSession extends RpcMiddleware.Service<InSession>()("effect-code-m
 
 export class SessionRpcs extends RpcGroup.make(
   Rpc.make("Create", {
-    payload: { ...inSession, kind: CellKind, request: Protocol.CellRequest },
+    payload: { ...inSession, kind: Protocol.CellKind, request: Protocol.CellRequest },
     success: Protocol.CellId,
     error: Schema.Union([
       Protocol.ShuttingDown,
@@ -108,15 +105,15 @@ export class SessionRpcs extends RpcGroup.make(
   }),
   Rpc.make("YieldNow", { payload: inCell, error: Protocol.MissingCell }),
   Rpc.make("Find", {
-    payload: { ...inCell, kind: CellKind },
+    payload: { ...inCell, kind: Protocol.CellKind },
     error: Schema.Union([Protocol.MissingCell, Protocol.WrongCellKind])
   }),
   Rpc.make("Cells", {
     payload: inSession,
     success: Schema.Array(Schema.Struct({
       cellId: Protocol.CellId,
-      kind: CellKind,
-      status: Schema.Literals(["Running", "Paused", "Stalled", "Terminating", "Settled"]),
+      kind: Protocol.CellKind,
+      status: Protocol.CellStatus,
       busy: Schema.Boolean,
       degraded: Schema.Boolean,
       awaitingApproval: Schema.Array(Protocol.ToolCallId)
@@ -124,7 +121,7 @@ export class SessionRpcs extends RpcGroup.make(
   }),
   Rpc.make("AwaitSettled", {
     payload: inCell,
-    success: Schema.Literals(["Completed", "Failed", "Terminated"]),
+    success: Protocol.Settled,
     error: Protocol.MissingCell
   }),
   Rpc.make("StoredValues", { payload: inSession, success: StoredValues }),

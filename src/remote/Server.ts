@@ -19,6 +19,7 @@ import { ApprovalWait, Delegate } from "../Delegate.ts"
 import type { Isolate } from "../Isolate.ts"
 import * as Protocol from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
+import * as CellRef from "../session/CellRef.ts"
 import { Delivery } from "../session/Delivery.ts"
 import type { SharedByClients } from "../wire/Serving.ts"
 import type { ConnectionError, Transport } from "../wire/Transport.ts"
@@ -57,9 +58,6 @@ const observeFirst = (
     Effect.mapError(() => new Protocol.MissingCell({ cellId, finished: true })),
     Effect.flatMap(({ initial }) => initial)
   )
-
-const continuing = (id: Protocol.CellId): Runtime.Cell => ({ "~effect-code-mode/Runtime/Cell": "continuing", id })
-const pausable = (id: Protocol.CellId): Runtime.PausableCell => ({ "~effect-code-mode/Runtime/Cell": "pausable", id })
 
 /** Serves a client until it leaves. Nothing of it is left then. */
 export const serve = Effect.fnUntraced(function*(
@@ -268,12 +266,12 @@ export const serve = Effect.fnUntraced(function*(
       Observe: telling((runtime, { cellId, firstOf, idempotencyKey, yieldAfter }) =>
         inRoom(
           firstOf === undefined
-            ? runtime.observe(continuing(cellId), { yieldAfter, idempotencyKey })
+            ? runtime.observe(CellRef.continuing(cellId), { yieldAfter, idempotencyKey })
             : observeFirst(runtime, cellId, firstOf, yieldAfter)
         )
       ),
-      AwaitFrontier: telling((runtime, { cellId }) => inRoom(runtime.awaitFrontier(pausable(cellId)))),
-      Terminate: telling((runtime, { cellId }) => runtime.terminate(continuing(cellId))),
+      AwaitFrontier: telling((runtime, { cellId }) => inRoom(runtime.awaitFrontier(CellRef.pausable(cellId)))),
+      Terminate: telling((runtime, { cellId }) => runtime.terminate(CellRef.continuing(cellId))),
       Received: inIt(({ tickets }, { heard, ticket }) =>
         Effect.sync(() => {
           const told = tickets.get(ticket)
@@ -284,8 +282,8 @@ export const serve = Effect.fnUntraced(function*(
           }
         })
       ),
-      Resume: inIt(({ runtime }, { cellId, generation }) => runtime.resume(pausable(cellId), generation)),
-      YieldNow: inIt(({ runtime }, { cellId }) => runtime.yieldNow(continuing(cellId))),
+      Resume: inIt(({ runtime }, { cellId, generation }) => runtime.resume(CellRef.pausable(cellId), generation)),
+      YieldNow: inIt(({ runtime }, { cellId }) => runtime.yieldNow(CellRef.continuing(cellId))),
       Find: inIt(({ runtime }, { cellId, kind }) => {
         const find: Session["runtime"]["cell" | "pausableCell"] =
           runtime[kind === "continuing" ? "cell" : "pausableCell"]
@@ -295,13 +293,14 @@ export const serve = Effect.fnUntraced(function*(
         Effect.map(runtime.cells, (cells) =>
           cells.map(({ cell, ...state }) => ({
             cellId: cell.id,
-            kind: cell["~effect-code-mode/Runtime/Cell"],
+            kind: CellRef.kindOf(cell),
             ...state
           })))
       ),
       AwaitSettled: inIt(({ runtime }, { cellId }) => runtime.awaitSettled(cellId)),
       StoredValues: inIt(({ runtime }) => inRoom(runtime.storedValues)),
-      Output: ({ cellId, session }) => Stream.suspend(() => sessions.get(session)!.runtime.output(continuing(cellId))),
+      Output: ({ cellId, session }) =>
+        Stream.suspend(() => sessions.get(session)!.runtime.output(CellRef.continuing(cellId))),
       AwaitsApproval: inIt(({ approvals }, { awaits, callback }) =>
         Effect.sync(() => {
           const wait = approvals.get(callback)

@@ -1,7 +1,8 @@
 /** A session at a host that speaks version 1 of the wire protocol, as far as the contract needs it. */
 import { Delegate } from "effect-code-mode/Delegate"
 import * as Protocol from "effect-code-mode/Protocol"
-import { type Cell, SessionRuntime } from "effect-code-mode/Runtime"
+import { SessionRuntime } from "effect-code-mode/Runtime"
+import * as CellRef from "effect-code-mode/session/CellRef"
 import type * as Message from "effect-code-mode/wire/Message"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -195,7 +196,7 @@ export const make = Effect.fnUntraced(function*(
           response.status === "ok" ? Effect.succeed(toEvent(response.value)) : Effect.die(new Error(response.message))
       )
       return {
-        cell: { "~effect-code-mode/Runtime/Cell": "continuing", id: cellId } as Cell,
+        cell: CellRef.continuing(cellId),
         initial: hear(state(cellId), event, () => {})
       }
     }),

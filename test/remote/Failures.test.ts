@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Delegate from "effect-code-mode/Delegate"
 import * as Protocol from "effect-code-mode/Protocol"
 import type * as Runtime from "effect-code-mode/Runtime"
+import * as CellRef from "effect-code-mode/session/CellRef"
 import * as Frame from "effect-code-mode/wire/Frame"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -21,8 +22,8 @@ const background = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild
 
 const request: Protocol.CellRequest = { callId: "call-1", source: "text(1)" }
 const id = Protocol.CellId.make("1")
-const continuing: Runtime.Cell = { "~effect-code-mode/Runtime/Cell": "continuing", id }
-const pausable: Runtime.PausableCell = { "~effect-code-mode/Runtime/Cell": "pausable", id }
+const continuing = CellRef.continuing(id)
+const pausable = CellRef.pausable(id)
 
 /** A host that makes one cell and says nothing more, and a session at it. */
 const withCell = Effect.fnUntraced(function*() {
