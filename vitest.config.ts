@@ -1,3 +1,4 @@
+import { globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Plugin } from "vite"
 import { defineConfig } from "vitest/config"
@@ -12,15 +13,10 @@ const builtLanes: Plugin = {
     id === "./LaneFiles.ts" && importer === path("src/isolate/LaneChild.ts") ? path("test/BuiltLane.ts") : undefined
 }
 
-// They look at all of their process (its lanes, its objects, its environment), or change it (its clock, its memory).
-const alone = [
-  "test/hostile/Hostile.test.ts",
-  "test/isolate/LaneProcess.test.ts",
-  "test/isolate/Lanes.test.ts",
-  "test/isolate/Pool.test.ts",
-  "test/isolate/Timers.test.ts",
-  "test/session/Leak.test.ts"
-]
+const files = globSync("{test,examples}/**/*.test.ts", { cwd: import.meta.dirname, exclude: ["test/leak/**"] })
+
+// They look at all of their process, its lanes and its objects, or change its clock or its memory.
+const alone = files.filter((file) => /process\.pid|queryObjects|\bvi\./.test(readFileSync(path(file), "utf8")))
 
 export default defineConfig({
   plugins: [builtLanes],
@@ -37,8 +33,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "shared",
-          include: ["{test,examples}/**/*.test.ts"],
-          exclude: [...alone, "test/leak/**"],
+          include: files.filter((file) => !alone.includes(file)),
           isolate: false
         }
       }

@@ -7,6 +7,7 @@ import { mkdtempSync, realpathSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Lanes from "../hostile/Lanes.ts"
 
 export const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -92,18 +93,22 @@ export const run = (args: ReadonlyArray<string>, options?: Parameters<typeof sta
 /** Runs a cell to its end. */
 export const runCell = (source: string, ...args: ReadonlyArray<string>) => run(["run", "-", ...args], { stdin: source })
 
-/** Every process that descends from this one and is not a zombie, with its command. */
+/** The processes of this machine that are no zombies, from `ps` where there is no `/proc`. */
+const processes = (): ReadonlyArray<{ readonly pid: number; readonly parent: number }> =>
+  process.platform === "linux"
+    ? Lanes.processes()
+    : spawnSync("ps", ["-A", "-o", "pid=,ppid=,stat="], { encoding: "utf8" }).stdout.trim().split("\n")
+      .map((line) => line.trim().split(/\s+/))
+      .flatMap(([pid, parent, state]) => state!.startsWith("Z") ? [] : [{ pid: Number(pid), parent: Number(parent) }])
+
+/** Every process that descends from this one and is not a zombie. */
 export const descendants = (pid: number): ReadonlyArray<number> => {
-  const lines = spawnSync("ps", ["-A", "-o", "pid=,ppid=,stat="], { encoding: "utf8" }).stdout.trim().split("\n")
-  const processes = lines.flatMap((line) => {
-    const [pid, parent, state] = line.trim().split(/\s+/)
-    return state!.startsWith("Z") ? [] : [{ pid: Number(pid), parent: Number(parent) }]
-  })
+  const all = processes()
   const of = (parent: number): Array<number> =>
-    processes.flatMap((each) => each.parent === parent ? [each.pid, ...of(each.pid)] : [])
+    all.flatMap((each) => each.parent === parent ? [each.pid, ...of(each.pid)] : [])
   return of(pid)
 }
 
-/** Whether the process does anything still: one that nobody has reaped does not. */
+/** Whether the process does anything still: a zombie does not. */
 export const isRunning = (pid: number): boolean =>
-  /^[^Z]/.test(spawnSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" }).stdout)
+  process.platform === "linux" ? Lanes.isAlive(pid) : processes().some((each) => each.pid === pid)

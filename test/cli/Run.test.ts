@@ -3,10 +3,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { descendants, isRunning, run, runCell, server, startCommand } from "./Process.ts"
+import { descendants, folder, isRunning, run, runCell, server, startCommand } from "./Process.ts"
 
 const allGone = (pids: ReadonlyArray<number>) =>
   Effect.sync(() => pids.some(isRunning)).pipe(
@@ -85,10 +85,9 @@ describe("effect-code-mode run", () => {
 
   it.live("marks where a cell failed", () =>
     Effect.gen(function*() {
-      const folder = mkdtempSync(join(tmpdir(), "effect-code-mode-"))
-      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true })))
-      writeFileSync(join(folder, "cell.js"), "text(\"before\")\nconst total = price * 2\n")
-      const { status, stderr, stdout } = yield* run(["run", "cell.js"], { cwd: folder })
+      const cwd = yield* folder
+      writeFileSync(join(cwd, "cell.js"), "text(\"before\")\nconst total = price * 2\n")
+      const { status, stderr, stdout } = yield* run(["run", "cell.js"], { cwd })
       assert.strictEqual(status, 1)
       assert.strictEqual(stdout, "before\n")
       assert.match(stderr, /^ReferenceError: price is not defined\n/)
@@ -255,11 +254,13 @@ describe("effect-code-mode run", () => {
 
   it.live("ends on Ctrl-C while a server starts", () =>
     Effect.gen(function*() {
-      const { child, result } = yield* startCommand(["run", "-", "--mcp", server("--silent")], { stdin: "text(1)" })
-      const pids = yield* Effect.sync(() => descendants(child.pid!)).pipe(
-        Effect.repeat({ until: (pids) => pids.length > 0, schedule: Schedule.spaced("10 millis") }),
-        Effect.timeout("10 seconds")
+      const log = join(yield* folder, "log")
+      const args = ["run", "-", "--mcp", server("--silent", "--log", log)]
+      const { child, result } = yield* startCommand(args, { stdin: "text(1)" })
+      yield* Effect.sync(() => existsSync(log)).pipe(
+        Effect.repeat({ until: (starts) => starts, schedule: Schedule.spaced("10 millis") })
       )
+      const pids = descendants(child.pid!)
       child.kill("SIGINT")
       assert.strictEqual((yield* result).status, 130)
       yield* allGone(pids)

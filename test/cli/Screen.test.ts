@@ -2,6 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { foreign, text } from "effect-code-mode/bin/terminal/Printable"
 import * as Screen from "effect-code-mode/bin/terminal/Screen"
 import * as Effect from "effect/Effect"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { folder, server } from "./Process.ts"
 import * as Terminal from "./Terminal.ts"
 
@@ -45,6 +48,7 @@ describe("Screen.draw", () => {
 })
 
 const command = `'${process.execPath}' bin/effect-code-mode.js`
+const scripted = fileURLToPath(new URL("../mcp/fixtures/scripted.js", import.meta.url))
 const fake = `--mcp "fake=${server()}"`
 
 const cell = (source: string) => `printf '%s' '${source}' | ${command} run - ${fake}`
@@ -208,19 +212,33 @@ describe.runIf(Terminal.isAvailable)("the prompt", () => {
 
   it.live("says above the prompt what happens behind it", () =>
     Effect.gen(function*() {
-      const { type, until } = yield* Terminal.make(`${command} repl ${fake} --yield-after 300ms`, {
-        env: { XDG_STATE_HOME: yield* folder }
+      const home = yield* folder
+      // The first call is over when this file is there, and the second when that one is.
+      const [first, second] = [join(home, "first"), join(home, "second")]
+      const result = { result: { content: [] } }
+      const script = { "tools/call": [[{ file: first }, result], [{ file: second }, result]] }
+      const config = join(home, "mcp.json")
+      writeFileSync(
+        config,
+        JSON.stringify({ mcpServers: { s: { command: process.execPath, args: [scripted, JSON.stringify(script)] } } })
+      )
+      const { type, until } = yield* Terminal.make(`${command} repl --config '${config}' --yield-after 300ms`, {
+        env: { XDG_STATE_HOME: home }
       })
       yield* until(/\n>$/)
-      yield* type(
-        "setTimeout(() => notify('time is up'), 1500), await new Promise((r) => setTimeout(r, 1600))",
-        key.enter
-      )
+      yield* type("const go = tools.mcp__s__do; await go(), notify('time is up'), await go()", key.enter)
       yield* until(/ends it\n>$/)
       yield* type("'half a ")
-      yield* until(/ends it\nnotification: time is up\n> 'half a$/)
+      yield* until(/ends it\n> 'half a$/)
+      writeFileSync(first, "")
+      // Calls and notifications come by different ways.
+      yield* until(/ends it\n(?:mcp__s__do .*ok\n|notification: time is up\n){2}> 'half a$/)
       yield* type("line'", key.enter)
-      yield* until(/> 'half a line'\nhalf a line\n(?:cell \w+ has ended\n)?>$/)
+      yield* until(/> 'half a line'\nhalf a line\n>$/)
+      writeFileSync(second, "")
+      yield* until(
+        /half a line\n(?:mcp__s__do .*ok\n|cell \w+ has ended\n){2}>$/
+      )
     }))
 
   it.live("recalls several lines as one entry, also later", () =>

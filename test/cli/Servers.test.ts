@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
+import { type AddressInfo, createServer } from "node:net"
 import { basename, join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { fixture, folder, root, run, runCell, server, start } from "./Process.ts"
@@ -19,9 +20,17 @@ const scripted = fileURLToPath(new URL("../mcp/fixtures/scripted.js", import.met
 
 const fake = { command: process.execPath, args: [fixture] }
 
+/** A port that is free. */
+const freePort = Effect.callback<string>((resume) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const { port } = server.address() as AddressInfo
+    server.close(() => resume(Effect.succeed(String(port))))
+  })
+})
+
 /** The server that has everything, on HTTP. */
 const everything = Effect.gen(function*() {
-  const port = String(20_000 + process.pid % 20_000)
+  const port = yield* freePort
   const script = join(root, "node_modules/@modelcontextprotocol/server-everything/dist/index.js")
   const { child } = yield* start(process.execPath, [script, "streamableHttp"], { env: { ...process.env, PORT: port } })
   yield* Effect.callback<void>((resume) => {

@@ -9,7 +9,7 @@ import * as Schedule from "effect/Schedule"
 import { spawnSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { folder, root, start } from "./Process.ts"
+import { descendants, folder, root, start } from "./Process.ts"
 
 /** Whether there can be terminals here. Every Debian has them; the `script` of macOS is another. */
 export const isAvailable = /util-linux/.test(spawnSync("script", ["--version"], { encoding: "utf8" }).stdout ?? "")
@@ -48,6 +48,7 @@ export const make = Effect.fnUntraced(function*(script: string, { columns = 60, 
   yield* Effect.addFinalizer(() => Effect.sync(() => terminal.dispose()))
   const { child } = yield* start("script", ["-q", "-c", `sh '${file}'`, "/dev/null"], { keepOpen: true })
   let written = ""
+  let marks = 0
   child.stdout.on("data", (text: string) => {
     written += text
     terminal.write(text)
@@ -77,11 +78,24 @@ export const make = Effect.fnUntraced(function*(script: string, { columns = 60, 
         )
       ),
     type: (...keys: ReadonlyArray<string>) => Effect.sync(() => child.stdin.write(keys.join(""))),
-    /** As terminals do it: first what is there is drawn anew, then the program hears of it. */
+    /**
+     * As terminals do it: first what is there is drawn anew, then the program hears of it. It stands still meanwhile, as
+     * what it draws for the old size would otherwise come to the new one.
+     */
     resize: (columns: number, rows: number) =>
-      Effect.sync(() => {
+      Effect.gen(function*() {
+        const tty = readFileSync(device, "utf8").trim()
+        // All but the shell: `script` stands still where that does.
+        const programs = descendants(child.pid!).slice(1)
+        programs.forEach((pid) => process.kill(pid, "SIGSTOP"))
+        // What it wrote has been drawn once this is there, which no terminal shows.
+        const mark = `\x1b]9999;${++marks}\x07`
+        writeFileSync(tty, mark)
+        yield* Effect.yieldNow.pipe(Effect.repeat({ until: () => written.includes(mark) }))
+        yield* Effect.promise(() => new Promise<void>((resolve) => terminal.write("", resolve)))
         terminal.resize(columns, rows)
-        spawnSync("sh", ["-c", `${size(columns, rows)} < '${readFileSync(device, "utf8").trim()}'`])
+        spawnSync("sh", ["-c", `${size(columns, rows)} < '${tty}'`])
+        programs.forEach((pid) => process.kill(pid, "SIGCONT"))
       }),
     until: (pattern: RegExp, patience: Duration.Input = "15 seconds") =>
       Effect.sync(show).pipe(

@@ -1,13 +1,12 @@
 import { describe, layer } from "@effect/vitest"
 import { Isolate } from "effect-code-mode/Isolate"
 import * as Runtime from "effect-code-mode/Runtime"
-import * as SourceV8 from "effect-code-mode/V8"
+import * as V8 from "effect-code-mode/V8"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import * as BuiltV8 from "../../dist/V8.js"
 import { Cases } from "./Case.ts"
 import * as Driver from "./Driver.ts"
 import * as Runner from "./Runner.ts"
@@ -32,15 +31,12 @@ const oneLane = (engine: Layer.Layer<Isolate>) =>
 // What the published host refuses is among the cases.
 const driver = Driver.fromLayer(Runtime.layer({ contentTakesResults: false }))
 
-// Lanes are bundled when they are built, and send functions of theirs to the isolates as text.
-for (const [name, V8] of [["from source", SourceV8], ["as built", BuiltV8]] as const) {
-  layer(oneLane(V8.layer({ warmLanes: 0 })), { excludeTestServices: true })(`conformance, ${name}`, (it) => {
-    for (const group of groups) {
-      describe.concurrent(group.name, () => {
-        for (const one of group.cases) {
-          it.effect(one.name, () => Runner.run(one, driver))
-        }
-      })
-    }
-  })
-}
+layer(oneLane(V8.layer({ warmLanes: 0 })), { excludeTestServices: true })("conformance", (it) => {
+  for (const group of groups) {
+    describe.concurrent(group.name, () => {
+      for (const one of group.cases) {
+        it.effect(one.name, () => Runner.run(one, driver))
+      }
+    })
+  }
+})

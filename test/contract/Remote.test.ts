@@ -66,8 +66,12 @@ contract({
 /** Codex's host, where it is at hand. */
 const publishedHost = join(homedir(), ".cache/codex-oracle-0.169.0/bin/codex-code-mode-host")
 
-/** While it delivers the last notifications of a cell, that host neither yields nor cancels anything. */
+/**
+ * While it delivers the last notifications of a cell, that host neither yields nor cancels anything. It takes up a wait and
+ * a shutdown behind it in any order.
+ */
 const knownDifferences = new Set([
+  "ends busy cells, answers observers, and refuses new cells",
   "a completion waits for its notifications and not for its tools",
   "the yield deadline fires while notifications drain",
   "is not held up by a deaf notification that a finished script waits for",

@@ -18,27 +18,31 @@ const ticksPerSecond = 100
 
 const stat = (pid: number) => {
   const text = readProc(pid, "stat")
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ")
+  const [state = "", parent, ...fields] = text.slice(text.lastIndexOf(")") + 2).split(" ")
   return {
-    state: fields[0],
-    parent: Number(fields[1]),
-    cpuMillis: (Number(fields[11]) + Number(fields[12])) * 1000 / ticksPerSecond
+    isAlive: state !== "" && state !== "Z",
+    parent: Number(parent),
+    cpuMillis: (Number(fields[9]) + Number(fields[10])) * 1000 / ticksPerSecond
   }
 }
 
-export const isAlive = (pid: number): boolean => {
-  const { state } = stat(pid)
-  return state !== undefined && state !== "" && state !== "Z"
-}
+export const isAlive = (pid: number): boolean => stat(pid).isAlive
 
 export const residentMebibytes = (pid: number): number =>
   Number(readProc(pid, "statm").split(" ")[1] ?? 0) * pageBytes / mebibyte
 
+/** All processes that live. */
+export const processes = (): ReadonlyArray<{ readonly pid: number; readonly parent: number }> =>
+  readdirSync("/proc").map(Number).filter((pid) => pid > 0)
+    .map((pid) => ({ pid, ...stat(pid) }))
+    .filter(({ isAlive }) => isAlive)
+
 /** The lanes that a process has started and that live. */
 export const lanesOf = (parent: number): ReadonlyArray<number> =>
-  readdirSync("/proc").map(Number).filter((pid) =>
-    pid > 0 && stat(pid).parent === parent && isAlive(pid) && /\/lane\/main\./.test(readProc(pid, "cmdline"))
-  )
+  readdirSync(`/proc/${parent}/task`)
+    .flatMap((thread) => readProc(parent, `task/${thread}/children`).split(" "))
+    .map(Number)
+    .filter((pid) => pid > 0 && isAlive(pid) && /\/lane\/main\./.test(readProc(pid, "cmdline")))
 
 export interface Residence {
   /** The most that any of the lanes held, in MiB. */

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import { afterEach, vi } from "vitest"
 import * as MemoryLane from "./forged/MemoryLane.ts"
+import { encode } from "./forged/Script.ts"
 import { program } from "./harness.ts"
 
 afterEach(() => {
@@ -89,6 +90,42 @@ describe("a lane that does not read", () => {
       assert.deepStrictEqual(broken, [])
       assert.strictEqual(lost[0]?._tag, "LimitExceeded")
       assert.match(lost[0]?.text ?? "", /more than 512 MiB/)
+    }))
+})
+
+describe("a lane with a cell that ends late", () => {
+  const start = Effect.gen(function*() {
+    const { isKilled, lane, socket } = yield* startLane()
+    const open = () => lane.open({ maxEventBytes: 100, onEvent: () => undefined, onLost: () => {} })
+    const late = open()
+    lane.start(late, "")
+    lane.start(open(), "")
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+    lane.close(late, false)
+    vi.advanceTimersByTime(1000)
+    assert.isFalse(lane.isOpen())
+    const end = Effect.andThen(Effect.sync(() => socket.write(encode(Kind.Left, late, Buffer.alloc(0)))), turn)
+    return { end, isKilled, lane }
+  })
+
+  it.live("goes on with the others once it has", () =>
+    Effect.gen(function*() {
+      const { end, isKilled, lane } = yield* start
+      vi.advanceTimersByTime(4999)
+      yield* end
+      assert.isTrue(lane.isOpen())
+      vi.advanceTimersByTime(60_000)
+      assert.isFalse(isKilled())
+      lane.kill()
+    }))
+
+  it.live("is killed with the others where it does not", () =>
+    Effect.gen(function*() {
+      const { isKilled } = yield* start
+      vi.advanceTimersByTime(4999)
+      assert.isFalse(isKilled())
+      vi.advanceTimersByTime(1)
+      assert.isTrue(isKilled())
     }))
 })
 
