@@ -26,6 +26,7 @@ import MiniSearch from "minisearch"
 import * as Summary from "./declarations/Summary.ts"
 import * as TypeScript from "./declarations/TypeScript.ts"
 import { Delegate } from "./Delegate.ts"
+import * as Shape from "./delegate/Shape.ts"
 import { type NestedToolCall, type ToolDefinition, ToolError } from "./Protocol.ts"
 import * as Identifier from "./text/Identifier.ts"
 import { isObject } from "./text/JsonValue.ts"
@@ -223,21 +224,18 @@ export interface Options {
  * @since 0.1.0
  */
 export const make = (delegate: Delegate["Service"], { from = 1 }: Options = {}): Delegate["Service"] => {
-  const withOwn = memoize((tools: ReadonlyArray<ToolDefinition>) => {
-    const own = definitions(tools)
-    return { own, all: tools.length < from ? tools : [...tools, own.search, own.describe] }
-  })
+  const ownOf = memoize(definitions)
   const isCallOf = ({ toolName }: NestedToolCall, definition: ToolDefinition) =>
     toolName.namespace === null && toolName.name === definition.toolName.name
-  return Delegate.of({
-    ...delegate,
-    get tools() {
-      return withOwn(delegate.tools).all
+  return Shape.change(delegate, {
+    tools: (tools) => {
+      const { describe, search } = ownOf(tools)
+      return Shape.forCells(tools).length < from ? tools : [...tools, search, describe]
     },
     invokeTool: (call) =>
       Effect.suspend(() => {
-        const { tools } = delegate
-        const { own } = withOwn(tools)
+        const own = ownOf(delegate.tools)
+        const tools = Shape.forCells(delegate.tools)
         return isCallOf(call, own.search)
           ? search(tools, own.search.name, call.input)
           : isCallOf(call, own.describe)

@@ -43,6 +43,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Check from "./Check.ts"
+import { Callers } from "./Delegate.ts"
 import type * as Checked from "./model/Checked.ts"
 import * as Instructions from "./model/Instructions.ts"
 import * as Parts from "./model/Parts.ts"
@@ -180,8 +181,7 @@ export const make = (
   const language = options.language ?? "javascript"
   const console = options.console !== "none"
 
-  const catalogueOf = memoize((all: ReadonlyArray<ToolDefinition>) => {
-    const tools = all.filter(({ annotations }) => annotations?.callers !== "model")
+  const catalogueOf = memoize((tools: ReadonlyArray<ToolDefinition>) => {
     const isDeferred = options.deferred ?? (() => false)
     return { tools, shown: tools.filter((tool) => !isDeferred(tool)) }
   })
@@ -347,6 +347,41 @@ export const described = <All extends Tools>(self: Toolkit.Toolkit<All>): Toolki
  * @since 0.1.0
  */
 export const toolkit: Toolkit.Toolkit<Tools> = described(Toolkit.make(Exec, Wait))
+
+/**
+ * `exec` and `wait`, and beside them the tools of a toolkit that the model may call itself: all but those that are
+ * annotated `Delegate.Callers` as `cells`.
+ *
+ * **Example** (One toolkit, some tools of which only the model calls)
+ *
+ * ```ts
+ * import * as CodeMode from "effect-code-mode/CodeMode"
+ * import * as Delegate from "effect-code-mode/Delegate"
+ * import * as Tool from "effect/ai/Tool"
+ * import * as Toolkit from "effect/ai/Toolkit"
+ * import * as Schema from "effect/Schema"
+ *
+ * const Tools = Toolkit.make(
+ *   Tool.make("ask", { parameters: Schema.Struct({ question: Schema.String }), success: Schema.String })
+ *     .annotate(Delegate.Callers, "model"),
+ *   Tool.make("rows", { success: Schema.Array(Schema.Json) })
+ *     .annotate(Delegate.Callers, "cells")
+ * )
+ *
+ * // What the model is given, and what cells call.
+ * const toolkit = CodeMode.withTools(Tools)
+ * const delegate = Delegate.layerToolkit(Tools)
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withTools = <Own extends Record<string, Tool.Any>>(
+  own: Toolkit.Toolkit<Own>
+): Toolkit.Toolkit<Tools & Own> => {
+  const direct = Object.values(own.tools).filter(({ annotations }) => Context.get(annotations, Callers) !== "cells")
+  return described(Toolkit.make(Exec, Wait, ...direct) as unknown as Toolkit.Toolkit<Tools & Own>)
+}
 
 // =============================================================================
 // Layers

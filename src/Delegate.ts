@@ -342,6 +342,25 @@ export const layerTools = <const Tools extends Readonly<Record<string, Tool<any>
     )
   )
 
+/**
+ * Who may call a tool of an `effect/ai` toolkit: the `model` itself, `cells`, or `both`, which is so unless it is annotated.
+ *
+ * **Example** (A tool that no cell may call)
+ *
+ * ```ts
+ * import * as Delegate from "effect-code-mode/Delegate"
+ * import * as Tool from "effect/ai/Tool"
+ *
+ * const Finish = Tool.make("finish").annotate(Delegate.Callers, "model")
+ * ```
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const Callers = Context.Reference<"model" | "cells" | "both">("effect-code-mode/Delegate/Callers", {
+  defaultValue: () => "both"
+})
+
 const annotationKeys = [
   ["readOnly", AiTool.Readonly],
   ["destructive", AiTool.Destructive],
@@ -350,14 +369,18 @@ const annotationKeys = [
 ] as const
 
 /** What a tool of a toolkit says itself; defaults say nothing. */
-const annotationsOf = ({ annotations, needsApproval }: AiTool.Any): ToolAnnotations => ({
-  ...Object.fromEntries(
-    annotationKeys.flatMap(([name, key]) =>
-      annotations.mapUnsafe.has(key.key) ? [[name, Context.get(annotations, key)] as const] : []
-    )
-  ),
-  ...(needsApproval === undefined || needsApproval === false ? {} : { needsApproval: true })
-})
+const annotationsOf = ({ annotations, needsApproval }: AiTool.Any): ToolAnnotations => {
+  const callers = Context.get(annotations, Callers)
+  return {
+    ...Object.fromEntries(
+      annotationKeys.flatMap(([name, key]) =>
+        annotations.mapUnsafe.has(key.key) ? [[name, Context.get(annotations, key)] as const] : []
+      )
+    ),
+    ...(needsApproval === undefined || needsApproval === false ? {} : { needsApproval: true }),
+    ...(callers === "both" ? {} : { callers })
+  }
+}
 
 const toDefinition = (name: string, tool: AiTool.Any): ToolDefinition =>
   definition(name, {
@@ -538,6 +561,30 @@ export const rename: (
   self: Delegate["Service"],
   toName: (tool: ToolDefinition) => string
 ) => Delegate["Service"] = Middleware.rename
+
+/**
+ * Says more of tools, or something else: what their servers do not say of their effects, whether they need an approval,
+ * and who may call them.
+ *
+ * **Example** (Tools of a server that says nothing of them)
+ *
+ * ```ts
+ * import * as Delegate from "effect-code-mode/Delegate"
+ *
+ * const layer = Delegate.layerNoop.pipe(
+ *   Delegate.mapLayer((self) =>
+ *     Delegate.annotate(self, ({ annotations, name }) => ({ ...annotations, readOnly: name.startsWith("get_") }))
+ *   )
+ * )
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const annotate: (
+  self: Delegate["Service"],
+  toAnnotations: (tool: ToolDefinition) => ToolAnnotations
+) => Delegate["Service"] = Middleware.annotate
 
 /**
  * Interrupts a call that takes longer, and rejects its promise with a text that says so. A number is milliseconds. The

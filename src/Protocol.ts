@@ -157,7 +157,8 @@ export type ToolKind = typeof ToolKind.Type
  * - `idempotent`: the same call a second time changes nothing more.
  * - `openWorld`: it reaches things outside of the host, such as the web.
  * - `needsApproval`: a person has to agree to each call. See `Delegate.withApproval`.
- * - `callers`: whether the `model` calls it directly, or only `cells` do. Without it, both may.
+ * - `callers`: whether only the `model` calls it directly, or only `cells` do. Without it, both may. No cell gets a tool
+ *   that is the model's.
  *
  * @category tools
  * @since 0.1.0

@@ -44,6 +44,7 @@ import * as Stream from "effect/Stream"
 import { Remembered } from "./data/Remembered.ts"
 import * as Shared from "./data/Shared.ts"
 import * as Delegate from "./Delegate.ts"
+import * as Shape from "./delegate/Shape.ts"
 import * as Isolate from "./Isolate.ts"
 import * as Protocol from "./Protocol.ts"
 import * as Broadcast from "./session/Broadcast.ts"
@@ -443,7 +444,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
           return Effect.fail(refusal)
         }
         const id = ids.make(++sequence)
-        const tools = request.tools ?? delegate.tools
+        const tools = Shape.forCells(request.tools ?? delegate.tools)
         const program: Isolate.Program = {
           source: request.source,
           tools,
@@ -641,7 +642,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
         const ended = finished.get(id)
         return ended === undefined ? Effect.map(find(id), (cell) => cell.ledger()) : Effect.succeed(ended.ledger)
       }),
-    tools: Effect.sync(() => delegate.tools),
+    tools: Effect.sync(() => Shape.forCells(delegate.tools)),
     instructions: Effect.sync(() => delegate.instructions ?? new Map()),
     limits,
     storedValues: Effect.sync(() =>

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import { memoize } from "effect/Function"
 import type * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
-import { type NestedToolCall, type ToolDefinition, ToolError } from "../Protocol.ts"
+import { type NestedToolCall, type ToolAnnotations, type ToolDefinition, ToolError } from "../Protocol.ts"
 import * as Approval from "./Approval.ts"
 import { Deadline } from "./Deadline.ts"
 import { change, isRepeatable, nameOf, refuse, type Shape, withInvoke } from "./Shape.ts"
@@ -22,6 +22,9 @@ export const filter = (self: Shape, keep: (tool: ToolDefinition) => boolean): Sh
     (call, definition) => definition === undefined ? refuse(`there is no tool ${nameOf(call)}`) : self.invokeTool(call)
   )
 }
+
+export const annotate = (self: Shape, toAnnotations: (tool: ToolDefinition) => ToolAnnotations): Shape =>
+  change(self, { tools: (tools) => tools.map((tool) => ({ ...tool, annotations: toAnnotations(tool) })) })
 
 export const merge = (delegates: ReadonlyArray<Shape>): Shape => {
   let lists: ReadonlyArray<ReadonlyArray<ToolDefinition>> = []

@@ -53,6 +53,13 @@ export const change = (self: Shape, { instructions, invokeTool, notify, tools }:
   }
 }
 
+/** The tools that cells may call. */
+export const forCells: (tools: ReadonlyArray<ToolDefinition>) => ReadonlyArray<ToolDefinition> = memoize((tools) =>
+  tools.some(isForModel) ? tools.filter((tool) => !isForModel(tool)) : tools
+)
+
+const isForModel = ({ annotations }: ToolDefinition): boolean => annotations?.callers === "model"
+
 /** Whether calls of a tool may be made again, or not be made again: it changes nothing, or the same call changes nothing more. */
 export const isRepeatable = ({ annotations }: ToolDefinition): boolean =>
   annotations?.readOnly === true || annotations?.idempotent === true

@@ -22,6 +22,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Remembered } from "../data/Remembered.ts"
 import { Delegate } from "../Delegate.ts"
+import * as Shape from "../delegate/Shape.ts"
 import * as Protocol from "../Protocol.ts"
 import { type CreateError, type KeyedObserveOptions, type ObserveOptions, SessionRuntime } from "../Runtime.ts"
 import * as Broadcast from "../session/Broadcast.ts"
@@ -226,7 +227,7 @@ export const make = Effect.fnUntraced(function*(
     const life = connection.rpc.Open({
       session,
       version: Rpcs.version,
-      tools: delegate.tools,
+      tools: Shape.forCells(delegate.tools),
       ...(options?.limits === undefined ? {} : { limits: options.limits }),
       ...(options?.storedValues === undefined ? {} : { storedValues: options.storedValues })
     }).pipe(
@@ -486,7 +487,7 @@ export const make = Effect.fnUntraced(function*(
           : Effect.void
         return Effect.as(isThere, ledger ?? { calls: [], omitted: 0 })
       }),
-    tools: Effect.sync(() => delegate.tools),
+    tools: Effect.sync(() => Shape.forCells(delegate.tools)),
     instructions: Effect.sync(() => delegate.instructions ?? new Map()),
     get limits() {
       return granted

@@ -6,6 +6,8 @@ import * as Runtime from "effect-code-mode/Runtime"
 import * as V8 from "effect-code-mode/V8"
 import * as Chat from "effect/ai/Chat"
 import * as LanguageModel from "effect/ai/LanguageModel"
+import * as Tool from "effect/ai/Tool"
+import * as Toolkit from "effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -441,4 +443,59 @@ describe("a model", () => {
       assert.include(sent, "\"mediaType\":\"image/png\"")
       assert.include(sent, "Script running with cell ID")
     }).pipe(Effect.provide(layer())))
+
+  const Tools = Toolkit.make(
+    Tool.make("ask", { parameters: Schema.Struct({ question: Schema.String }), success: Schema.String })
+      .annotate(Delegate.Callers, "model"),
+    Tool.make("rows", { success: Schema.Array(Schema.Number) }).annotate(Delegate.Callers, "cells"),
+    Tool.make("now", { success: Schema.Number })
+  )
+  const handlers = Tools.toLayer({
+    ask: ({ question }) => Effect.succeed(`${question} Yes.`),
+    rows: () => Effect.succeed([1, 2]),
+    now: () => Effect.succeed(7)
+  })
+
+  it.live("calls the tools that are for it, and cells those that are for them", () =>
+    Effect.gen(function*() {
+      const model = scripted(
+        [
+          { type: "tool-call", id: "c1", name: "ask", params: { question: "Well?" } },
+          {
+            type: "tool-call",
+            id: "c2",
+            name: "exec",
+            params: { source: "text([await tools.rows(), await tools.now(), tools.ask, ALL_TOOLS.length])" }
+          }
+        ]
+      )
+      const toolkit = CodeMode.withTools(Tools)
+      const { toolResults } = yield* LanguageModel.generateText({ prompt: "Go", toolkit }).pipe(
+        Effect.provide([model.layer, handlers])
+      )
+      assert.deepStrictEqual(model.prompts[0].tools.map(({ name }: { name: string }) => name), [
+        "exec",
+        "wait",
+        "ask",
+        "now"
+      ])
+      assert.strictEqual(toolResults[0]?.result, "Well? Yes.")
+      assert.deepStrictEqual(show(toolResults[1]?.result as CodeMode.Output).at(-1), "[[1,2],7,null,2]")
+      // So it is for whoever uses the session itself.
+      const session = yield* Runtime.SessionRuntime
+      const { initial } = yield* session.execute({
+        callId: "c",
+        source: "await tools.ask({})",
+        tools: (yield* Delegate.Delegate).tools
+      })
+      assert.match(JSON.stringify(yield* initial), /tools\.ask is not a function/)
+    }).pipe(
+      Effect.provide(
+        CodeMode.layer().pipe(
+          Layer.provideMerge(Runtime.layer()),
+          Layer.provideMerge(Delegate.layerToolkit(Tools).pipe(Layer.provide(handlers))),
+          Layer.provide(V8.layer())
+        )
+      )
+    ))
 })

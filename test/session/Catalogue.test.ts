@@ -137,4 +137,14 @@ describe("Catalogue", () => {
       assert.deepStrictEqual(yield* names(self, "second"), ["two"])
       assert.deepStrictEqual(self.tools.map(({ name }) => name), ["one", "two", "search", "describe"])
     }))
+
+  it.effect("finds no tool that is not for cells", () =>
+    Effect.gen(function*() {
+      const self = Catalogue.make(delegate([
+        { ...tool("ask_person", "Asks a person"), annotations: { callers: "model" } },
+        tool("ask_server", "Asks a server")
+      ]))
+      assert.deepStrictEqual(yield* names(self, "asks"), ["ask_server"])
+      assert.include((yield* Effect.flip(call(self, "describe", "ask_person"))).text, "there is no tool \"ask_person\"")
+    }))
 })
