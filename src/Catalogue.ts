@@ -135,6 +135,7 @@ const definitions = (tools: ReadonlyArray<ToolDefinition>) => {
       kind: "function",
       inputSchema,
       outputSchema,
+      annotations: { readOnly: true, idempotent: true },
       ...(variadic ? { variadic } : {})
     }
   }

@@ -38,7 +38,7 @@ import type { Isolate } from "./Isolate.ts"
 import * as HttpService from "./mcp-server/HttpService.ts"
 import * as ModelConnection from "./mcp-server/ModelConnection.ts"
 import * as StdioService from "./mcp-server/StdioService.ts"
-import type { IsolateFailure, LimitsInput } from "./Protocol.ts"
+import type { IsolateFailure, LimitsInput, NestedToolCall, ToolDefinition } from "./Protocol.ts"
 import * as Transport from "./wire/Transport.ts"
 
 /**
@@ -64,7 +64,46 @@ export interface Options {
    * clients, Codex among them, show a model that content in the place of everything else, and so no image.
    */
   readonly structured?: boolean | undefined
+  /**
+   * Which calls the client is asked about before they have an effect, by elicitation: none, unless given. Where the client
+   * cannot ask its user, such a call is denied.
+   */
+  readonly needsApproval?: ((call: NestedToolCall, tool: ToolDefinition | undefined) => boolean) | undefined
 }
+
+export {
+  /**
+   * The clients that are connected, for MCP servers behind the delegate: `options` are those of `Mcp.layer` which pass on
+   * to them what servers ask, and say for their logs, and tell them when tools change.
+   *
+   * **Details**
+   *
+   * A question of a server goes to the client that it must be for: the only one, or the only one with a call of that
+   * server under way. Otherwise it is declined.
+   *
+   * **Example** (Servers that may ask the user of the client)
+   *
+   * ```ts
+   * import * as Mcp from "effect-code-mode/Mcp"
+   * import * as McpServer from "effect-code-mode/McpServer"
+   * import * as Effect from "effect/Effect"
+   * import * as Layer from "effect/Layer"
+   *
+   * const tools = Layer.unwrap(Effect.map(McpServer.Clients, ({ options }) =>
+   *   Mcp.layer([{ name: "memory", command: "mcp-server-memory" }], options)
+   * )).pipe(Layer.provideMerge(McpServer.layerClients))
+   * ```
+   *
+   * @category services
+   * @since 0.1.0
+   */
+  Clients,
+  /**
+   * @category layers
+   * @since 0.1.0
+   */
+  layer as layerClients
+} from "./mcp-server/Clients.ts"
 
 /**
  * How a server over HTTP differs from a default one.

@@ -25,6 +25,10 @@ export const maxShownInput = 2000
 /** How long the declarations may be that `search` answers with, in characters. Other tools are a line each. */
 export const maxFound = 20_000
 
+/** How many resources of servers are passed on, and how many templates; and how long a server may take to list them. */
+export const maxResources = 5000
+export const listing = "20 seconds"
+
 // =============================================================================
 // HTTP
 // =============================================================================

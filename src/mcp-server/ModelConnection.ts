@@ -20,15 +20,20 @@ import type { FromClientEncoded } from "effect/rpc/RpcMessage"
 import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as RpcServer from "effect/rpc/RpcServer"
 import * as Scope from "effect/Scope"
+import { Approver } from "../Approver.ts"
 import * as CodeMode from "../CodeMode.ts"
-import type { Delegate } from "../Delegate.ts"
+import { Delegate, withApproval } from "../Delegate.ts"
 import type { Isolate } from "../Isolate.ts"
-import type { IsolateFailure, LimitsInput } from "../Protocol.ts"
+import type { IsolateFailure, LimitsInput, NestedToolCall, ToolDefinition } from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
 import * as Package from "../system/Package.ts"
 import * as Bounds from "./Bounds.ts"
+import { Clients } from "./Clients.ts"
+import * as ElicitedApprovals from "./ElicitedApprovals.ts"
 import * as JsonRpcCodec from "./JsonRpcCodec.ts"
 import * as ModelTools from "./ModelTools.ts"
+import * as PassedResources from "./PassedResources.ts"
+import { Telling } from "./Telling.ts"
 import * as ToolSearch from "./ToolSearch.ts"
 
 export interface Options {
@@ -39,6 +44,7 @@ export interface Options {
   readonly check?: CodeMode.Checker | undefined
   readonly limits?: LimitsInput | undefined
   readonly structured?: boolean | undefined
+  readonly needsApproval?: ((call: NestedToolCall, tool: ToolDefinition | undefined) => boolean) | undefined
 }
 
 /** Gives a message to the client. It waits while there is no room. */
@@ -71,23 +77,74 @@ const howToUse =
 const tooMany = (id: JsonRpcCodec.Id) =>
   JsonRpcCodec.refusal(-32000, `there are ${Bounds.maxRequests} requests in flight, which is the most`, id)
 
+/** Effect's server says that resources can be subscribed to, and texts completed. Nothing here would do it. */
+const honest = (result: unknown): unknown => {
+  const { capabilities, ...rest } = result as { readonly capabilities: Record<string, unknown> }
+  const { completions: _, ...others } = capabilities
+  return {
+    ...rest,
+    capabilities: others.resources === undefined ? others : { ...others, resources: { listChanged: true } }
+  }
+}
+
+let connections = 0
+
+/** The delegate of a connection: its calls are counted, its notifications go to its client. */
+const own = (delegate: Delegate["Service"], telling: Telling, calling: Map<string, number>): Delegate["Service"] => {
+  const count = (namespace: string, by: number) => {
+    const now = (calling.get(namespace) ?? 0) + by
+    if (now === 0) {
+      calling.delete(namespace)
+    } else {
+      calling.set(namespace, now)
+    }
+  }
+  return Delegate.of({
+    get tools() {
+      return delegate.tools
+    },
+    get instructions() {
+      return delegate.instructions ?? new Map()
+    },
+    invokeTool: (call) =>
+      Effect.suspend(() => {
+        const namespace = call.toolName.namespace ?? ""
+        count(namespace, 1)
+        return Effect.ensuring(delegate.invokeTool(call), Effect.sync(() => count(namespace, -1)))
+      }),
+    notify: (notification) => Effect.andThen(telling.notification(notification), delegate.notify(notification))
+  })
+}
+
 export const make = Effect.fnUntraced(function*(
   options: Options,
   send: Send
 ): Effect.fn.Return<ModelConnection, IsolateFailure, Delegate | Isolate | Scope.Scope> {
   // That of a request over HTTP is not to be taken for ours: Effect's server would begin a session of its own.
   const context = Context.omit(Scope.Scope)(yield* Effect.context<Scope.Scope>()) as Context.Context<never>
-  const session = yield* Runtime.make({ limits: options.limits })
+  const server = yield* AiMcpServer.McpServer.make
+  const telling = new Telling(server)
+  const calling = new Map<string, number>()
+  const delegate = yield* withApproval(yield* Delegate, options.needsApproval ?? (() => false)).pipe(
+    Effect.map((delegate) => own(delegate, telling, calling)),
+    Effect.provideService(Approver, ElicitedApprovals.make((question) => telling.ask(question)))
+  )
+  const sessionId = `mcp-${++connections}`
+  const session = yield* Runtime.make({ limits: options.limits, sessionId }).pipe(
+    Effect.provideService(Delegate, delegate)
+  )
   const codeMode = CodeMode.make(session, options.codeMode, options.check)
   let executions = 0
 
   const toolsOf = ModelTools.make({
-    exec: (source) => codeMode.exec({ source, callId: `exec-${++executions}` }),
-    wait: codeMode.wait,
+    exec: (source, caller) => {
+      const callId = `exec-${++executions}`
+      return telling.during(caller, { callId }, codeMode.exec({ source, callId }))
+    },
+    wait: (request, caller) => telling.during(caller, { cellId: request.cellId }, codeMode.wait(request)),
     search: (request) => Effect.map(session.tools, (tools) => ToolSearch.answer(tools, request))
   }, options.structured === true)
 
-  const server = yield* AiMcpServer.McpServer.make
   let listed = ""
   /** Adds the tools with the descriptions of the moment, if they have changed. Clients hear of that. */
   const describe = Effect.gen(function*() {
@@ -100,6 +157,27 @@ export const make = Effect.fnUntraced(function*(
     }
   })
   yield* describe
+  const resources = yield* PassedResources.make(server, delegate)
+
+  const clients = yield* Effect.serviceOption(Clients)
+  if (clients._tag === "Some") {
+    yield* clients.value.join({
+      sessionId,
+      telling,
+      describe,
+      isCalling: (namespace) => namespace === undefined ? calling.size > 0 : calling.has(namespace)
+    })
+  }
+
+  /** The id of the request that begins the connection, until it is answered. */
+  let greeting: JsonRpcCodec.Id | undefined
+  const toHonest = (message: JsonRpcCodec.Answer): JsonRpcCodec.Answer => {
+    if (message.requestId !== greeting || message.exit._tag !== "Success") {
+      return message
+    }
+    greeting = undefined
+    return { ...message, exit: { ...message.exit, value: honest(message.exit.value) } }
+  }
 
   let write: (clientId: number, message: FromClientEncoded) => Effect.Effect<void>
   const requests = new Set<string>()
@@ -121,7 +199,7 @@ export const make = Effect.fnUntraced(function*(
       disconnects,
       send: (_: number, message: JsonRpcCodec.Outgoing) =>
         message._tag === "Exit"
-          ? Effect.ensuring(send(message), Effect.sync(() => end(JsonRpcCodec.keyOf(message.requestId))))
+          ? Effect.ensuring(send(toHonest(message)), Effect.sync(() => end(JsonRpcCodec.keyOf(message.requestId))))
           : send(message),
       end: () => Effect.void,
       clientIds: Effect.succeed(new Set([clientId])),
@@ -146,36 +224,68 @@ export const make = Effect.fnUntraced(function*(
     Effect.forkScoped
   )
 
-  const admit = (message: JsonRpcCodec.Incoming): Effect.Effect<void> => {
-    if (message._tag === "Request" && message.isNotification !== true) {
-      if (requests.has(JsonRpcCodec.keyOf(message.id))) {
-        return send(JsonRpcCodec.refusal(-32600, "there is a request with this id already", message.id))
-      }
-      if (requests.size >= Bounds.maxRequests) {
-        return send(tooMany(message.id))
-      }
-      begin(JsonRpcCodec.keyOf(message.id))
-    } else if (message._tag === "Request" && message.tag === "notifications/cancelled") {
-      // There will be no answer.
-      const { requestId } = (message.payload ?? {}) as { readonly requestId?: unknown }
-      end(JSON.stringify(requestId))
+  /** Why a message is not taken. Otherwise, it is counted. */
+  const refused = (message: JsonRpcCodec.Incoming): JsonRpcCodec.Refusal | undefined => {
+    if (message._tag !== "Request") {
+      return undefined
     }
-    return write(clientId, message as FromClientEncoded).pipe(
-      Effect.updateContext((_: Context.Context<never>) => context),
+    if (message.isNotification === true) {
+      if (message.tag === "notifications/cancelled") {
+        // There will be no answer.
+        const { requestId } = (message.payload ?? {}) as { readonly requestId?: unknown }
+        end(JSON.stringify(requestId))
+      }
+      return undefined
+    }
+    if (requests.has(JsonRpcCodec.keyOf(message.id))) {
+      return JsonRpcCodec.refusal(-32600, "there is a request with this id already", message.id)
+    }
+    if (requests.size >= Bounds.maxRequests) {
+      return tooMany(message.id)
+    }
+    begin(JsonRpcCodec.keyOf(message.id))
+    return undefined
+  }
+
+  /** What is to be known before a request is answered. */
+  const preparing = (message: JsonRpcCodec.Incoming): Effect.Effect<void> | undefined => {
+    if (message._tag !== "Request" || message.isNotification === true) {
+      return undefined
+    }
+    switch (message.tag) {
+      case "initialize":
+        greeting = message.id
+        return undefined
+      case "tools/list":
+        return describe
+      case "resources/list":
+      case "resources/templates/list":
+        return resources.refresh
+      default:
+        return undefined
+    }
+  }
+
+  const scope = yield* Effect.scope
+  const take = (message: JsonRpcCodec.Incoming): Effect.Effect<void> => {
+    const refusal = refused(message)
+    if (refusal !== undefined) {
+      return send(refusal)
+    }
+    const taken = write(clientId, message as FromClientEncoded).pipe(
       // So it says that a request which was cancelled, and has not ended yet, has the same id.
       Effect.exit,
       Effect.asVoid
     )
+    const first = preparing(message)
+    // Other messages need not wait.
+    return first === undefined ? taken : Effect.asVoid(Effect.forkIn(Effect.andThen(first, taken), scope))
   }
 
   return {
     receive: (message) =>
-      Effect.suspend(() =>
-        message._tag === "Refusal"
-          ? send(message)
-          : message._tag === "Request" && message.tag === "tools/list"
-          ? Effect.andThen(describe, admit(message))
-          : admit(message)
+      Effect.suspend(() => message._tag === "Refusal" ? send(message) : take(message)).pipe(
+        Effect.updateContext((_: Context.Context<never>) => context)
       ),
     idle: idle.await
   }

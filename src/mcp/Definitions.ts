@@ -55,6 +55,22 @@ const resultSchema = (structuredContent: Schema.Json | undefined): Schema.Json =
 const hint = ({ annotations = {} }: ServerTool): string =>
   annotations.readOnlyHint === true ? "(read-only)" : annotations.destructiveHint === true ? "(destructive)" : ""
 
+const hints = {
+  readOnlyHint: "readOnly",
+  destructiveHint: "destructive",
+  idempotentHint: "idempotent",
+  openWorldHint: "openWorld"
+} as const
+
+/** The same, for what is put around calls. A hint that is not given is not known, whatever its default is. */
+const annotationsOf = ({ annotations = {} }: ServerTool): Pick<ToolDefinition, "annotations"> => {
+  const known = Object.entries(hints).flatMap(([hint, name]) => {
+    const value = annotations[hint]
+    return typeof value === "boolean" ? [[name, value] as const] : []
+  })
+  return known.length === 0 ? {} : { annotations: Object.fromEntries(known) }
+}
+
 const definition = (name: string, namespace: string, tool: ServerTool): ToolDefinition => {
   const fullName = namespace + tool.name
   const plainName = Names.identifier(fullName)
@@ -71,7 +87,8 @@ const definition = (name: string, namespace: string, tool: ServerTool): ToolDefi
     ].filter((line) => line !== "").join("\n"),
     kind: "function",
     ...(tool.inputSchema === undefined ? {} : { inputSchema: tool.inputSchema }),
-    outputSchema: resultSchema(tool.outputSchema)
+    outputSchema: resultSchema(tool.outputSchema),
+    ...annotationsOf(tool)
   }
 }
 
@@ -145,7 +162,8 @@ const resourceDefinitions = ({ namespace, resources, tools }: DefinedServer): Re
     description: `${description}\n(read-only)`,
     kind: "function",
     inputSchema,
-    outputSchema
+    outputSchema,
+    annotations: { readOnly: true, idempotent: true }
   })
   return [
     define(
@@ -161,6 +179,23 @@ const resourceDefinitions = ({ namespace, resources, tools }: DefinedServer): Re
       readResult
     )
   ]
+}
+
+/** The two tools by which a server's resources are had. */
+export interface ResourceAccess {
+  readonly list: ToolDefinition
+  readonly read: ToolDefinition
+}
+
+/** Those among the tools of a delegate, whatever they are called there. */
+export const resourceAccessIn = (tools: ReadonlyArray<ToolDefinition>): ReadonlyArray<ResourceAccess> => {
+  const readers = new Map(
+    tools.filter(({ outputSchema }) => outputSchema === readResult).map((tool) => [tool.toolName.namespace, tool])
+  )
+  return tools.flatMap((list) => {
+    const read = list.outputSchema === listResult ? readers.get(list.toolName.namespace) : undefined
+    return read === undefined ? [] : [{ list, read }]
+  })
 }
 
 // =============================================================================

@@ -11,7 +11,8 @@ import * as Redacted from "effect/Redacted"
 import { createServer, type IncomingMessage, request as httpRequest } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
-import { folder, server as fixtureServer, startCommand } from "../cli/Process.ts"
+import { folder, server as fixtureServer } from "../cli/Process.ts"
+import { listening, startCommand } from "./Command.ts"
 import { connect, official, type Options, outputOf, textOf, untilLogged } from "./SdkClient.ts"
 
 /** A server in this process. */
@@ -276,17 +277,6 @@ describe("the MCP server over HTTP", () => {
       assert.match((yield* done).body, /true/)
     }))
 })
-
-/** Where a process says that it is. */
-const listening = (running: { readonly child: { readonly stderr: NodeJS.ReadableStream } }) =>
-  Effect.promise(() =>
-    new Promise<URL>((resolve) => {
-      running.child.stderr.on("data", (text) => {
-        const found = /listening at (\S+)/.exec(String(text))
-        if (found !== null) resolve(new URL(found[1]!))
-      })
-    })
-  )
 
 const hanging = call("await tools.mcp__everything__trigger_long_running_operation({ duration: 60, steps: 1 })")
 

@@ -37,7 +37,10 @@ export const official = (
 
 export interface Options {
   readonly capabilities?: ClientCapabilities
-  readonly elicit?: (request: ElicitRequest["params"]) => ElicitResult | Promise<ElicitResult>
+  readonly elicit?: (
+    request: ElicitRequest["params"],
+    asking: { readonly signal: AbortSignal }
+  ) => ElicitResult | Promise<ElicitResult>
 }
 
 export interface Connected {
@@ -66,7 +69,7 @@ export const connect = (
           capabilities: capabilities ?? (elicit === undefined ? {} : { elicitation: {} })
         })
         if (elicit !== undefined) {
-          client.setRequestHandler(ElicitRequestSchema, ({ params }) => elicit(params))
+          client.setRequestHandler(ElicitRequestSchema, ({ params }, asking) => elicit(params, asking))
         }
         client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => {
           Queue.offerUnsafe(logged, params.data)

@@ -7,8 +7,10 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as V8 from "../../V8.ts"
 import * as Checking from "./Checking.ts"
+import * as Approvals from "./Approvals.ts"
 import * as Failure from "./Failure.ts"
 import * as HttpFlags from "./HttpFlags.ts"
 import * as ToolFlags from "./ToolFlags.ts"
@@ -25,8 +27,12 @@ const serve = Effect.fnUntraced(
   function*(flags: Flags) {
     const service = yield* load
     const where = yield* HttpFlags.read(flags)
-    const services = Layer.merge(ToolFlags.layer(flags), V8.layer())
-    const options = { structured: flags.structured, check: yield* Checking.forModels(flags.check) }
+    const services = Layer.merge(service.shared(ToolFlags.layer(flags)), V8.layer())
+    const options = {
+      structured: flags.structured,
+      check: yield* Checking.forModels(flags.check),
+      needsApproval: Option.match(flags.approve, { onNone: () => undefined, onSome: Approvals.isNeeded })
+    }
     return yield* where === undefined
       ? service.stdio(services, options)
       : service.http(services, { ...options, ...where })

@@ -12,6 +12,7 @@ import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import type { Delegate } from "../../Delegate.ts"
 import type { Isolate } from "../../Isolate.ts"
+import * as McpClients from "../../mcp-server/Clients.ts"
 import * as ModelConnection from "../../mcp-server/ModelConnection.ts"
 import * as StdioService from "../../mcp-server/StdioService.ts"
 import * as McpServer from "../../McpServer.ts"
@@ -19,9 +20,18 @@ import * as Transport from "../../wire/Transport.ts"
 import { foreign, text } from "../terminal/Printable.ts"
 import * as Printer from "../terminal/Printer.ts"
 import * as Failure from "./Failure.ts"
+import { ServerOptions } from "./ToolFlags.ts"
+
+/** What servers say and ask goes to the clients. */
+export const shared = <E, R>(tools: Layer.Layer<Delegate, E, R>): Layer.Layer<Delegate | McpClients.Clients, E, R> =>
+  Layer.unwrap(
+    Effect.map(McpClients.Clients, ({ options }) => Layer.provide(tools, Layer.succeed(ServerOptions, options)))
+  ).pipe(
+    Layer.provideMerge(McpClients.layer)
+  )
 
 export const stdio = Effect.fnUntraced(function*<E, R>(
-  services: Layer.Layer<Delegate | Isolate, E, R>,
+  services: Layer.Layer<Delegate | Isolate | McpClients.Clients, E, R>,
   options: ModelConnection.Options
 ) {
   const transport = Transport.fromStdio(yield* Stdio)
@@ -54,7 +64,7 @@ const announced = (server: Server) =>
 
 /** Serves until the process is told to end. */
 export const http = <E, R>(
-  services: Layer.Layer<Delegate | Isolate, E, R>,
+  services: Layer.Layer<Delegate | Isolate | McpClients.Clients, E, R>,
   { host, port, ...options }: McpServer.HttpOptions & { readonly host: string; readonly port: number }
 ) => {
   const server = createServer()

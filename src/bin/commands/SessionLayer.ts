@@ -6,6 +6,7 @@
 import * as Layer from "effect/Layer"
 import * as Runtime from "../../Runtime.ts"
 import * as V8 from "../../V8.ts"
+import * as Approvals from "./Approvals.ts"
 import type * as SessionFile from "./SessionFile.ts"
 import * as ToolCallLog from "./ToolCallLog.ts"
 import * as ToolFlags from "./ToolFlags.ts"
@@ -13,6 +14,6 @@ import * as ToolFlags from "./ToolFlags.ts"
 /** A session with the tools that the flags ask for, and the delegate that it has them from. */
 export const layer = (flags: ToolFlags.Flags, storedValues: SessionFile.StoredValues) =>
   Runtime.layer({ storedValues }).pipe(
-    Layer.provideMerge(ToolCallLog.layer(ToolFlags.layer(flags))),
+    Layer.provideMerge(ToolCallLog.layer(Approvals.layer(flags.approve, ToolFlags.layer(flags)))),
     Layer.provide(V8.layer())
   )

@@ -4,6 +4,7 @@
  * @internal
  */
 import * as Flag from "effect/cli/Flag"
+import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -11,10 +12,11 @@ import * as Option from "effect/Option"
 import { basename, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import * as Delegate from "../../Delegate.ts"
-import type { Observer, ServerConfig } from "../../Mcp.ts"
+import type { Observer, Options, ServerConfig } from "../../Mcp.ts"
 import * as Reporter from "../report/Reporter.ts"
 import { foreign, text } from "../terminal/Printable.ts"
 import * as Questions from "../terminal/Questions.ts"
+import * as Approvals from "./Approvals.ts"
 import * as DurationFlag from "./DurationFlag.ts"
 import * as PathFlag from "./PathFlag.ts"
 import * as ServerFlag from "./ServerFlag.ts"
@@ -55,6 +57,7 @@ export const flags = {
   ),
   allow: glob("allow", "Give the cell only the tools whose names match, such as 'mcp__fs__read_*'. May be repeated"),
   deny: glob("deny", "Keep the tools whose names match from the cell. May be repeated"),
+  approve: Approvals.flag,
   toolTimeout: DurationFlag.make("tool-timeout").pipe(
     Flag.withDescription("Fail a tool call that takes longer, such as 30s"),
     Flag.optional
@@ -68,8 +71,15 @@ export interface Flags extends ToolChoice.Choice {
   readonly optional: boolean
   readonly startTimeout: Option.Option<Duration.Duration>
   readonly root: Option.Option<string>
+  readonly approve: Approvals.Which
   readonly toolTimeout: Option.Option<Duration.Duration>
 }
+
+/** Who hears of servers and answers them, where it is not the person at the terminal. */
+export const ServerOptions = Context.Reference<Pick<Options, "elicit" | "observer"> | undefined>(
+  "effect-code-mode/bin/ServerOptions",
+  { defaultValue: () => undefined }
+)
 
 /** Tells whoever is there to be told what servers do. */
 const observer = Effect.map(
@@ -102,6 +112,7 @@ const connect = Effect.fnUntraced(function*({ configs, inheritEnv, optional, roo
   return Mcp.layer(all, {
     observer: yield* observer,
     elicit: yield* Questions.Asker,
+    ...yield* ServerOptions,
     startTimeout: Option.getOrUndefined(startTimeout),
     roots: Option.match(root, {
       onNone: () => undefined,

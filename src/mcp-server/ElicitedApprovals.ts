@@ -1,0 +1,64 @@
+/**
+ * Approvals that are asked for as MCP servers ask: by a message and a form.
+ *
+ * @internal
+ */
+import * as Effect from "effect/Effect"
+import type * as Schema from "effect/Schema"
+import * as Approver from "../Approver.ts"
+import type { Elicitation, ElicitationAnswer } from "../Mcp.ts"
+import type { ToolAnnotations } from "../Protocol.ts"
+import * as Identifier from "../text/Identifier.ts"
+import * as Visible from "../text/Visible.ts"
+import * as Bounds from "./Bounds.ts"
+
+/** The answer stands for more than the call, if the person says so. */
+const form: Schema.JsonObject = {
+  type: "object",
+  properties: {
+    allow: {
+      type: "string",
+      title: "Allow",
+      description: "once: this call; session: every call of this tool until the session ends",
+      enum: ["once", "session"],
+      default: "once"
+    }
+  }
+}
+
+const shown = (input: Schema.Json | undefined): string => {
+  const text = input === undefined ? "nothing" : Visible.lines(JSON.stringify(input, null, 2))
+  return text.length <= Bounds.maxShownInput
+    ? text
+    : `${text.slice(0, Bounds.maxShownInput)}…\n(${text.length - Bounds.maxShownInput} more characters)`
+}
+
+const effects = ({ destructive, readOnly }: ToolAnnotations = {}): string =>
+  readOnly === true ? " (read-only)" : destructive === true ? " (destructive)" : ""
+
+const question = ({ call, definition }: Approver.ApprovalRequest): Pick<Elicitation, "message" | "schema"> => ({
+  message: `A cell wants to call ${Visible.line(Identifier.fromName(call.tool))}${
+    effects(definition?.annotations)
+  } with:\n${shown(call.input)}`,
+  schema: form
+})
+
+const decision = (answer: ElicitationAnswer): Approver.Decision =>
+  answer.action === "accept"
+    ? Approver.approved(answer.content.allow === "session" ? "session" : "once")
+    : Approver.denied(answer.action === "decline" ? "the user declined it" : "the user did not answer")
+
+/** Asks by a function that may have no way to ask. */
+export const make = (
+  ask: (question: Pick<Elicitation, "message" | "schema">) => Effect.Effect<
+    ElicitationAnswer,
+    { readonly why: string }
+  >
+): Approver.Approver["Service"] =>
+  Approver.Approver.of({
+    ask: (request) =>
+      ask(question(request)).pipe(
+        Effect.map(decision),
+        Effect.catch(({ why }) => Effect.succeed(Approver.denied(why)))
+      )
+  })
