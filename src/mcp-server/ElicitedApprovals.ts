@@ -18,8 +18,8 @@ const form: Schema.JsonObject = {
   properties: {
     allow: {
       type: "string",
-      title: "Allow",
-      description: "once: this call; session: every call of this tool until the session ends",
+      title: "For how long",
+      description: "For how long? once: this call; session: every call of this tool until the session ends",
       enum: ["once", "session"],
       default: "once"
     }
