@@ -125,9 +125,15 @@ export const make = Effect.fnUntraced(function*(
   const server = yield* AiMcpServer.McpServer.make
   const telling = new Telling(server)
   const calling = new Map<string, number>()
-  const delegate = yield* withApproval(yield* Delegate, options.needsApproval ?? (() => false)).pipe(
-    Effect.map((delegate) => own(delegate, telling, calling)),
-    Effect.provideService(Approver, ElicitedApprovals.make((question) => telling.ask(question)))
+  const { needsApproval } = options
+  const given = yield* Delegate
+  const approver = ElicitedApprovals.make((question) => telling.ask(question))
+  const delegate = own(
+    needsApproval === undefined
+      ? given
+      : yield* Effect.provideService(withApproval(given, needsApproval), Approver, approver),
+    telling,
+    calling
   )
   const sessionId = `mcp-${++connections}`
   const session = yield* Runtime.make({ limits: options.limits, sessionId }).pipe(
