@@ -23,6 +23,22 @@ describe.each([
   })
 })
 
+describe("docs/models.md", () => {
+  it("shows examples, and what they print", async () => {
+    assert.deepStrictEqual(
+      blocks("docs/models.md", "ts"),
+      ["toolkit.ts", "agent/agent.ts", "loop.ts"].map((name) => read(`examples/${name}`))
+    )
+    const printed = ["toolkit.ts", "agent/main.ts", "loop.ts"].map((name) =>
+      promisify(execFile)(process.execPath, [join(root, "examples", name)])
+    )
+    assert.deepStrictEqual(
+      blocks("docs/models.md", "text"),
+      (await Promise.all(printed)).map(({ stdout }) => stdout)
+    )
+  })
+})
+
 describe("docs/testing.md", () => {
   it("shows examples/testing.test.ts", () => {
     assert.deepStrictEqual(blocks("docs/testing.md", "ts"), [read("examples/testing.test.ts")])
