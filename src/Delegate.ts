@@ -543,13 +543,97 @@ export const filter: (
 ) => Delegate["Service"] = Middleware.filter
 
 /**
- * The tools of all delegates. Of two with one name, the earlier delegate's is there. Each notification goes to all.
+ * The same of the delegate of a layer.
+ *
+ * **Example** (What changes nothing)
+ *
+ * ```ts
+ * import * as Delegate from "effect-code-mode/Delegate"
+ *
+ * const layer = Delegate.layerNoop.pipe(
+ *   Delegate.layerFilter(({ annotations }) => annotations?.readOnly === true)
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerFilter = (
+  keep: (tool: ToolDefinition) => boolean
+): <E, R>(self: Layer.Layer<Delegate, E, R>) => Layer.Layer<Delegate, E, R> => mapLayer((self) => filter(self, keep))
+
+/**
+ * Tools have the same names, as cells see names: what cannot stand in an identifier is `_` there.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ToolNameClash extends Schema.TaggedError<ToolNameClash>("effect-code-mode/ToolNameClash")(
+  "ToolNameClash",
+  { names: Schema.Array(Schema.String) }
+) {
+  override get message() {
+    return `more than one tool is named ${this.names.join(", ")}`
+  }
+}
+
+const withoutClash = (
+  tools: ReadonlyArray<ToolDefinition>,
+  self: () => Delegate["Service"]
+): Effect.Effect<Delegate["Service"], ToolNameClash> =>
+  Effect.suspend(() => {
+    const names = Middleware.clashes(tools)
+    return names.length === 0 ? Effect.succeed(self()) : Effect.fail(new ToolNameClash({ names }))
+  })
+
+/**
+ * The tools of all delegates. Each notification goes to all.
+ *
+ * **Details**
+ *
+ * Where two tools have one name, `rename` or `filter` one of their delegates before. Two that come to have one name later,
+ * because the list of a delegate has changed, are no error: then the earlier delegate's is there.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const merge = (...delegates: ReadonlyArray<Delegate["Service"]>): Delegate["Service"] =>
-  Middleware.merge(delegates)
+export const merge = (
+  ...delegates: ReadonlyArray<Delegate["Service"]>
+): Effect.Effect<Delegate["Service"], ToolNameClash> =>
+  withoutClash(delegates.flatMap(({ tools }) => tools), () => Middleware.merge(delegates))
+
+/**
+ * The same of the delegates of layers, which are built beside each other.
+ *
+ * **Example** (Own tools, and those of a server)
+ *
+ * ```ts
+ * import * as Delegate from "effect-code-mode/Delegate"
+ * import * as Mcp from "effect-code-mode/Mcp"
+ * import * as Effect from "effect/Effect"
+ * import * as Schema from "effect/Schema"
+ *
+ * const own = Delegate.layerTools({
+ *   now: Delegate.tool({ parameters: Schema.Struct({}), handler: () => Effect.succeed("late") })
+ * })
+ *
+ * const layer = Delegate.layerMerge(own, Mcp.layer([{ name: "memory", command: "mcp-server-memory" }]))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerMerge = <const Layers extends ReadonlyArray<Layer.Layer<Delegate, any, any>>>(
+  ...layers: Layers
+): Layer.Layer<Delegate, Layer.Error<Layers[number]> | ToolNameClash, Layer.Services<Layers[number]>> =>
+  Layer.effect(
+    Delegate,
+    Effect.forEach(
+      layers as ReadonlyArray<Layer.Layer<Delegate, Layer.Error<Layers[number]>, Layer.Services<Layers[number]>>>,
+      (layer) => Effect.map(Layer.build(layer), (context) => Context.get(context, Delegate)),
+      { concurrency: "unbounded" }
+    ).pipe(Effect.flatMap((delegates) => merge(...delegates)))
+  )
 
 /**
  * The same tools under other names.
@@ -557,10 +641,30 @@ export const merge = (...delegates: ReadonlyArray<Delegate["Service"]>): Delegat
  * @category combinators
  * @since 0.1.0
  */
-export const rename: (
+export const rename = (
   self: Delegate["Service"],
   toName: (tool: ToolDefinition) => string
-) => Delegate["Service"] = Middleware.rename
+): Effect.Effect<Delegate["Service"], ToolNameClash> =>
+  withoutClash(self.tools.map((tool) => ({ ...tool, name: toName(tool) })), () => Middleware.rename(self, toName))
+
+/**
+ * The same of the delegate of a layer.
+ *
+ * **Example** (Names of one's own)
+ *
+ * ```ts
+ * import * as Delegate from "effect-code-mode/Delegate"
+ *
+ * const layer = Delegate.layerNoop.pipe(Delegate.layerRename(({ name }) => `home_${name}`))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerRename = (
+  toName: (tool: ToolDefinition) => string
+): <E, R>(self: Layer.Layer<Delegate, E, R>) => Layer.Layer<Delegate, E | ToolNameClash, R> =>
+  mapLayer((self) => rename(self, toName))
 
 /**
  * Says more of tools, or something else: what their servers do not say of their effects, whether they need an approval,

@@ -7,10 +7,12 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { memoize } from "effect/Function"
 import type * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import { type NestedToolCall, type ToolAnnotations, type ToolDefinition, ToolError } from "../Protocol.ts"
+import * as Identifier from "../text/Identifier.ts"
 import * as Approval from "./Approval.ts"
 import { Deadline } from "./Deadline.ts"
 import { change, isRepeatable, nameOf, refuse, type Shape, withInvoke } from "./Shape.ts"
@@ -26,6 +28,13 @@ export const filter = (self: Shape, keep: (tool: ToolDefinition) => boolean): Sh
 export const annotate = (self: Shape, toAnnotations: (tool: ToolDefinition) => ToolAnnotations): Shape =>
   change(self, { tools: (tools) => tools.map((tool) => ({ ...tool, annotations: toAnnotations(tool) })) })
 
+/** The names that more than one of the tools has in a cell. */
+export const clashes = (tools: ReadonlyArray<ToolDefinition>): ReadonlyArray<string> => {
+  const names = tools.map(({ name }) => Identifier.fromName(name))
+  return Array.from(new Set(names.filter((name, index) => names.indexOf(name) !== index)))
+}
+
+/** Lists change: of two tools that come to have one name, the earlier delegate's is there. */
 export const merge = (delegates: ReadonlyArray<Shape>): Shape => {
   let lists: ReadonlyArray<ReadonlyArray<ToolDefinition>> = []
   let tools: ReadonlyArray<ToolDefinition> = []
@@ -35,10 +44,13 @@ export const merge = (delegates: ReadonlyArray<Shape>): Shape => {
     if (now.length !== lists.length || now.some((list, index) => list !== lists[index])) {
       lists = now
       owners = new Map()
+      const taken = new Set<string>()
       tools = delegates.flatMap((delegate) =>
         delegate.tools.filter(({ name }) => {
-          const isFree = !owners.has(name)
+          const identifier = Identifier.fromName(name)
+          const isFree = !taken.has(identifier)
           if (isFree) {
+            taken.add(identifier)
             owners.set(name, delegate)
           }
           return isFree
@@ -58,7 +70,10 @@ export const merge = (delegates: ReadonlyArray<Shape>): Shape => {
       Effect.suspend(() =>
         refresh().owners.get(call.tool)?.invokeTool(call) ?? refuse(`there is no tool ${nameOf(call)}`)
       ),
-    notify: (notification) => Effect.forEach(delegates, ({ notify }) => notify(notification), { discard: true })
+    // Each gets it, whatever becomes of it at another one.
+    notify: (notification) =>
+      Effect.forEach(delegates, (delegate) => Effect.exit(delegate.notify(notification)), { concurrency: "unbounded" })
+        .pipe(Effect.flatMap((exits) => exits.find(Exit.isFailure) ?? Effect.void))
   }
 }
 

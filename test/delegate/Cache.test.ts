@@ -13,34 +13,29 @@ import * as Noting from "./Noting.ts"
 const background = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
 /** A delegate with a cache, whose tools count their calls. Its tool `write` has an effect. */
-const counting = (
+const counting = Effect.fnUntraced(function*(
   options?: Delegate.CacheOptions & {
     readonly annotations?: ToolAnnotations
     readonly answer?: (call: NestedToolCall, count: number) => Effect.Effect<Schema.Json, ToolError>
   }
-) => {
+) {
   let count = 0
   const answer = options?.answer ?? ((_, count) => Effect.succeed({ count }))
   const { got, self } = Noting.make((call) => answer(call, ++count), options?.annotations ?? { readOnly: true }, [
     "read",
     "other"
   ])
-  const cached = Delegate.withCache(
-    Delegate.merge(
-      self,
-      Noting.make((call) => call.input === "never" ? Effect.never : Effect.succeed(null), {}, ["write"]).self
-    ),
-    options
-  )
+  const writing = Noting.make((call) => call.input === "never" ? Effect.never : Effect.succeed(null), {}, ["write"])
+  const cached = Delegate.withCache(yield* Delegate.merge(self, writing.self), options)
   const ask = (name: string, input?: Schema.Json, sessionId = "session") =>
     cached.invokeTool({ ...toolCall({ name, input }), sessionId })
-  return { ask, got, tools: cached.tools }
-}
+  return { ask, got }
+})
 
 describe("Delegate.withCache", () => {
   it.effect("gives the result of an equal call again, in its session and for its time", () =>
     Effect.gen(function*() {
-      const { ask, got } = counting({ timeToLive: "1 minute" })
+      const { ask, got } = yield* counting({ timeToLive: "1 minute" })
       const first = yield* ask("read", { b: [1, { y: 2, x: null }], a: "q" })
       assert.deepStrictEqual(yield* ask("read", { a: "q", b: [1, { x: null, y: 2 }] }), first)
       yield* TestClock.adjust("59 seconds")
@@ -63,7 +58,7 @@ describe("Delegate.withCache", () => {
 
   it.effect("shares results among all sessions where it is told to", () =>
     Effect.gen(function*() {
-      const { ask, got } = counting({ of: "all" })
+      const { ask, got } = yield* counting({ of: "all" })
       yield* ask("read", 1, "one")
       yield* ask("read", 1, "two")
       assert.lengthOf(got, 1)
@@ -71,17 +66,17 @@ describe("Delegate.withCache", () => {
 
   it.effect("keeps no failure, and nothing of tools that say nothing of their effects", () =>
     Effect.gen(function*() {
-      const failing = counting({ answer: () => Effect.fail(new ToolError({ text: "down" })) })
+      const failing = yield* counting({ answer: () => Effect.fail(new ToolError({ text: "down" })) })
       yield* Effect.flip(failing.ask("read"))
       yield* Effect.flip(failing.ask("read"))
       assert.lengthOf(failing.got, 2)
       for (const annotations of [{}, { readOnly: false }, { readOnly: true, needsApproval: true }]) {
-        const { ask, got } = counting({ annotations })
+        const { ask, got } = yield* counting({ annotations })
         yield* ask("read")
         yield* ask("read")
         assert.lengthOf(got, 2)
       }
-      const { ask, got } = counting({ annotations: { idempotent: true } })
+      const { ask, got } = yield* counting({ annotations: { idempotent: true } })
       yield* ask("read")
       yield* ask("read")
       assert.lengthOf(got, 1)
@@ -89,7 +84,7 @@ describe("Delegate.withCache", () => {
 
   it.effect("forgets everything when something has an effect", () =>
     Effect.gen(function*() {
-      const { ask, got } = counting()
+      const { ask, got } = yield* counting()
       yield* ask("read")
       yield* ask("write")
       yield* ask("read")
@@ -104,7 +99,7 @@ describe("Delegate.withCache", () => {
 
   it.effect("makes an idempotent call again when another one came between", () =>
     Effect.gen(function*() {
-      const { ask, got } = counting({ annotations: { idempotent: true } })
+      const { ask, got } = yield* counting({ annotations: { idempotent: true } })
       for (const input of ["x", "x", "y", "x"]) {
         yield* ask("read", input)
       }
@@ -114,7 +109,7 @@ describe("Delegate.withCache", () => {
   it.effect("keeps what was begun before an effect for nobody", () =>
     Effect.gen(function*() {
       const go = yield* Deferred.make<void>()
-      const { ask, got } = counting({ answer: (_, count) => Effect.as(Deferred.await(go), count) })
+      const { ask, got } = yield* counting({ answer: (_, count) => Effect.as(Deferred.await(go), count) })
       const first = yield* background(ask("read"))
       yield* ask("write")
       const second = yield* background(ask("read"))
@@ -128,7 +123,7 @@ describe("Delegate.withCache", () => {
     Effect.gen(function*() {
       const go = yield* Deferred.make<void>()
       let interrupted = 0
-      const { ask, got } = counting({
+      const { ask, got } = yield* counting({
         answer: (_, count) =>
           Deferred.await(go).pipe(Effect.as(count), Effect.onInterrupt(() => Effect.sync(() => interrupted++)))
       })
@@ -147,7 +142,7 @@ describe("Delegate.withCache", () => {
   it.effect("ends a call that nothing waits for any more, and begins anew", () =>
     Effect.gen(function*() {
       const ended = yield* Deferred.make<void>()
-      const { ask, got } = counting({
+      const { ask, got } = yield* counting({
         answer: (_, count) =>
           count === 1 ? Effect.onInterrupt(Effect.never, () => Deferred.await(ended)) : Effect.succeed("second")
       })
@@ -165,7 +160,7 @@ describe("Delegate.withCache", () => {
     Effect.gen(function*() {
       for (const failure of [Effect.fail(new ToolError({ text: "down" })), Effect.die("bug")]) {
         const go = yield* Deferred.make<void>()
-        const { ask, got } = counting({ answer: () => Effect.andThen(Deferred.await(go), failure) })
+        const { ask, got } = yield* counting({ answer: () => Effect.andThen(Deferred.await(go), failure) })
         const fibers = [yield* background(Effect.exit(ask("read"))), yield* background(Effect.exit(ask("read")))]
         yield* Deferred.succeed(go, undefined)
         assert.isTrue((yield* Fiber.joinAll(fibers)).every(Exit.isFailure))
@@ -175,17 +170,17 @@ describe("Delegate.withCache", () => {
 
   it.effect("keeps so many results, and so many bytes", () =>
     Effect.gen(function*() {
-      const few = counting({ maxEntries: 2 })
+      const few = yield* counting({ maxEntries: 2 })
       yield* Effect.forEach([1, 2, 3, 2, 3, 1], (input) => few.ask("read", input))
       assert.deepStrictEqual(few.got.map(({ input }) => input), [1, 2, 3, 1])
-      const small = counting({ maxBytes: 100, answer: ({ input }) => Effect.succeed("x".repeat(Number(input))) })
+      const small = yield* counting({ maxBytes: 100, answer: ({ input }) => Effect.succeed("x".repeat(Number(input))) })
       yield* Effect.forEach([40, 40, 30, 30, 40, 200, 200], (input) => small.ask("read", input))
       assert.deepStrictEqual(small.got.map(({ input }) => input), [40, 30, 200, 200])
     }))
 
   it.effect("asks anew for what is nested too deep", () =>
     Effect.gen(function*() {
-      const { ask, got } = counting()
+      const { ask, got } = yield* counting()
       let deep: Schema.Json = []
       for (let depth = 0; depth < 100_000; depth++) {
         deep = [deep]

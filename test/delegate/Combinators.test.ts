@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import type * as Approver from "effect-code-mode/Approver"
 import * as Delegate from "effect-code-mode/Delegate"
-import { ToolError } from "effect-code-mode/Protocol"
+import { NotifyError, ToolError } from "effect-code-mode/Protocol"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/testing/TestClock"
 import { toolCall } from "../toolCall.ts"
@@ -18,11 +19,80 @@ describe("combinators", () => {
       assert.strictEqual(only.tools, only.tools)
       assert.deepStrictEqual(only.tools.map(({ name }) => name), ["a"])
       assert.deepInclude(yield* Effect.flip(only.invokeTool(toolCall({ name: "b" }))), { performed: false })
-      const both = Delegate.merge(only, Delegate.rename(two.self, ({ name }) => `two_${name}`))
+      const both = yield* Delegate.merge(only, yield* Delegate.rename(two.self, ({ name }) => `two_${name}`))
       assert.deepStrictEqual(both.tools.map(({ name }) => name), ["a", "two_a", "two_b"])
       yield* both.invokeTool({ ...toolCall({ name: "b" }), tool: "two_b" })
       assert.deepStrictEqual(two.got.map(({ tool }) => tool), ["b"])
       assert.lengthOf(one.got, 0)
+    }))
+
+  it.effect("say of names that clash which these are", () =>
+    Effect.gen(function*() {
+      const { self } = Noting.make()
+      const other = Noting.make(undefined, {}, ["a-x", "b"]).self
+      const merged = yield* Effect.flip(Delegate.merge(self, other))
+      assert.deepInclude(merged, { _tag: "ToolNameClash", names: ["b"], message: "more than one tool is named b" })
+      // Names clash as a cell sees them.
+      const renamed = yield* Effect.flip(Delegate.rename(other, ({ name }) => name === "b" ? "a_x" : name))
+      assert.deepInclude(renamed, { names: ["a_x"] })
+    }))
+
+  it.effect("of two tools that come to have one name have the earlier delegate's", () =>
+    Effect.gen(function*() {
+      const [one, two] = [Noting.make(Effect.succeed(1), {}, ["a"]), Noting.make(Effect.succeed(2), {}, ["b"])]
+      let { tools } = two.self
+      const both = yield* Delegate.merge(one.self, {
+        ...two.self,
+        get tools() {
+          return tools
+        }
+      })
+      tools = [...one.self.tools, ...tools]
+      assert.deepStrictEqual(both.tools.map(({ name }) => name), ["a", "b"])
+      assert.strictEqual(yield* both.invokeTool(toolCall({ name: "a" })), 1)
+    }))
+
+  it.effect("give a notification to all, whatever becomes of it at one", () =>
+    Effect.gen(function*() {
+      const heard: Array<string> = []
+      const hearing = (name: string, fails: boolean) => ({
+        ...Noting.make(undefined, {}, [name]).self,
+        notify: () =>
+          Effect.andThen(
+            Effect.sync(() => heard.push(name)),
+            fails ? Effect.fail(new NotifyError({ text: name })) : Effect.void
+          )
+      })
+      const all = yield* Delegate.merge(hearing("a", true), hearing("b", false))
+      const { callId, cellId } = toolCall({ name: "a" })
+      assert.strictEqual((yield* Effect.flip(all.notify({ callId, cellId, text: "hi" }))).text, "a")
+      assert.deepStrictEqual(heard, ["a", "b"])
+    }))
+
+  it.effect("work on layers, too", () =>
+    Effect.gen(function*() {
+      const opened: Array<string> = []
+      const layer = (...names: ReadonlyArray<string>) =>
+        Layer.effect(
+          Delegate.Delegate,
+          Effect.acquireRelease(
+            Effect.sync(() => (opened.push(...names), Noting.make(Effect.succeed(names[0]!), {}, names).self)),
+            () => Effect.sync(() => opened.splice(0))
+          )
+        )
+      const merged = Delegate.layerMerge(
+        layer("a", "b").pipe(Delegate.layerFilter(({ name }) => name === "b")),
+        layer("a").pipe(Delegate.layerRename(({ name }) => `other_${name}`))
+      )
+      yield* Effect.gen(function*() {
+        const { invokeTool, tools } = yield* Delegate.Delegate
+        assert.deepStrictEqual(tools.map(({ name }) => name), ["b", "other_a"])
+        assert.strictEqual(yield* invokeTool(toolCall({ name: "b" })), "a")
+        assert.sameMembers(opened, ["a", "b", "a"])
+      }).pipe(Effect.provide(merged))
+      assert.deepStrictEqual(opened, [])
+      const clash = yield* Effect.flip(Effect.provide(Delegate.Delegate, Delegate.layerMerge(layer("a"), layer("a"))))
+      assert.strictEqual(clash._tag, "ToolNameClash")
     }))
 
   it.effect("bound the time of calls, and how many run", () =>
