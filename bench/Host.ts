@@ -1,5 +1,5 @@
 /**
- * A client of the host's wire protocol that does no more than the benchmarks need.
+ * A client of the host's framed JSON that does no more than the benchmarks need.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
@@ -23,20 +23,78 @@ const tool = (name: string) => ({
 /** The tools of a cell that is told of no others. */
 export const fewTools: ReadonlyArray<string> = ["echo", "deaf", "polite"]
 
-export class Host {
+/** A host that was started, whatever it speaks. */
+export class HostProcess {
   readonly child: ChildProcess
-  private buffer: Buffer = Buffer.alloc(0)
-  private lastId = 0
-  private readonly waiting = new Map<string, (value: Json) => void>()
   private readonly lost = Promise.withResolvers<never>()
-  onCancel = (_id: number) => {}
 
   constructor(command: string, args: ReadonlyArray<string>, env = process.env) {
     this.child = spawn(command, args, { stdio: ["pipe", "pipe", "ignore"], env })
-    this.child.stdout!.on("data", (bytes: Buffer) => this.read(bytes))
     this.child.stdin!.on("error", () => {})
     this.lost.promise.catch(() => {})
     this.child.on("exit", () => this.lost.reject(new Error("the host is gone")))
+  }
+
+  /** What it gives, unless the host is lost. */
+  protected unlessLost<A>(promise: Promise<A>): Promise<A> {
+    return Promise.race([promise, this.lost.promise])
+  }
+
+  /** Resident memory of the host, and of what it started, in MiB. */
+  memory(withLanes = true): number {
+    const parents = new Map<number, number>()
+    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number)) {
+      try {
+        parents.set(pid, Number(readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ")[1]))
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+    const isOurs = (pid: number | undefined): boolean =>
+      pid !== undefined && pid !== 0 && (pid === this.child.pid || (withLanes && isOurs(parents.get(pid))))
+    let pages = 0
+    for (const pid of parents.keys()) {
+      try {
+        pages += isOurs(pid) ? Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) : 0
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+    return pages * 4 / 1024
+  }
+
+  end() {
+    this.child.kill("SIGKILL")
+  }
+
+  /** Hangs up, and waits until the host has ended. */
+  async leave() {
+    this.child.stdin!.end()
+    await this.lost.promise.catch(() => {})
+  }
+}
+
+/** What a benchmark asks of a host. */
+export interface BenchHost extends HostProcess {
+  readonly open: () => Promise<this>
+  /** Runs a cell to its first event. */
+  readonly run: (
+    source: string,
+    yieldTime?: number,
+    tools?: ReadonlyArray<string>
+  ) => Promise<{ readonly cell: string }>
+  readonly terminate: (cell: string) => Promise<unknown>
+}
+
+export class Host extends HostProcess implements BenchHost {
+  private buffer: Buffer = Buffer.alloc(0)
+  private lastId = 0
+  private readonly waiting = new Map<string, (value: Json) => void>()
+  onCancel = (_id: number) => {}
+
+  constructor(command: string, args: ReadonlyArray<string>, env = process.env) {
+    super(command, args, env)
+    this.child.stdout!.on("data", (bytes: Buffer) => this.read(bytes))
   }
 
   private read(bytes: Buffer) {
@@ -91,7 +149,7 @@ export class Host {
 
   private wait(key: string): Promise<Json> {
     const answer = new Promise<Json>((resolve) => this.waiting.set(key, resolve))
-    return Promise.race([answer, this.lost.promise])
+    return this.unlessLost(answer)
   }
 
   async hello() {
@@ -145,38 +203,5 @@ export class Host {
 
   terminate(cell: string) {
     return this.request({ method: "session/terminate", sessionId: "s", cellId: cell })
-  }
-
-  /** Resident memory of the host, and of what it started, in MiB. */
-  memory(withLanes = true): number {
-    const parents = new Map<number, number>()
-    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number)) {
-      try {
-        parents.set(pid, Number(readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ")[1]))
-      } catch {
-        // It has ended meanwhile.
-      }
-    }
-    const isOurs = (pid: number | undefined): boolean =>
-      pid !== undefined && pid !== 0 && (pid === this.child.pid || (withLanes && isOurs(parents.get(pid))))
-    let pages = 0
-    for (const pid of parents.keys()) {
-      try {
-        pages += isOurs(pid) ? Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) : 0
-      } catch {
-        // It has ended meanwhile.
-      }
-    }
-    return pages * 4 / 1024
-  }
-
-  end() {
-    this.child.kill("SIGKILL")
-  }
-
-  /** Hangs up, and waits until the host has ended. */
-  async leave() {
-    this.child.stdin!.end()
-    await this.lost.promise.catch(() => {})
   }
 }

@@ -1,38 +1,46 @@
 /**
  * Our host beside others, interleaved in one run, driven by one client: the published one, or other checkouts of ours.
  *
- * `npm run bench:codex -- [--rounds FACTOR] [--only WORDS] [CHECKOUT | PATH_TO_PUBLISHED_HOST]...`. Times are medians in
- * milliseconds; read the ratios, which are ours by the other's. `--only` takes the lines whose name has one of these
- * words, with commas between them.
+ * `npm run bench:codex -- [--rounds FACTOR] [--only WORDS] [--grpc] [CHECKOUT | PATH_TO_PUBLISHED_HOST]...`. Times are
+ * medians in milliseconds; read the ratios, which are those of the first column by the other's. `--only` takes the lines
+ * whose name has one of these words, with commas between them. With `--grpc` each host has a column for gRPC, too, and the
+ * first one is ours.
  */
 import { statSync } from "node:fs"
 import { basename, join } from "node:path"
 import { parseArgs } from "node:util"
-import { fewTools, Host } from "./Host.ts"
+import { GrpcHost } from "./GrpcHost.ts"
+import { type BenchHost, fewTools, Host } from "./Host.ts"
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: "string", default: "1" }, only: { type: "string", default: "" } }
+  options: {
+    rounds: { type: "string", default: "1" },
+    only: { type: "string", default: "" },
+    grpc: { type: "boolean", default: false }
+  }
 })
 const factor = Number(values.rounds)
 const only = values.only.split(",")
 
 interface Side {
   readonly name: string
-  readonly start: () => Host
+  readonly start: () => BenchHost
 }
 
-const checkout = (name: string, folder: string): Side => ({
-  name,
-  start: () => new Host(process.execPath, [join(folder, "bin/code-mode-host.js")])
-})
+/** The columns of a host, which its command starts. */
+const columns = (name: string, command: string, ...args: ReadonlyArray<string>): ReadonlyArray<Side> => [
+  ...(values.grpc ? [{ name: `${name}, gRPC`, start: () => new GrpcHost(command, args) }] : []),
+  { name, start: () => new Host(command, args) }
+]
+
+const checkout = (name: string, folder: string) =>
+  columns(name, process.execPath, join(folder, "bin/code-mode-host.js"))
 
 const sides: ReadonlyArray<Side> = [
-  checkout("ours", join(import.meta.dirname, "..")),
-  ...positionals.map((path): Side =>
-    statSync(path).isDirectory()
-      ? checkout(basename(path), path)
-      : { name: basename(path), start: () => new Host(path, []) }
+  ...checkout("ours", join(import.meta.dirname, "..")),
+  ...positionals.flatMap((path) =>
+    statSync(path).isDirectory() ? checkout(basename(path), path) : columns(basename(path), path)
   )
 ]
 
@@ -45,7 +53,7 @@ const show = (figure: number | undefined, unit: string) =>
 
 const row = (cells: ReadonlyArray<string>) => console.log(`| ${cells.join(" | ")} |`)
 
-row(["what", ...sides.map(({ name }) => name), ...sides.slice(1).map(({ name }) => `ours / ${name}`)])
+row(["what", ...sides.map(({ name }) => name), ...sides.slice(1).map(({ name }) => `${sides[0]!.name} / ${name}`)])
 row(Array(2 * sides.length).fill("---"))
 
 /** A host that answers nothing has failed. */
@@ -95,13 +103,13 @@ await compare("cold start to first result", 7, async (side) => {
   return took
 })
 
-const warm = new Map<Side, Host>()
+const warm = new Map<Side, BenchHost>()
 for (const side of sides) {
   const host = await side.start().open()
   await host.run("text(1)")
   warm.set(side, host)
 }
-const timed = (name: string, rounds: number, work: (host: Host) => Promise<unknown>) =>
+const timed = (name: string, rounds: number, work: (host: BenchHost) => Promise<unknown>) =>
   compare(name, rounds, async (side) => {
     await pause(10)
     return time(() => work(warm.get(side)!))

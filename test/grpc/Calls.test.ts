@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Calls from "effect-code-mode/wire/grpc/Calls"
 import * as Service from "effect-code-mode/wire/grpc/Service"
-import { status } from "effect-code-mode/wire/grpc/Status"
+import { type Status, status } from "effect-code-mode/wire/grpc/Status"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -35,6 +35,12 @@ const echo = Calls.unary(
   Service.CloseSessionRequest,
   (request) => Effect.succeed(request)
 )
+
+/** A method that says frames as they are. */
+const method = (
+  frames: (call: Calls.Call) => Stream.Stream<Buffer, Status>
+): Calls.Method<never> =>
+(_request, call) => Stream.runForEachArray(frames(call), (all) => call.send(all))
 
 const says = (session_id: string) =>
   framed(Buffer.concat([Buffer.from([0x0a, session_id.length]), Buffer.from(session_id)]))
@@ -100,7 +106,7 @@ describe("calls", () => {
   test("tell a failure, in any language", () =>
     Effect.gen(function*() {
       const { call } = yield* connect({
-        "/fail": () => Stream.fail(status("NOT_FOUND", "no ü 100% \ud800"))
+        "/fail": () => Effect.fail(status("NOT_FOUND", "no ü 100% \ud800"))
       })
       assert.deepStrictEqual(yield* told(call("/fail")), ["NOT_FOUND", "no ü 100% �", "headers"])
     }))
@@ -108,8 +114,8 @@ describe("calls", () => {
   test("tell a failure that comes after messages, and a bug", () =>
     Effect.gen(function*() {
       const { call } = yield* connect({
-        "/late": () => Stream.concat(Stream.succeed(says("one")), Stream.fail(status("UNAVAILABLE", "later"))),
-        "/bug": () => Stream.die(new Error("a bug"))
+        "/late": method(() => Stream.concat(Stream.succeed(says("one")), Stream.fail(status("UNAVAILABLE", "later")))),
+        "/bug": () => Effect.die(new Error("a bug"))
       })
       const late = call("/late")
       assert.deepStrictEqual(yield* told(late), ["UNAVAILABLE", "later", "trailers"])
@@ -120,7 +126,7 @@ describe("calls", () => {
   test("say nothing that is longer than a message", () =>
     Effect.gen(function*() {
       const { call } = yield* connect({
-        "/long": () => Stream.make(says("one"), framed(Buffer.alloc(maxMessageBytes + 1)))
+        "/long": method(() => Stream.make(says("one"), framed(Buffer.alloc(maxMessageBytes + 1))))
       })
       const long = call("/long")
       assert.deepStrictEqual(yield* told(long), [
@@ -134,7 +140,7 @@ describe("calls", () => {
   test("begin before there is a message", () =>
     Effect.gen(function*() {
       const { call } = yield* connect({
-        "/begin": (_request, { begin }) => Stream.unwrap(Effect.as(begin, Stream.never))
+        "/begin": (_request, { begin }) => Effect.andThen(begin, Effect.never)
       })
       const begun = call("/begin")
       assert.strictEqual((yield* begun.begun)[":status"], 200)
@@ -148,12 +154,12 @@ describe("calls", () => {
       let calls = 0
       const { call, client, serving } = yield* connect({
         "/wait": () =>
-          Stream.fromEffect(Effect.suspend(() => {
+          Effect.suspend(() => {
             const mine = interrupted[calls++]!
             return Effect.andThen(Deferred.succeed(begun, undefined), Effect.never).pipe(
               Effect.onInterrupt(() => Deferred.succeed(mine, undefined))
             )
-          }))
+          })
       })
       const one = call("/wait")
       yield* Deferred.await(begun)
@@ -169,9 +175,8 @@ describe("calls", () => {
   test("end when their time is over, unless they have begun", () =>
     Effect.gen(function*() {
       const { call } = yield* connect({
-        "/wait": () => Stream.never,
-        "/begin": (_request, { begin }) =>
-          Stream.unwrap(Effect.as(begin, Stream.fromEffect(Effect.delay(Effect.succeed(says("late")), "150 millis"))))
+        "/wait": () => Effect.never,
+        "/begin": (_request, { begin }) => Effect.andThen(begin, Effect.delay(Effect.void, "150 millis"))
       })
       const headers = { "grpc-timeout": "50m" }
       assert.deepStrictEqual(yield* told(call("/wait", framed(Buffer.alloc(0)), headers)), [
@@ -186,8 +191,8 @@ describe("calls", () => {
     Effect.gen(function*() {
       let sent = 0
       const { call } = yield* connect({
-        "/many": () => Stream.fromEffectRepeat(Effect.sync(() => (sent++, framed(Buffer.alloc(100_000))))),
-        "/room": (_request, { room }) => Stream.fromEffect(Effect.as(room, says("room"))),
+        "/many": method(() => Stream.fromEffectRepeat(Effect.sync(() => (sent++, framed(Buffer.alloc(100_000)))))),
+        "/room": (_request, { room }) => room,
         "/echo": echo
       })
       const many = call("/many")

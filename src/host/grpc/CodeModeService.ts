@@ -4,15 +4,14 @@
  * @internal
  */
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
 import type { Isolate } from "../../Isolate.ts"
 import * as ProcessMetrics from "../../system/ProcessMetrics.ts"
 import * as Calls from "../../wire/grpc/Calls.ts"
 import * as Service from "../../wire/grpc/Service.ts"
-import { type Status, status } from "../../wire/grpc/Status.ts"
+import { status } from "../../wire/grpc/Status.ts"
 import type { SharedByClients } from "../../wire/Serving.ts"
 import * as HostedSession from "./HostedSession.ts"
-import { checkUuid } from "./Refusal.ts"
+import { ofUuid } from "./Refusal.ts"
 
 type Session = HostedSession.HostedSession
 
@@ -20,13 +19,18 @@ type Session = HostedSession.HostedSession
 export const make = (host: SharedByClients): Calls.Methods<Isolate> => {
   const sessions = new Map<string, Session>()
 
-  const find = ({ session_id }: { readonly session_id: string }): Effect.Effect<Session, Status> =>
-    Effect.flatMap(checkUuid("session ID", session_id), (id) => {
-      const session = sessions.get(id)
+  /** Does with a session what is asked of it. */
+  const of =
+    <A extends { readonly session_id: string }, B>(run: (session: Session, request: A, call: Calls.Call) => B) =>
+    (request: A, call: Calls.Call) => {
+      const session = sessions.get(request.session_id) ?? sessions.get(request.session_id.toLowerCase())
       return session === undefined
-        ? Effect.fail(status("NOT_FOUND", `unknown code-mode session ${session_id}`))
-        : Effect.succeed(session)
-    })
+        ? Effect.fail(
+          ofUuid("session ID", request.session_id)
+            ?? status("NOT_FOUND", `unknown code-mode session ${request.session_id}`)
+        )
+        : run(session, request, call)
+    }
 
   /** Ends the session, which no later request is to find. */
   const close = (session: Session) =>
@@ -40,12 +44,9 @@ export const make = (host: SharedByClients): Calls.Methods<Isolate> => {
       Effect.tap(HostedSession.open(host, request, call), (session) =>
         Effect.sync(() => sessions.set(session.id, session))),
       close
-    ).pipe(
-      Effect.map(({ stream }) =>
-        stream
-      ),
-      Stream.unwrap
-    )
+    ).pipe(Effect.map(({ stream }) =>
+      stream
+    ))
 
   return new Map(
     Object.entries<Calls.Method<Isolate>>({
@@ -53,52 +54,51 @@ export const make = (host: SharedByClients): Calls.Methods<Isolate> => {
       CloseSession: Calls.unary(
         Service.CloseSessionRequest,
         Service.Empty,
-        (request) => Effect.flatMap(find(request), (session) => Effect.as(close(session), {}))
+        of((session) => Effect.as(close(session), {}))
       ),
       SubscribeToToolCalls: Calls.streaming(
         Service.SubscribeToToolCallsRequest,
         Service.ToolCall,
-        (request, call) => Stream.unwrap(Effect.flatMap(find(request), (session) => session.subscribe(request, call)))
+        of((session, request: Service.SubscribeToToolCallsRequest, call) => session.subscribe(request, call))
       ),
       CompleteToolCall: Calls.unary(
         Service.CompleteToolCallRequest,
         Service.Empty,
-        (request) => Effect.flatMap(find(request), (session) => session.complete(request))
+        of((session, request: Service.CompleteToolCallRequest) => session.complete(request))
       ),
       // A notification is delivered once it was sent.
       AcknowledgeNotification: Calls.unary(
         Service.AcknowledgeNotificationRequest,
         Service.Empty,
-        (request) =>
-          find(request).pipe(
-            Effect.andThen(checkUuid("notification ID", request.notification_id)),
-            Effect.as({})
-          )
+        of((_session, { notification_id }: Service.AcknowledgeNotificationRequest) => {
+          const problem = ofUuid("notification ID", notification_id)
+          return problem === undefined ? Effect.succeed({}) : Effect.fail(problem)
+        })
       ),
       Execute: Calls.streaming(
         Service.ExecuteRequest,
         Service.ExecuteEvent,
-        (request) => Stream.unwrap(Effect.map(find(request), (session) => session.execute(request)))
+        of((session, request: Service.ExecuteRequest) => session.execute(request))
       ),
       Wait: Calls.unary(
         Service.WaitRequest,
         Service.WaitResponse,
-        (request, call) => Effect.flatMap(find(request), (session) => session.wait(request, call))
+        of((session, request: Service.WaitRequest, call) => session.wait(request, call))
       ),
       YieldObservation: Calls.unary(
         Service.YieldObservationRequest,
         Service.Empty,
-        (request) => Effect.flatMap(find(request), (session) => session.yieldObservation(request))
+        of((session, request: Service.YieldObservationRequest) => session.yieldObservation(request))
       ),
       CancelWait: Calls.unary(
         Service.CancelWaitRequest,
         Service.Empty,
-        (request) => Effect.flatMap(find(request), (session) => session.cancelWait(request))
+        of((session, request: Service.CancelWaitRequest) => session.cancelWait(request))
       ),
       Terminate: Calls.unary(
         Service.TerminateRequest,
         Service.WaitResponse,
-        (request) => Effect.flatMap(find(request), (session) => session.terminate(request))
+        of((session, request: Service.TerminateRequest) => session.terminate(request))
       ),
       GetProcessMetrics: Calls.unary(Service.Empty, Service.GetProcessMetricsResponse, () => ProcessMetrics.read)
     }).map(([name, method]) => [`/codex.code_mode.v1.CodeModeHost/${name}`, method])

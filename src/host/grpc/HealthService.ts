@@ -30,12 +30,12 @@ export const methods: Calls.Methods<never> = new Map([
       Service.HealthCheckRequest,
       Service.HealthCheckResponse,
       ({ service }) =>
-        Stream.concat(
+        Effect.succeed(Stream.concat(
           Stream.succeed({
             status: services.has(service) ? Service.HealthStatus.serving : Service.HealthStatus.unknown
           }),
           Stream.never
-        )
+        ))
     )
   ]
 ])

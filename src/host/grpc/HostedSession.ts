@@ -6,12 +6,13 @@
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
 import { Remembered } from "../../data/Remembered.ts"
 import type { Isolate } from "../../Isolate.ts"
-import { Limits, ToolError } from "../../Protocol.ts"
+import { Limits, ToolError, type ToolKind } from "../../Protocol.ts"
 import type { Call } from "../../wire/grpc/Calls.ts"
 import type * as Protobuf from "../../wire/grpc/Protobuf.ts"
 import * as Service from "../../wire/grpc/Service.ts"
@@ -20,7 +21,7 @@ import type { SharedByClients } from "../../wire/Serving.ts"
 import * as Session from "../Session.ts"
 import { Feed } from "./Feed.ts"
 import { Observation } from "./Observation.ts"
-import { checkId, checkUuid, invalid, parseJson, toStatus } from "./Refusal.ts"
+import * as Refusal from "./Refusal.ts"
 import { type Event, ToolCalls } from "./ToolCalls.ts"
 
 const maxRemembered = 4096
@@ -28,35 +29,45 @@ const maxFilters = 64
 
 const cancelled = status("CANCELLED", "code-mode wait was cancelled")
 
-const checkName = Effect.fnUntraced(function*({ name, namespace }: Service.ToolName) {
-  yield* checkId("tool name", name)
-  if (namespace !== undefined) {
-    yield* checkId("tool namespace", namespace)
-  }
-})
+const ofName = ({ name, namespace }: Service.ToolName): Status | undefined =>
+  Refusal.ofId("tool name", name) ?? (namespace === undefined ? undefined : Refusal.ofId("tool namespace", namespace))
 
-const toTool = Effect.fnUntraced(function*(tool: Service.ToolDefinition) {
-  yield* checkId("tool definition name", tool.name)
-  if (tool.tool_name === undefined) {
-    return yield* invalid("tool definition is missing its tool name")
+const ofSchema = (what: string, json: Uint8Array | undefined): Status | undefined => {
+  const parsed = json === undefined ? undefined : Refusal.parseJson(what, json)
+  return parsed !== undefined && Result.isFailure(parsed) ? parsed.failure : undefined
+}
+
+const kindOf = ({ kind }: Service.ToolDefinition): ToolKind | undefined => {
+  const name = Service.ToolKind[kind]
+  return name === "unspecified" ? undefined : name
+}
+
+const ofTool = (tool: Service.ToolDefinition): Status | undefined =>
+  Refusal.ofId("tool definition name", tool.name)
+    ?? (tool.tool_name === undefined
+      ? Refusal.invalid("tool definition is missing its tool name")
+      : ofName(tool.tool_name))
+    ?? (kindOf(tool) === undefined ? Refusal.invalid("tool definition has an invalid kind") : undefined)
+    ?? ofSchema("tool input schema", tool.input_schema_json)
+    ?? ofSchema("tool output schema", tool.output_schema_json)
+
+/** The first problem of one of them. */
+const first = <A>(values: ReadonlyArray<A>, problem: (value: A) => Status | undefined): Status | undefined => {
+  for (const value of values) {
+    const found = problem(value)
+    if (found !== undefined) {
+      return found
+    }
   }
-  yield* checkName(tool.tool_name)
-  const kind = Service.ToolKind[tool.kind]
-  if (kind !== "function" && kind !== "freeform") {
-    return yield* invalid("tool definition has an invalid kind")
-  }
-  if (tool.input_schema_json !== undefined) {
-    yield* parseJson("tool input schema", tool.input_schema_json)
-  }
-  if (tool.output_schema_json !== undefined) {
-    yield* parseJson("tool output schema", tool.output_schema_json)
-  }
-  return {
-    name: tool.name,
-    toolName: { name: tool.tool_name.name, namespace: tool.tool_name.namespace ?? null },
-    description: tool.description,
-    kind
-  }
+  return undefined
+}
+
+/** A tool in which nothing is wrong. */
+const toTool = (tool: Service.ToolDefinition) => ({
+  name: tool.name,
+  toolName: { name: tool.tool_name!.name, namespace: tool.tool_name!.namespace ?? null },
+  description: tool.description,
+  kind: kindOf(tool)!
 })
 
 /** Requests of one kind, by the ids that their client gave them. */
@@ -147,15 +158,14 @@ export class HostedSession {
   // Cells
   // ---------------------------------------------------------------------------
 
-  execute(request: Service.ExecuteRequest): Stream.Stream<Protobuf.Input<Service.ExecuteEvent>, Status> {
-    return Stream.unwrap(this.begin(request))
-  }
-
-  private readonly begin = Effect.fnUntraced(function*(this: HostedSession, request: Service.ExecuteRequest) {
+  readonly execute = Effect.fnUntraced(function*(this: HostedSession, request: Service.ExecuteRequest) {
     const { execution_id: id } = request
-    yield* checkId("execution ID", id)
-    yield* checkId("tool call ID", request.tool_call_id)
-    const tools = yield* Effect.forEach(request.enabled_tools, toTool)
+    const problem = Refusal.ofId("execution ID", id)
+      ?? Refusal.ofId("tool call ID", request.tool_call_id)
+      ?? first(request.enabled_tools, ofTool)
+    if (problem !== undefined) {
+      return yield* problem
+    }
     const events = new Feed<Protobuf.Input<Service.ExecuteEvent>, Status>()
     const observation = yield* this.executions.begin(id, (yieldRequested) =>
       new Observation(this.clock, {
@@ -179,10 +189,10 @@ export class HostedSession {
     // It goes on when its client is gone, until its cell is: that would belong to nobody.
     const fiber = yield* Effect.forkDetach(
       this.session.execute(observation, {
-        cell: { callId: request.tool_call_id, source: request.source, tools },
+        cell: { callId: request.tool_call_id, source: request.source, tools: request.enabled_tools.map(toTool) },
         yieldMillis: request.yield_time_ms,
         budget: request.max_output_tokens
-      }).pipe(Effect.catch((error) => Effect.sync(() => events.fail(toStatus(error))))),
+      }).pipe(Effect.catch((error) => Effect.sync(() => events.fail(Refusal.toStatus(error))))),
       { startImmediately: true }
     )
     fiber.addObserver(() => {
@@ -208,8 +218,10 @@ export class HostedSession {
 
   readonly wait = Effect.fnUntraced(function*(this: HostedSession, request: Service.WaitRequest, call: Call) {
     const { cell_id: cellId, wait_id: id } = request
-    yield* checkId("cell ID", cellId)
-    yield* checkId("wait ID", id)
+    const problem = Refusal.ofId("cell ID", cellId) ?? Refusal.ofId("wait ID", id)
+    if (problem !== undefined) {
+      return yield* problem
+    }
     const observation = yield* this.waits.begin(
       id,
       (yieldRequested) => new Observation(this.clock, { yieldRequested })
@@ -224,7 +236,7 @@ export class HostedSession {
       yieldMillis: request.yield_time_ms,
       budget: request.max_output_tokens
     }).pipe(
-      Effect.mapError(toStatus),
+      Effect.mapError(Refusal.toStatus),
       (waiting) => Effect.raceFirst(Deferred.await(taken), waiting),
       Effect.ensuring(Effect.sync(() => {
         this.openWaits.delete(id)
@@ -237,41 +249,42 @@ export class HostedSession {
     return answer(observation)
   })
 
-  readonly cancelWait = Effect.fnUntraced(function*(this: HostedSession, { wait_id: id }: Service.CancelWaitRequest) {
-    yield* checkId("wait ID", id)
+  cancelWait({ wait_id: id }: Service.CancelWaitRequest): Effect.Effect<Nothing, Status> {
+    const problem = Refusal.ofId("wait ID", id)
+    if (problem !== undefined) {
+      return Effect.fail(problem)
+    }
     const wait = this.openWaits.get(id)
     if (wait !== undefined) {
       Deferred.doneUnsafe(wait, Effect.fail(cancelled))
     } else if (!this.waits.has(id)) {
       this.cancelledWaits.set(id, true)
     }
-    return {}
-  })
+    return nothing
+  }
 
-  readonly yieldObservation = Effect.fnUntraced(
-    function*(this: HostedSession, request: Service.YieldObservationRequest) {
-      if (request.execution_id !== undefined) {
-        yield* checkId("execution ID", request.execution_id)
-        yield* this.executions.requestYield(request.execution_id)
-      } else if (request.wait_id !== undefined) {
-        yield* checkId("wait ID", request.wait_id)
-        yield* this.waits.requestYield(request.wait_id)
-      } else {
-        return yield* invalid("missing code-mode observation ID")
-      }
-      return {}
+  yieldObservation({ execution_id, wait_id }: Service.YieldObservationRequest): Effect.Effect<Nothing, Status> {
+    const [what, id, observations] = execution_id === undefined
+      ? ["wait ID", wait_id, this.waits] as const
+      : ["execution ID", execution_id, this.executions] as const
+    if (id === undefined) {
+      return Effect.fail(Refusal.invalid("missing code-mode observation ID"))
     }
-  )
+    const problem = Refusal.ofId(what, id)
+    return problem === undefined ? Effect.andThen(observations.requestYield(id), nothing) : Effect.fail(problem)
+  }
 
-  readonly terminate = Effect.fnUntraced(function*(this: HostedSession, request: Service.TerminateRequest) {
-    yield* checkId("cell ID", request.cell_id)
+  terminate(request: Service.TerminateRequest): Effect.Effect<Protobuf.Input<Service.WaitResponse>, Status> {
+    const problem = Refusal.ofId("cell ID", request.cell_id)
+    if (problem !== undefined) {
+      return Effect.fail(problem)
+    }
     const observation = new Observation(this.clock)
-    yield* Effect.mapError(
-      this.session.terminate(observation, { cellId: request.cell_id, budget: request.max_output_tokens }),
-      toStatus
+    return this.session.terminate(observation, { cellId: request.cell_id, budget: request.max_output_tokens }).pipe(
+      Effect.mapError(Refusal.toStatus),
+      Effect.map(() => answer(observation))
     )
-    return answer(observation)
-  })
+  }
 
   // ---------------------------------------------------------------------------
   // Tool calls
@@ -279,10 +292,12 @@ export class HostedSession {
 
   readonly subscribe = Effect.fnUntraced(
     function*(this: HostedSession, { tool_names }: Service.SubscribeToToolCallsRequest, call: Call) {
-      if (tool_names.length > maxFilters) {
-        return yield* invalid(`code-mode tool subscription exceeds ${maxFilters} filters`)
+      const problem = tool_names.length > maxFilters
+        ? Refusal.invalid(`code-mode tool subscription exceeds ${maxFilters} filters`)
+        : first(tool_names, ofName)
+      if (problem !== undefined) {
+        return yield* problem
       }
-      yield* Effect.forEach(tool_names, checkName, { discard: true })
       const subscription = this.calls.subscribe(tool_names)
       if (subscription === undefined) {
         return yield* status("RESOURCE_EXHAUSTED", "code-mode session has too many tool subscriptions")
@@ -298,21 +313,32 @@ export class HostedSession {
     }
   )
 
-  readonly complete = Effect.fnUntraced(function*(this: HostedSession, request: Service.CompleteToolCallRequest) {
-    const id = yield* checkUuid("tool invocation ID", request.invocation_id)
-    const { failed, succeeded } = request
+  complete({ failed, invocation_id: id, succeeded }: Service.CompleteToolCallRequest): Effect.Effect<Nothing, Status> {
+    const problem = Refusal.ofUuid("tool invocation ID", id)
+    if (problem !== undefined) {
+      return Effect.fail(problem)
+    }
     if (failed === undefined && succeeded === undefined) {
-      return yield* invalid("tool completion is missing its outcome")
+      return Effect.fail(Refusal.invalid("tool completion is missing its outcome"))
     }
-    const result = succeeded === undefined
+    const output = succeeded === undefined
+      ? undefined
+      : Refusal.parseJson("code-mode tool output JSON", succeeded.output_json)
+    if (output !== undefined && Result.isFailure(output)) {
+      return Effect.fail(output.failure)
+    }
+    const result = output === undefined
       ? Effect.fail(new ToolError({ text: failed!.message }))
-      : Effect.succeed(yield* parseJson("code-mode tool output JSON", succeeded.output_json))
-    if (!this.calls.complete(id, result)) {
-      return yield* status("NOT_FOUND", `unknown code-mode tool invocation ${request.invocation_id}`)
-    }
-    return {}
-  })
+      : Effect.succeed(output.success)
+    return this.calls.complete(id.toLowerCase(), result)
+      ? nothing
+      : Effect.fail(status("NOT_FOUND", `unknown code-mode tool invocation ${id}`))
+  }
 }
+
+type Nothing = Record<never, never>
+
+const nothing: Effect.Effect<Nothing> = Effect.succeed({})
 
 const answer = (observation: Observation): Protobuf.Input<Service.WaitResponse> =>
   observation.outcome!.state === "Missing"
@@ -327,11 +353,11 @@ export const open = Effect.fnUntraced(function*(
 ): Effect.fn.Return<HostedSession, Status, Isolate | Scope.Scope> {
   const mode = request.output_truncation
   if (mode < 0 || mode > Service.OutputTruncation.host) {
-    return yield* invalid("unknown code-mode output truncation mode")
+    return yield* Refusal.invalid("unknown code-mode output truncation mode")
   }
   const maxPending = request.max_pending_delegate_calls
   if (maxPending === 0) {
-    return yield* invalid("callback capacity must be positive")
+    return yield* Refusal.invalid("callback capacity must be positive")
   }
   const id = randomUUID()
   const events = new Feed<Event>()
@@ -355,7 +381,7 @@ export const open = Effect.fnUntraced(function*(
     maxYieldMillis: request.cell_execution_limits?.max_yield_time_ms,
     maxHeapSizeBytes: request.cell_execution_limits?.max_heap_size_bytes,
     truncates
-  }).pipe(Effect.mapError(toStatus))
+  }).pipe(Effect.mapError(Refusal.toStatus))
   events.offer({ opened: { session_id: id, output_truncation: truncates ? mode : 0 } })
   return new HostedSession(id, yield* Clock.Clock, session, events, calls)
 })

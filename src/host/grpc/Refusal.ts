@@ -3,8 +3,9 @@
  *
  * @internal
  */
-import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
+import { isUtf8 } from "node:buffer"
 import type { AlreadyTerminating, BusyObserver, IdempotencyConflict, MissingCell } from "../../Protocol.ts"
 import type { CreateError } from "../../Runtime.ts"
 import * as Utf8 from "../../text/Utf8.ts"
@@ -13,28 +14,26 @@ import { type Status, status } from "../../wire/grpc/Status.ts"
 const maxIdBytes = 256
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
-export const invalid = (text: string) => Effect.fail(status("INVALID_ARGUMENT", text))
+export const invalid = (text: string): Status => status("INVALID_ARGUMENT", text)
 
-export const checkId = (what: string, id: string): Effect.Effect<void, Status> =>
+export const ofId = (what: string, id: string): Status | undefined =>
   id === ""
     ? invalid(`code-mode ${what} must not be empty`)
     : Utf8.byteLength(id) > maxIdBytes
     ? invalid(`code-mode ${what} exceeds ${maxIdBytes} bytes`)
-    : Effect.void
+    : undefined
 
-/** Gives it as hosts write it. */
-export const checkUuid = (what: string, id: string): Effect.Effect<string, Status> =>
-  Effect.andThen(
-    checkId(what, id),
-    uuid.test(id) ? Effect.succeed(id.toLowerCase()) : invalid(`code-mode ${what} must be a UUID`)
-  )
+export const ofUuid = (what: string, id: string): Status | undefined =>
+  uuid.test(id) ? undefined : ofId(what, id) ?? invalid(`code-mode ${what} must be a UUID`)
 
-/** JSON in a field of bytes. */
-export const parseJson = (what: string, bytes: Uint8Array): Effect.Effect<Schema.Json, Status> =>
-  Effect.try({
-    try: () => JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)),
-    catch: (error) => status("INVALID_ARGUMENT", `invalid ${what}: ${(error as Error).message}`)
-  })
+/** The JSON in a field of bytes. */
+export const parseJson = (what: string, bytes: Uint8Array): Result.Result<Schema.Json, Status> =>
+  isUtf8(bytes)
+    ? Result.try({
+      try: () => JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()),
+      catch: (error) => invalid(`invalid ${what}: ${(error as Error).message}`)
+    })
+    : Result.fail(invalid(`invalid ${what}: it is not UTF-8`))
 
 const codes = {
   AlreadyTerminating: "FAILED_PRECONDITION",

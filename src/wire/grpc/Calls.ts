@@ -37,17 +37,12 @@ export interface Call {
   readonly begin: Effect.Effect<void>
   /** Goes out with the beginning. */
   readonly addHeader: (name: string, value: string) => void
+  /** Sends messages, and waits until there is room for more. */
+  readonly send: (frames: ReadonlyArray<Buffer>) => Effect.Effect<void, Status.Status>
 }
 
-/** A method by what it does with the bytes of a message. */
-export type Method<R> = (request: Buffer, call: Call) => Stream.Stream<Buffer, Status.Status, R>
-
-const decode = <A>(type: Protobuf.Message<A>, request: Buffer): Effect.Effect<A, Status.Status> => {
-  const decoded = Protobuf.decode(type, request)
-  return Result.isSuccess(decoded)
-    ? Effect.succeed(decoded.success)
-    : Effect.fail(Status.status("INTERNAL", decoded.failure))
-}
+/** A method, by what it does with the bytes of a message. The call ends as it does. */
+export type Method<R> = (request: Buffer, call: Call) => Effect.Effect<void, Status.Status, R>
 
 const encode = <A>(type: Protobuf.Message<A>, value: Protobuf.Input<A>): Buffer => {
   const frame = Protobuf.encode(type, value, headerLength)
@@ -55,27 +50,42 @@ const encode = <A>(type: Protobuf.Message<A>, value: Protobuf.Input<A>): Buffer 
   return frame
 }
 
+const decoded = <A, B, R>(
+  request: Protobuf.Message<A>,
+  run: (request: A, call: Call) => Effect.Effect<B, Status.Status, R>,
+  answer: (value: B, call: Call) => Effect.Effect<void, Status.Status, R>
+): Method<R> =>
+(bytes, call) => {
+  const value = Protobuf.decode(request, bytes)
+  return Result.isSuccess(value)
+    ? Effect.flatMap(run(value.success, call), (result) => answer(result, call))
+    : Effect.fail(Status.status("INTERNAL", value.failure))
+}
+
 /** A method with one answer. */
 export const unary = <A, B, R>(
   request: Protobuf.Message<A>,
   response: Protobuf.Message<B>,
   run: (request: A, call: Call) => Effect.Effect<Protobuf.Input<B>, Status.Status, R>
-): Method<R> =>
-(bytes, call) =>
-  Stream.fromEffect(Effect.flatMap(decode(request, bytes), (value) => run(value, call))).pipe(
-    Stream.map((value) => encode(response, value))
-  )
+): Method<R> => decoded(request, run, (value, call) => call.send([encode(response, value)]))
 
-/** A method with a stream of answers. */
+/** A method with a stream of answers. What it acquires is released once they are sent. */
 export const streaming = <A, B, R>(
   request: Protobuf.Message<A>,
   response: Protobuf.Message<B>,
-  run: (request: A, call: Call) => Stream.Stream<Protobuf.Input<B>, Status.Status, R>
-): Method<R> =>
-(bytes, call) =>
-  Stream.unwrap(Effect.map(decode(request, bytes), (value) => run(value, call))).pipe(
-    Stream.map((value) => encode(response, value))
+  run: (
+    request: A,
+    call: Call
+  ) => Effect.Effect<Stream.Stream<Protobuf.Input<B>, Status.Status, R>, Status.Status, R | Scope.Scope>
+): Method<Exclude<R, Scope.Scope>> => {
+  const method = decoded(
+    request,
+    run,
+    (stream, call) =>
+      Stream.runForEachArray(stream, (values) => call.send(values.map((value) => encode(response, value))))
   )
+  return (bytes, call) => Effect.scoped(method(bytes, call))
+}
 
 /** By their paths. */
 export type Methods<R> = ReadonlyMap<string, Method<R>>
@@ -158,7 +168,9 @@ class ServerCall implements Call {
     return this.client.room
   }
 
-  readonly begin: Effect.Effect<void> = Effect.sync(() => this.beginNow())
+  get begin(): Effect.Effect<void> {
+    return Effect.sync(() => this.beginNow())
+  }
 
   /** Fails after a time, unless the answer has begun: the rest has no bound. */
   expire(timeout: Duration.Duration): Effect.Effect<never, Status.Status> {
@@ -185,32 +197,32 @@ class ServerCall implements Call {
     }
   }
 
-  /** Sends messages, and waits until there is room for more. */
-  readonly send = (frames: ReadonlyArray<Buffer>): Effect.Effect<void, Status.Status> =>
-    Effect.callback((resume) => {
-      const { client, stream } = this
-      let isFull = false
-      for (const frame of frames) {
-        const length = frame.length - headerLength
-        if (length > client.maxMessageBytes) {
-          return resume(Effect.fail(Status.status(
-            "OUT_OF_RANGE",
-            `Error, encoded message length too large: found ${length} bytes, the limit is: ${client.maxMessageBytes} bytes`
-          )))
-        }
-        this.beginNow()
-        if (!stream.closed) {
-          client.add(frame.length)
-          isFull = !stream.write(frame, () => client.remove(frame.length))
-        }
+  send(frames: ReadonlyArray<Buffer>): Effect.Effect<void, Status.Status> {
+    const { client, stream } = this
+    for (const frame of frames) {
+      const length = frame.length - headerLength
+      if (length > client.maxMessageBytes) {
+        return Effect.fail(Status.status(
+          "OUT_OF_RANGE",
+          `Error, encoded message length too large: found ${length} bytes, the limit is: ${client.maxMessageBytes} bytes`
+        ))
       }
-      if (!isFull || stream.closed) {
-        return resume(Effect.void)
+      this.beginNow()
+      if (!stream.closed) {
+        client.add(frame.length)
+        stream.write(frame, () => client.remove(frame.length))
       }
+    }
+    return stream.closed || !stream.writableNeedDrain ? Effect.void : this.drained
+  }
+
+  private get drained(): Effect.Effect<void> {
+    return Effect.callback((resume) => {
       const go = () => resume(Effect.void)
-      stream.once("drain", go)
-      return Effect.sync(() => stream.off("drain", go))
+      this.stream.once("drain", go)
+      return Effect.sync(() => this.stream.off("drain", go))
     })
+  }
 
   /** Nothing comes after it. */
   end(exit: Exit.Exit<void, Status.Status>): void {
@@ -286,8 +298,8 @@ export const serve = Effect.fnUntraced(function*<R>(
 
     const run = (method: Method<R>, request: Buffer) => {
       const timeout = timeoutOf(headers["grpc-timeout"] as string | undefined)
-      const sending = Stream.runForEachArray(method(request, call), call.send)
-      const work = timeout === undefined ? sending : Effect.raceFirst(sending, call.expire(timeout))
+      const answering = Effect.suspend(() => method(request, call))
+      const work = timeout === undefined ? answering : Effect.raceFirst(answering, call.expire(timeout))
       const running = fiber = runFork(work)
       fibers.add(running)
       running.addObserver((exit) => {

@@ -10,7 +10,6 @@
  */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire"
 import * as Result from "effect/Result"
-import { isUtf8 } from "node:buffer"
 
 // =============================================================================
 // Descriptors
@@ -100,70 +99,83 @@ class Malformed extends Error {
   readonly path: Array<string> = []
 }
 
-/** In the words of the published host. */
-const toMalformed = (error: unknown): Malformed =>
+const underflow = "buffer underflow"
+
+/** What the reader throws, in the words of the published host. */
+const toMalformed = (error: unknown, isVarint: boolean): Malformed =>
   error instanceof Malformed
     ? error
-    : new Malformed(error instanceof RangeError ? "buffer underflow" : (error as Error).message)
+    : new Malformed(
+      error instanceof RangeError
+        ? isVarint ? "invalid varint" : underflow
+        : error instanceof TypeError
+        ? "invalid string value: data is not UTF-8 encoded"
+        : (error as Error).message
+    )
 
-const varint = <A>(read: () => A): A => {
+const readTag = (reader: BinaryReader): number => {
   try {
-    return read()
-  } catch {
-    throw new Malformed("invalid varint")
+    return reader.uint32()
+  } catch (error) {
+    throw toMalformed(error, true)
   }
 }
 
-const readString = (reader: BinaryReader): string => {
-  const read = reader.bytes()
-  if (!isUtf8(read)) {
-    throw new Malformed("invalid string value: data is not UTF-8 encoded")
-  }
-  return Buffer.from(read.buffer, read.byteOffset, read.length).toString()
-}
-
-const readValue = (reader: BinaryReader, type: Field<unknown>["type"]): unknown => {
+const readValue = (reader: BinaryReader, type: Field<unknown>["type"], end: number): unknown => {
   switch (type) {
     case "string":
-      return readString(reader)
+      return reader.string(true)
     case "bytes":
       return reader.bytes()
     case "uint32":
-      return varint(() => reader.uint32())
+      return reader.uint32()
     case "uint64":
-      return Number(varint(() => reader.uint64()))
+      return Number(reader.uint64())
     case "enum":
-      return varint(() => reader.int32())
+      return reader.int32()
     case "double":
       return reader.double()
-    default:
-      return readMessage(new BinaryReader(reader.bytes()), type)
+    default: {
+      const length = reader.uint32()
+      if (reader.pos + length > end) {
+        throw new Malformed(underflow)
+      }
+      return readMessage(reader, type, reader.pos + length)
+    }
   }
 }
 
-const readField = (reader: BinaryReader, wireType: number, { type }: Field<unknown>): unknown => {
+const readField = (reader: BinaryReader, wireType: number, { type }: Field<unknown>, end: number): unknown => {
   const expected = typeOf(type)
   if (wireType !== expected) {
     throw new Malformed(`invalid wire type: ${wireTypes[wireType]} (expected ${wireTypes[expected]})`)
   }
-  return readValue(reader, type)
+  const value = readValue(reader, type, end)
+  // There may be more, but it is not this message's.
+  if (reader.pos > end) {
+    throw new Malformed(underflow)
+  }
+  return value
 }
 
-const readMessage = <A>(reader: BinaryReader, { byNumber, fields, name: messageName }: Message<A>): A => {
+const defaultOf = ({ presence, type }: Field<unknown>): unknown =>
+  presence === "explicit"
+    ? undefined
+    : presence === "repeated"
+    ? []
+    : type === "string"
+    ? ""
+    : type === "bytes"
+    ? new Uint8Array(0)
+    : 0
+
+const readMessage = <A>(reader: BinaryReader, { byNumber, fields, name: messageName }: Message<A>, end: number): A => {
   const value: Record<string, unknown> = {}
-  for (const [name, { presence, type }] of fields) {
-    value[name] = presence === "explicit"
-      ? undefined
-      : presence === "repeated"
-      ? []
-      : type === "string"
-      ? ""
-      : type === "bytes"
-      ? new Uint8Array(0)
-      : 0
+  for (const [name, field] of fields) {
+    value[name] = defaultOf(field)
   }
-  while (reader.pos < reader.len) {
-    const tag = varint(() => reader.uint32())
+  while (reader.pos < end) {
+    const tag = readTag(reader)
     const wireType = tag & 7
     if (wireType > 5) {
       throw new Malformed(`invalid wire type value: ${wireType}`)
@@ -178,7 +190,7 @@ const readMessage = <A>(reader: BinaryReader, { byNumber, fields, name: messageN
     }
     const [name, field] = entry
     try {
-      const read = readField(reader, wireType, field)
+      const read = readField(reader, wireType, field, end)
       if (field.presence === "repeated") {
         ;(value[name] as Array<unknown>).push(read)
         continue
@@ -190,10 +202,13 @@ const readMessage = <A>(reader: BinaryReader, { byNumber, fields, name: messageN
       }
       value[name] = read
     } catch (error) {
-      const malformed = toMalformed(error)
+      const malformed = toMalformed(error, wireType === 0)
       malformed.path.push(`${messageName}.${name}: `)
       throw malformed
     }
+  }
+  if (reader.pos > end) {
+    throw new Malformed(underflow)
   }
   return value as A
 }
@@ -201,9 +216,9 @@ const readMessage = <A>(reader: BinaryReader, { byNumber, fields, name: messageN
 /** Decodes a message, or says why it is none. What is `bytes` in it is a part of these. */
 export const decode = <A>(type: Message<A>, bytes: Uint8Array): Result.Result<A, string> =>
   Result.try({
-    try: () => readMessage(new BinaryReader(bytes), type),
+    try: () => readMessage(new BinaryReader(bytes), type, bytes.length),
     catch: (error) => {
-      const { message, path } = toMalformed(error)
+      const { message, path } = toMalformed(error, false)
       return `failed to decode Protobuf message: ${path.join("")}${message}`
     }
   })
@@ -214,6 +229,8 @@ export const decode = <A>(type: Message<A>, bytes: Uint8Array): Result.Result<A,
 
 /** Text from this length on is encoded by itself: the writer would make room for three times as much. */
 const longText = 64 * 1024
+
+const maxUint32 = 2 ** 32 - 1
 
 /** A buffer of a writer up to this size stays for what comes next. */
 const keptBytes = 1024 * 1024
@@ -228,10 +245,16 @@ const writeValue = (writer: BinaryWriter, type: Field<unknown>["type"], value: a
       writer.int32(value)
       return
     case "bytes":
+      writer.bytes(value)
+      return
+    case "double":
+      writer.double(value)
+      return
     case "uint32":
     case "uint64":
-    case "double":
-      writer[type](value as never)
+      // The same bytes, without a bigint.
+      if (value <= maxUint32) writer.uint32(value)
+      else writer.uint64(value)
       return
     default:
       writer.fork()

@@ -50,30 +50,32 @@ const problemOf = (flags: number, length: number, max: number): Status | undefin
 }
 
 export class RequestReader {
-  private readonly reader: FrameReader
+  private readonly max: number
   private readonly unfinished: Unfinished
+  /** Of a message that did not come in one piece. */
+  private reader: FrameReader | undefined
   private problem: Status | undefined
   private message: Buffer | undefined
   private counted = 0
 
   constructor(maxMessageBytes: number, unfinished: Unfinished) {
+    this.max = maxMessageBytes
     this.unfinished = unfinished
-    this.reader = new FrameReader(
-      framing,
-      (header, length) => {
-        this.problem = problemOf(header[0]!, length, maxMessageBytes)
-        return this.problem === undefined ? "take" : "stop"
-      },
-      (payload) => {
-        // It is this reader's last: nothing else comes to lie in its place.
-        this.message = payload
-        return false
-      }
-    )
   }
 
   /** What is wrong with it, as soon as that is known. What comes after the message is ignored. */
   push(piece: Buffer): Status | undefined {
+    if (this.message !== undefined) {
+      return undefined
+    }
+    if (this.reader === undefined && piece.length >= headerLength) {
+      const end = headerLength + framing.lengthOf(piece)
+      if (piece[0] === 0 && piece.length >= end && end - headerLength <= this.max) {
+        this.message = piece.subarray(headerLength, end)
+        return undefined
+      }
+    }
+    this.reader ??= this.makeReader()
     if (!this.reader.push(piece)) {
       return this.problem
     }
@@ -88,7 +90,7 @@ export class RequestReader {
   end(): Buffer | Status {
     return this.message ?? status(
       "INTERNAL",
-      this.reader.isComplete() ? "Missing request message." : "Unexpected EOF decoding stream."
+      this.reader === undefined ? "Missing request message." : "Unexpected EOF decoding stream."
     )
   }
 
@@ -96,5 +98,20 @@ export class RequestReader {
   release(): void {
     this.unfinished.bytes -= this.counted
     this.counted = 0
+  }
+
+  private makeReader(): FrameReader {
+    return new FrameReader(
+      framing,
+      (header, length) => {
+        this.problem = problemOf(header[0]!, length, this.max)
+        return this.problem === undefined ? "take" : "stop"
+      },
+      (payload) => {
+        // It is this reader's last: nothing else comes to lie in its place.
+        this.message = payload
+        return false
+      }
+    )
   }
 }

@@ -8,11 +8,16 @@ import { Duplex } from "node:stream"
 
 const readBytes = 64 * 1024
 
+/** What is written at once at the least, unless there is no more for now. */
+const togetherBytes = 64 * 1024
+
 type Callback = (error?: Error | null) => void
 
 class StdioDuplex extends Duplex {
   private readonly input: Socket
   private readonly output: Socket
+  private collected: Array<Buffer> = []
+  private collectedBytes = 0
 
   constructor(input: number, output: number) {
     super({ allowHalfOpen: true })
@@ -41,18 +46,43 @@ class StdioDuplex extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: string, callback: Callback): void {
-    this.output.write(chunk, callback)
+    this.collect([{ chunk }], callback)
   }
 
   override _writev(chunks: ReadonlyArray<{ readonly chunk: Buffer }>, callback: Callback): void {
-    this.output.cork()
-    chunks.forEach(({ chunk }, index) =>
-      index === chunks.length - 1 ? this.output.write(chunk, callback) : this.output.write(chunk)
-    )
-    this.output.uncork()
+    this.collect(chunks, callback)
+  }
+
+  /** Of an answer, the head, the message and the end come one by one. They leave together, two turns of the loop later. */
+  private collect(chunks: ReadonlyArray<{ readonly chunk: Buffer }>, callback: Callback): void {
+    for (const { chunk } of chunks) {
+      this.collected.push(chunk)
+      this.collectedBytes += chunk.length
+    }
+    if (this.collectedBytes >= togetherBytes || this.output.writableNeedDrain) {
+      return this.flush(callback)
+    }
+    if (this.collected.length === chunks.length) {
+      // oxlint-disable-next-line no-restricted-globals -- it has to be this turn of the loop, for which Effect has no word
+      setImmediate(() => setImmediate(() => this.flush()))
+    }
+    callback()
+  }
+
+  private flush(callback?: Callback): void {
+    const { collected, output } = this
+    if (collected.length === 0) {
+      return callback?.()
+    }
+    this.collected = []
+    this.collectedBytes = 0
+    output.cork()
+    collected.forEach((chunk, index) => output.write(chunk, index === collected.length - 1 ? callback : undefined))
+    output.uncork()
   }
 
   override _final(callback: Callback): void {
+    this.flush()
     this.output.end(() => callback())
   }
 
