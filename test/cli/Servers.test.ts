@@ -355,10 +355,10 @@ describe("--tool-timeout", () => {
         "--tool-timeout",
         "1s"
       )
-      assert.strictEqual(stdout, "mcp__fake__wait: no answer within 1s, the --tool-timeout\n{\"sum\":2}\n")
+      assert.strictEqual(stdout, "mcp__fake__wait gave no answer within 1s\n{\"sum\":2}\n")
       assert.match(
         stderr,
-        /^mcp__fake__wait {2}1\.\d s {2}failed: no answer within 1s, the --tool-timeout\n/
+        /^mcp__fake__wait {2}1\.\d s {2}failed: mcp__fake__wait gave no answer within 1s\n/
       )
       assert.strictEqual(status, 0)
     }))

@@ -4,10 +4,9 @@
  * @internal
  */
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import { matchesGlob } from "node:path"
-import { Delegate } from "../../Delegate.ts"
-import * as Shape from "../../delegate/Shape.ts"
+import { type Delegate, filter, mapLayer } from "../../Delegate.ts"
 import * as Identifier from "../../text/Identifier.ts"
 import { foreign, text } from "../terminal/Printable.ts"
 import * as Failure from "./Failure.ts"
@@ -32,12 +31,11 @@ const narrowed = ({ allow, deny }: Choice) =>
     }
     const allowed = allow.length === 0 ? () => true : matches(allow)
     const denied = matches(deny)
-    return Shape.change(delegate, { tools: (tools) => tools.filter((tool) => allowed(tool) && !denied(tool)) })
+    return filter(delegate, (tool) => allowed(tool) && !denied(tool))
   })
 
 /** The delegate of `layer`, with fewer tools. A glob that matches none is an error: it would hide a misspelling. */
 export const layer = <E, R>(
   choice: Choice,
   layer: Layer.Layer<Delegate, E, R>
-): Layer.Layer<Delegate, E | Failure.Failure, R> =>
-  Layer.effect(Delegate, Effect.flatMap(Delegate, narrowed(choice))).pipe(Layer.provide(layer))
+): Layer.Layer<Delegate, E | Failure.Failure, R> => mapLayer(narrowed(choice))(layer)

@@ -21,7 +21,6 @@ import * as DurationFlag from "./DurationFlag.ts"
 import * as PathFlag from "./PathFlag.ts"
 import * as ServerFlag from "./ServerFlag.ts"
 import * as ToolChoice from "./ToolChoice.ts"
-import * as ToolTimeout from "./ToolTimeout.ts"
 
 const glob = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withMetavar("GLOB"), Flag.withDescription(description), Flag.atLeast(0))
@@ -140,6 +139,6 @@ export const layer = (flags: Flags) => {
   const all = withCatalogue(flags)
   return Option.match(flags.toolTimeout, {
     onNone: () => all,
-    onSome: (timeout) => ToolTimeout.layer(timeout, all)
+    onSome: (timeout) => Delegate.mapLayer((self) => Delegate.withTimeout(self, timeout))(all)
   })
 }
