@@ -1,8 +1,8 @@
 /**
  * Declarations of the tools of published servers: ours beside those of two other packages.
  *
- * `npm run bench:declarations`. The others are installed into a folder of their own for the time of the run, and so is
- * what counts tokens (`o200k_base`). Of each tool: the name, the description and the schemas, as its server lists them.
+ * `npm run bench:declarations`. The others are installed into a folder of their own for the time of the run.
+ * Tokens are those of `o200k_base`. Of each tool: the name, the description and the schemas, as its server lists them.
  * Information is counted as pieces of the input schemas that can be found in the tool's declaration.
  */
 import * as Declarations from "effect-code-mode/Declarations"
@@ -16,10 +16,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { tools as corpus } from "../test/mcp/corpus/Corpus.ts"
+import { countTokens } from "./Tokenizer.ts"
 
 const cloudflare = "@cloudflare/codemode"
 const utcp = "@utcp/code-mode"
-const packages = [`${cloudflare}@0.5.6`, `${utcp}@1.2.12`, "gpt-tokenizer@4.0.0"]
+const packages = [`${cloudflare}@0.5.6`, `${utcp}@1.2.12`]
 
 const folder = mkdtempSync(join(tmpdir(), "effect-code-mode-"))
 process.on("exit", () => rmSync(folder, { recursive: true }))
@@ -27,7 +28,6 @@ execFileSync("npm", ["install", "--prefix", folder, "--ignore-scripts", "--no-au
   stdio: ["ignore", "ignore", "inherit"]
 })
 const requireThere = createRequire(join(folder, "package.json"))
-const { countTokens } = requireThere("gpt-tokenizer/encoding/o200k_base")
 
 // =============================================================================
 // The sides
