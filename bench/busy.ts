@@ -46,7 +46,7 @@ await Effect.gen(function*() {
   const note = (name: string, more: ReadonlyArray<number>) => (times[name] ??= []).push(...more)
 
   for (let round = 0; round < rounds; round++) {
-    note("nobody busy", yield* measure(crowded))
+    note("no busy cell", yield* measure(crowded))
     const busy = yield* Effect.replicateEffect(
       crowded.create({ callId: "busy", source: "while (true) {}" }),
       busyCells
@@ -58,7 +58,7 @@ await Effect.gen(function*() {
     yield* Effect.sleep(200)
   }
 
-  const base = median(times["nobody busy"]!)
+  const base = median(times["no busy cell"]!)
   console.log(`a cell with one tool call, median of ${rounds * cellsOfARound}; ${cpus().length} processors`)
   for (const [name, all] of Object.entries(times)) {
     console.log(`${name.padEnd(36)} ${median(all).toFixed(2)} ms  ${(median(all) / base).toFixed(1)}×`)

@@ -52,7 +52,7 @@ const packageOf = (folder) =>
     ? folder
     : packageOf(dirname(folder))
 
-/** Whoever passes on the bundle passes on these. */
+/** They go with the bundle wherever it is passed on. */
 const licences = (modules) => {
   const packages = new Set(
     modules.filter((id) => id.includes("node_modules")).map((id) => packageOf(dirname(id)))

@@ -69,7 +69,7 @@ export const serveStdio = (options?: Options): Effect.Effect<void, never, Isolat
   Effect.suspend(() => serve(StdioDuplex.make(), options)).pipe(Effect.provideService(Logger.LogToStderr, true))
 
 /**
- * Serves every client that connects to a port, which may be 0 for one that is free. Whoever reaches the port can run cells
+ * Serves every client that connects to a port, which may be 0 for one that is free. A program that reaches the port can run cells
  * there: `host` should be an address of this machine alone.
  *
  * A probe finds `/healthz`, over HTTP/1 and HTTP/2, and `grpc.health.v1`.

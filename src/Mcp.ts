@@ -159,7 +159,7 @@ export type ElicitationAnswer =
   | { readonly action: "decline" | "cancel" }
 
 /**
- * Whoever wants to know what servers do besides answering.
+ * An observer of what servers do besides answering.
  *
  * @category models
  * @since 0.1.0

@@ -117,7 +117,7 @@ export interface HttpOptions extends Options {
   /** The origins of pages that may be its clients, such as `https://inspector.example`: none, unless given. */
   readonly allowedOrigins?: ReadonlyArray<string> | undefined
   /**
-   * The names under which it may be asked, without ports: those of the loopback, unless given. A name that somebody else
+   * The names under which it may be asked, without ports: those of the loopback, unless given. A name that another site
    * owns could lead a browser here.
    */
   readonly allowedHosts?: ReadonlyArray<string> | "any" | undefined

@@ -12,7 +12,7 @@
  */
 import type { OutputItem } from "./Protocol.ts"
 
-/** The budget where nobody asked for another. */
+/** The budget where no other is asked for. */
 export const defaultBudget = 10_000
 
 const bytesPerToken = 4

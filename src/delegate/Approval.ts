@@ -56,7 +56,7 @@ export type Gate = (
   invoke: (call: NestedToolCall) => Effect.Effect<Schema.Json, ToolError>
 ) => Effect.Effect<Schema.Json, ToolError>
 
-/** A call that waits until somebody has decided. */
+/** A call that waits for a decision. */
 interface Question {
   readonly tool: string
   readonly owner: Owner.Owner

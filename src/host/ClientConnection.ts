@@ -67,7 +67,7 @@ class ClientConnection {
     this.post = Post.make(options.outgoing, options.host.maxFrameBytes)
   }
 
-  /** From here on nothing is heard, and nobody is answered. */
+  /** From here on nothing is heard, and nothing is answered. */
   end(exit: Exit.Exit<void, ConnectionError>): void {
     if (!this.isEnded) {
       this.isEnded = true

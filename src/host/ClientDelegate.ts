@@ -68,7 +68,7 @@ export class ClientDelegate {
     })
   }
 
-  /** An answer of the client. One that nobody waits for (any more) is ignored. */
+  /** An answer of the client. One that is not waited for (any more) is ignored. */
   answer(id: MessageId, result: DelegateResult): void {
     this.pending.get(id)?.(result)
   }

@@ -301,7 +301,7 @@ export const make = Effect.fnUntraced(function*(
   })
 
   const execute = Effect.fnUntraced(function*(request: Request, message: Execute) {
-    // A cell whose maker was interrupted would belong to nobody.
+    // A cell whose maker was interrupted would have no owner.
     const cell = yield* Effect.uninterruptible(create(message.cell))
     if (request.isAnswered()) {
       // It was cancelled meanwhile, and the client does not know of the cell.

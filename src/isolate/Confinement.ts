@@ -116,7 +116,7 @@ export const make = (found: Setpriv | undefined, cgroup: Cgroup | undefined): Co
     levels.add("killed when its host ends")
   }
 
-  // The kernel takes its time for some of it, which nobody needs to wait for.
+  // The kernel takes its time for some of it, which need not be waited for.
   const impose = (level: string, file: string, text: string) =>
     writeFile(file, text, (error) => error === null && levels.add(level))
 

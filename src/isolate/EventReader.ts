@@ -18,7 +18,7 @@ import {
 } from "../text/Ascii.ts"
 import * as Utf8 from "../text/Utf8.ts"
 
-/** The bytes say something that they may not say. It is thrown, and no `Error`, since nobody needs to know from where. */
+/** The bytes say something that they may not say. It is thrown, and no `Error`, since from where is of no interest. */
 export class Breach {
   readonly what: string
 
@@ -43,7 +43,7 @@ const maxDigits = 15
 /** JSON may write a byte of text with so many of its own. */
 const maxEscape = 6
 
-/** Names, tags and ids are shorter, and nobody needs to see one that is not. */
+/** Names, tags and ids are shorter, and one that is not need not be shown. */
 const maxWord = 64
 
 /** Reads an event, which has no white space. Every part throws a `Breach` where it is not there. */

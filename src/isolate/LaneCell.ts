@@ -20,7 +20,7 @@ const mebibyte = 1024 * 1024
 const defaultHeapMebibytes = 256
 const leastHeapMebibytes = 8
 
-/** What an event takes beside its bytes, and what may wait for whoever hears the cell, beside one event. */
+/** What an event takes beside its bytes, and what may wait for the listener of the cell, beside one event. */
 const eventWeight = 256
 const maxWaitingBytes = 64 * mebibyte
 
@@ -64,7 +64,7 @@ export interface Place {
 /**
  * Starts a program. Interrupted, it leaves nothing behind.
  *
- * `findPlace` may throw. The cell is on its lane in the same step, so that nobody takes the lane for one without cells.
+ * `findPlace` may throw. The cell is on its lane in the same step, so that the lane is never taken for one without cells.
  *
  * @category constructors
  * @since 0.1.0

@@ -49,7 +49,7 @@ const noDescriptors = "there are no file descriptors left"
 /** What finding out about the system takes, and a process with its pipes. */
 const neededDescriptors = 12
 
-/** Whoever looks for a file, and has no descriptor to look with, does not find it, and may say so in any words. */
+/** Code that looks for a file without a descriptor to look with does not find it, and may say so in any words. */
 const hasDescriptors = (): boolean => {
   const taken: Array<number> = []
   try {
@@ -166,7 +166,7 @@ export const start = (program: Program, confinement: Confinement): LaneChild => 
   })
   const stdio: typeof child.stdio | undefined = child.stdio
   if (stdio === undefined) {
-    // Then the reason comes as an event, too, which ends this process if nobody hears it.
+    // Then the reason comes as an event, too, which ends this process if it has no listener.
     child.on("error", () => {})
     throw new Error(noDescriptors)
   }

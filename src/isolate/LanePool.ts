@@ -95,7 +95,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   // Later there may be no file descriptor left to look with.
   yield* Effect.ignore(Effect.try(findProgram))
 
-  /** Why a lane has ended that nobody here did, if it was the kernel: it ends as many as it counts. */
+  /** Why a lane has ended that was not ended here, if it was the kernel: it ends as many as it counts. */
   const findLimit = () => {
     if ((cgroup?.kills() ?? 0) <= kills) {
       return undefined

@@ -19,7 +19,7 @@ export const drain = "1 second"
 /** How long what was written may take to be read, once everything else is over. */
 export const farewell = "250 millis"
 
-/** How much of the arguments of a call is shown to whoever is to approve it, in characters. */
+/** How much of the arguments of a call is shown to the one who is to approve it, in characters. */
 export const maxShownInput = 2000
 
 /** How long the declarations may be that `search` answers with, in characters. Other tools are a line each. */

@@ -18,7 +18,7 @@ import type { Telling } from "./Telling.ts"
 export interface Connected {
   readonly sessionId: string
   readonly telling: Telling
-  /** Whether a cell of it waits for an answer: of anybody, or of this server. */
+  /** Whether a cell of it waits for an answer: of any person or tool, or of this server. */
   readonly isCalling: (namespace?: string) => boolean
   /** The tools are others. */
   readonly describe: Effect.Effect<void>

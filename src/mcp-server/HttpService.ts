@@ -4,7 +4,7 @@
  * **Details**
  *
  * Effect's `layerHttp` has one registry for all of its sessions, no stream for what is said besides answers, no bound on
- * sessions and no end of those that nobody uses. So the transport is made here, by the specification of 2025-11-25, and
+ * sessions and no end of unused ones. So the transport is made here, by the specification of 2025-11-25, and
  * each of its sessions has an `McpServer` of its own.
  *
  * @internal

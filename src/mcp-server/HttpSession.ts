@@ -138,7 +138,7 @@ export class HttpSession {
       Stream.ensuring(Effect.suspend(() => {
         onEnd()
         this.end()
-        // Nobody reads what is still given to it.
+        // What is still given to it has no reader.
         return Queue.shutdown(channel)
       }))
     )
@@ -167,7 +167,7 @@ export class HttpSession {
         this.unsent.push(message)
         return Effect.void
       }
-      // A question that reaches nobody is not to be waited for.
+      // A question that cannot be sent is not to be waited for.
       return message._tag === "Request" && message.isNotification !== true
         ? this.connection.receive({
           _tag: "Exit",

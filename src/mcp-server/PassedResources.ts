@@ -76,7 +76,7 @@ export const make = Effect.fnUntraced(function*(server: Server, delegate: Delega
   let templates = new Map<string, Listed>()
   const added = new Map<string, string>()
 
-  /** Who reads a URI: the one who lists it, or has a template that begins like it, or anybody who does. */
+  /** Who reads a URI: the one who lists it, or has a template that begins like it, or any server that does. */
   const readersOf = (uri: string): ReadonlyArray<ToolDefinition> => {
     const listed = resources.get(uri)
     if (listed !== undefined) {
@@ -188,7 +188,7 @@ export const make = Effect.fnUntraced(function*(server: Server, delegate: Delega
   })
 
   if (Definitions.resourceAccessIn(delegate.tools).length > 0) {
-    // With it, the client is told that there are resources, before anybody has been asked for them.
+    // With it, the client is told that there are resources, before any server has been asked for them.
     yield* server.addResourceTemplate({
       template: anyUri,
       annotations: Context.empty(),

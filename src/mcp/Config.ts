@@ -74,7 +74,7 @@ interface Variables {
   /** The folder that the file is for. */
   readonly workspace: string
   readonly environment: NodeJS.ProcessEnv
-  /** The values that came from the environment, and are none that everybody may know. */
+  /** The values that came from the environment, and are not to be shown. */
   readonly secrets: Set<string>
 }
 
@@ -130,7 +130,7 @@ const substitute = (variables: Variables, text: string): Effect.Effect<string, s
         return ofEnvironment(name, argument.slice(1), whole)
       }
       missing ??= name === "input"
-        ? `it asks for the input ${argument}, and there is nobody to give it: take \${${argument}} and an environment variable`
+        ? `it asks for the input ${argument}, which cannot be asked for here: take \${${argument}} and an environment variable`
         : `${whole} has no meaning here`
       return whole
     }

@@ -103,7 +103,7 @@ export const make: (
     let version: string | undefined
     /** Where requests go, if that is not the address: so it is with the older transport. */
     let endpoint: URL | undefined
-    /** Done once the server says nothing by itself, or nobody listens any more. */
+    /** Done once the server says nothing by itself, or there is no listener any more. */
     const unheard = Deferred.makeUnsafe<void>()
 
     const headers = (extra: Record<string, string> = {}) => ({

@@ -110,7 +110,7 @@ export const fromValue = (value: unknown): Message | undefined => {
   }
 }
 
-/** What an error of the server says to whoever made the call: its text, and its data as JSON after it. */
+/** What an error of the server says to the caller: its text, and its data as JSON after it. */
 export const errorText = ({ code, data, text }: Extract<Answer["outcome"], { readonly _tag: "Error" }>): string => {
   // Some servers' own libraries say that already.
   const prefix = /^MCP error\b/.test(text) ? "" : `MCP error${code === undefined ? "" : ` ${code}`}: `

@@ -22,7 +22,7 @@ import { HostFailure, type Way } from "./Way.ts"
 /** A session as its connection knows it. */
 export interface Attached {
   readonly callbacks: RemoteCallbacks
-  /** Called when the host is gone, before anybody who waits for it hears of that. */
+  /** Called when the host is gone, before any caller that waits for it hears of that. */
   readonly onLost: (failure: HostFailure) => void
 }
 
@@ -81,7 +81,7 @@ const make = Effect.fnUntraced(function*(
     Effect.provideService(RpcServer.Protocol, link.server),
     Effect.forkScoped({ startImmediately: true })
   )
-  // Before anything of it is taken away, so that whoever waits for an answer hears why there is none.
+  // Before anything of it is taken away, so that a caller that waits for an answer hears why there is none.
   yield* Effect.addFinalizer(() => Effect.sync(() => link.end(Exit.void)))
   return {
     rpc,
@@ -115,7 +115,7 @@ export const shared = <A, E>(
     get: Effect.suspend(() => {
       if (current === undefined) {
         const made = current = Deferred.makeUnsafe<A, E>()
-        // Detached: whoever needs it next finds it, even if the first caller has gone.
+        // Detached: the next caller finds it, even if the first caller has gone.
         runFork(make.pipe(Effect.onError(() => Effect.sync(forget)), Deferred.into(made)))
       }
       return Deferred.await(current)

@@ -51,7 +51,7 @@ export interface Options {
   readonly gone: Effect.Effect<unknown>
   /** Why the other side is gone, asked once it is. */
   readonly whyEnded: Effect.Effect<void, ConnectionError>
-  /** Called when the connection is over, before anybody who waits for an answer hears of it. */
+  /** Called when the connection is over, before any caller that waits for an answer hears of it. */
   readonly onEnd: (why: ConnectionError) => void
 }
 
@@ -161,7 +161,7 @@ export const make = Effect.fnUntraced(function*(
   /** By request: pieces of streams that their readers have no room for. */
   const waiting = new Map<string | number, Fiber.Fiber<void>>()
 
-  /** Hands on an answer, after what came before it. A reader who takes his time holds up nobody else. */
+  /** Hands on an answer, after what came before it. A slow reader holds up no other. */
   const answer = (message: Extract<FromServerEncoded, { readonly requestId: unknown }>): Effect.Effect<void> => {
     const { requestId } = message
     const before = waiting.get(requestId)

@@ -4,7 +4,7 @@
  * **Details**
  *
  * When the host is lost, the session goes on at the next one. What it knew there, its cells and stored values, goes with
- * the host: whoever waits for a cell then hears that its isolate was lost, and later its id is one of a host that is gone.
+ * the host: each caller that waits for a cell then hears that its isolate was lost, and later its id is one of a host that is gone.
  *
  * @internal
  */
@@ -342,7 +342,7 @@ export const make = Effect.fnUntraced(function*(
       const making = runFork(rpc.Create({ session, kind, request }))
       return Effect.onInterrupt(Fiber.join(making), () =>
         Effect.sync(() => {
-          // A cell that was made under a key is there for whoever comes with it again.
+          // A cell that was made under a key is there for the next request with it.
           if (request.idempotencyKey === undefined) {
             making.addObserver((exit) => Exit.isSuccess(exit) && runFork(Effect.ignore(terminateAt(at, exit.value))))
           }

@@ -30,7 +30,7 @@ import * as Rpcs from "./Rpcs.ts"
 const maxRequests = 4096
 const maxSessions = 1024
 
-/** Somebody who was told something, or waits for it. */
+/** A caller that was told something, or waits for it. */
 interface Ticket {
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly received: Deferred.Deferred<void>
@@ -254,7 +254,7 @@ export const serve = Effect.fnUntraced(function*(
   )
 
   const shutdown = inIt((session) => {
-    // Nobody will come back for what was told.
+    // No caller will come back for what was told.
     session.tickets.forEach(({ received }) => Deferred.doneUnsafe(received, Effect.void))
     return session.runtime.shutdown
   })

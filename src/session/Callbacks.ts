@@ -11,7 +11,7 @@
  * | `cancel` | interrupted | interrupted, and both share one grace |
  * | `finish` | delivered; each has its own delivery bound | interrupted at once, with the grace running meanwhile |
  *
- * A callback that is still running when its time is over is abandoned: what it does later reaches nobody, its slot is
+ * A callback that is still running when its time is over is abandoned: what it does later is dropped, its slot is
  * free again, and it is counted and logged.
  *
  * @internal

@@ -87,7 +87,7 @@ type Told = Yielded | Completed | Terminated | Frontier
 
 type Refusal = (CellPhase.Decision & { readonly _tag: "Refuse" })["reason"]
 
-/** Somebody who waits for the cell. */
+/** A caller that waits for the cell. */
 class Listener {
   private readonly resume: (effect: Effect.Effect<Told>) => void
   private told: CellPhase.Told | undefined
@@ -217,7 +217,7 @@ export class Cell {
     )
   }
 
-  /** Feeds an input whose answer may come later. Whoever stops waiting for it takes nothing away. */
+  /** Feeds an input whose answer may come later. A caller that stops waiting for it takes nothing away. */
   private wait<E>(
     input: CellPhase.Input,
     onRefusal: (reason: Refusal) => E,
@@ -473,7 +473,7 @@ export class Cell {
   private checkOutput(): void {
     const bound = this.session.limits.maxUndeliveredOutputBytes
     if (CellPhase.remainingSize(this.state) > bound) {
-      this.exceed(`the cell has put out more than ${bound} bytes that nobody has read`)
+      this.exceed(`the cell has put out more than ${bound} bytes that were not read`)
     }
   }
 

@@ -4,16 +4,16 @@
  * **Details**
  *
  * ```
- *             finished            drained, nobody waits           observe, terminate
+ *             finished            drained, no observer            observe, terminate
  *   Running ───────────► Running ──────────────────────► Buffered ──────────────────► Claimed ──► Gone
- *      │                 (drains)  drained, someone waits                                ▲
+ *      │                 (drains)  drained, an observer                                  ▲
  *      │                    └────────────────────────────────────────────────────────────┤
- *      └── terminate, shutdown ──► Terminating ── callbacks done, someone waits ─────────┘
+ *      └── terminate, shutdown ──► Terminating ── callbacks done, an observer ───────────┘
  * ```
  *
- * Whoever reaches the machine first wins: a completion that is buffered wins over a later terminate, a terminate
+ * The input that reaches the machine first wins: a completion that is buffered wins over a later terminate, a terminate
  * wins over a completion that still drains. Stored values are committed in the same step that makes a completion
- * visible, so nobody hears of a completion whose values could still be lost, and no value of a terminated cell is
+ * visible, so no observer hears of a completion whose values could still be lost, and no value of a terminated cell is
  * ever seen. The machine also accounts for output: each item leaves it in exactly one event.
  *
  * It does nothing itself. Each step gives the next state and the decisions to carry out, in order; `Tell` comes last,
@@ -38,7 +38,7 @@ export interface Pause {
   readonly generation: number
   readonly items: Outbox.Outbox
   readonly pending: ReadonlyArray<ToolCallId>
-  /** Whether somebody has read it: its items are then not given again. */
+  /** Whether an observer has read it: its items are then not given again. */
   readonly heard: boolean
 }
 
@@ -53,7 +53,7 @@ export interface State {
   readonly observer: "none" | "event" | "frontier"
   readonly observedBefore: boolean
   readonly terminator: boolean
-  /** Nobody will come back for an outcome that nobody waits for. */
+  /** No observer will come for an outcome that none waits for. */
   readonly sessionOver: boolean
   readonly pause: Pause | undefined
   readonly lastGeneration: number
@@ -83,27 +83,27 @@ export type Input =
   | { readonly _tag: "Finished"; readonly error: CellError | undefined }
   /** The callbacks of a finished script are done: commit, unless the session refuses its values. */
   | { readonly _tag: "Drained"; readonly refusal: CellError | undefined }
-  /** Somebody wants the next event, or the next frontier. */
+  /** An observer wants the next event, or the next frontier. */
   | { readonly _tag: "Observe"; readonly wants: "event" | "frontier" }
   | { readonly _tag: "ObserverLost" }
   /** The observer has waited long enough, or the script asked for a yield. */
   | { readonly _tag: "Yield"; readonly by: "deadline" | "script" }
   | { readonly _tag: "Terminate" }
   | { readonly _tag: "TerminatorLost" }
-  /** The session ends; nobody will come back for the outcome. */
+  /** The session ends; no observer will come for the outcome. */
   | { readonly _tag: "Shutdown" }
   /** The callbacks of a terminating cell are done, or abandoned. */
   | { readonly _tag: "Cancelled" }
-  /** Somebody who was told the outcome has it. */
+  /** An observer who was told the outcome has it. */
   | { readonly _tag: "Heard" }
-  /** Somebody who was told this went away before having it. */
+  /** An observer who was told this went away before having it. */
   | { readonly _tag: "Unheard"; readonly what: Told }
   /** A pausable isolate stands still. */
   | { readonly _tag: "Frontier"; readonly pending: ReadonlyArray<ToolCallId> }
   /** Go on from this pause. Without a decision, the cell has gone on already. */
   | { readonly _tag: "Resume"; readonly generation: number }
 
-/** What somebody is told. */
+/** What an observer is told. */
 export type Told =
   | { readonly _tag: "Yielded"; readonly items: Outbox.Outbox }
   | { readonly _tag: "Completed"; readonly items: Outbox.Outbox; readonly error: CellError | undefined }
@@ -113,7 +113,7 @@ export type Told =
     readonly generation: Generation
     readonly items: Outbox.Outbox
     readonly pending: ReadonlyArray<ToolCallId>
-    /** Whether nobody has read it before. */
+    /** Whether it has not been read before. */
     readonly first: boolean
   }
 
@@ -166,7 +166,7 @@ const listeners = (state: State): "observer" | "terminator" | "both" | undefined
     ? "both"
     : "observer"
 
-/** Keeps a final outcome for whoever comes, where somebody can come. */
+/** Keeps a final outcome for the next observer, where there can be one. */
 const keep = (state: State, decisions: ReadonlyArray<Decision>): Step => {
   const kept: State = { ...state, observer: "none", terminator: false }
   return state.sessionOver
@@ -174,7 +174,7 @@ const keep = (state: State, decisions: ReadonlyArray<Decision>): Step => {
     : [{ ...kept, phase: "Buffered" }, decisions]
 }
 
-/** The outcome is final from here on: it is told to whoever waits, or kept. */
+/** The outcome is final from here on: it is told to the observers that wait, or kept. */
 const settle = (state: State, ending: Ending, decisions: ReadonlyArray<Decision>): Step => {
   const who = listeners(state)
   return who === undefined
@@ -235,7 +235,7 @@ const observe = (state: State, wants: "event" | "frontier"): Step => {
   }
 }
 
-/** Undoes a telling that reached nobody. */
+/** Undoes a telling that did not arrive. */
 const takeBack = (state: State, what: Told): Step => {
   switch (what._tag) {
     case "Yielded":

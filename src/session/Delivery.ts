@@ -1,5 +1,5 @@
 /**
- * How an event of a cell gets to whoever waits for it. It counts as heard once it was delivered: one whose delivery is
+ * How an event of a cell gets to the caller that waits for it. It counts as heard once it was delivered: one whose delivery is
  * interrupted goes back to the cell.
  *
  * @internal

@@ -1,5 +1,5 @@
 /**
- * The output of one cell that nobody has read yet: a persistent list of batches, cheap to append to and to hand over.
+ * The unread output of one cell: a persistent list of batches, cheap to append to and to hand over.
  *
  * @internal
  */

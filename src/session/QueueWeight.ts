@@ -1,5 +1,5 @@
 /**
- * What the elements weigh that wait in an unbounded queue. Whoever takes them out needs to know nothing of it.
+ * What the elements weigh that wait in an unbounded queue. The one who takes them out needs to know nothing of it.
  *
  * @internal
  */

@@ -51,7 +51,7 @@ const attempt = (action: () => void) => {
   try {
     action()
   } catch {
-    // There is nobody left, or nobody of ours.
+    // No process of the group is left, or none of ours.
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * **Details**
  *
- * A text of many small values takes twenty times its length once it is read. So a text that somebody else made is
+ * A text of many small values takes twenty times its length once it is read. So a text that was made elsewhere is
  * weighed first, in time that grows with its length and without any memory.
  *
  * @internal
@@ -238,7 +238,7 @@ const freeWeight = 2 ** 20
 /** What values may weigh of which there may be so many bytes. */
 export const maxWeight = (maxBytes: number): number => weightPerByte * maxBytes + freeWeight
 
-/** No key that anybody asks for is written longer. */
+/** No key that is asked for is written longer. */
 const maxKey = 64
 
 /**

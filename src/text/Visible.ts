@@ -6,7 +6,7 @@
  *
  * Shown are control characters (C0, DEL, C1), separators of lines and paragraphs, halves of surrogate pairs, and what
  * takes no room: marks that turn the direction of text, zero-width spaces, tags, fillers. So shown, text inside quotes
- * is the same value for whoever reads JSON or JavaScript.
+ * is the same value for every reader of JSON or JavaScript.
  *
  * Some that take no room are how text is written, and stay where they do that: joiners within an emoji and after the
  * letters of scripts that join, variation selectors after what has two looks. There can be one at a time, so they hide

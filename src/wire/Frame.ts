@@ -10,7 +10,7 @@ import { FrameReader } from "../system/Framing.ts"
 /** The longest payload in bytes, in both directions, unless it is said otherwise. */
 export const maxPayload = 64 * 1024 * 1024
 
-/** The same, where it may be said otherwise: nobody can read a text that is longer than a string. */
+/** The same, where it may be said otherwise: a text longer than a string cannot be read. */
 export const maxPayloadOf = (bytes: number | undefined): number =>
   Math.min(bytes ?? maxPayload, constants.MAX_STRING_LENGTH)
 

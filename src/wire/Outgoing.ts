@@ -92,7 +92,7 @@ export class Outgoing {
     this.sealed = true
   }
 
-  /** Nobody reads any more. */
+  /** The other side reads no more. */
   close(): void {
     this.sealed = true
     this.closed = true
@@ -101,7 +101,7 @@ export class Outgoing {
     this.pump()
   }
 
-  /** Waits until everything that was posted has been written, or nobody is there to read it. */
+  /** Waits until everything that was posted has been written, or the other side is gone. */
   readonly flush: Effect.Effect<void> = Effect.callback((resume) => {
     const done = () => resume(Effect.void)
     this.flushers.add(done)

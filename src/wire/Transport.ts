@@ -16,7 +16,7 @@ import * as Stream from "effect/Stream"
 import type { Readable, Writable } from "node:stream"
 import * as Visible from "../text/Visible.ts"
 
-/** The other side does not speak the protocol, or there is nobody any more. */
+/** The other side does not speak the protocol, or is gone. */
 export class ConnectionError extends Schema.TaggedError<ConnectionError>("effect-code-mode/ConnectionError")(
   "ConnectionError",
   { message: Schema.String }

@@ -38,7 +38,7 @@ const attempt = (server: Net.Server, path: string): Effect.Effect<void, NodeJS.E
       resume(Effect.void)
     }
     server.once("error", onError).once("listening", onListening)
-    // The socket is made within this call, and nobody else can ever have opened it.
+    // The socket is made within this call, and no other user can ever have opened it.
     const umask = process.umask(onlyOwner)
     server.listen(path)
     process.umask(umask)
@@ -47,7 +47,7 @@ const attempt = (server: Net.Server, path: string): Effect.Effect<void, NodeJS.E
 const change = (path: string, run: () => void): Effect.Effect<void, ListenError> =>
   Effect.try({ try: run, catch: (error) => new ListenError({ path, text: (error as Error).message }) })
 
-/** Whether it is a socket that a host has left behind: nobody listens there. */
+/** Whether it is a socket that a host has left behind: no process listens there. */
 const isAbandoned = (path: string): Effect.Effect<boolean> =>
   Effect.callback((resume) => {
     if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) {

@@ -1022,7 +1022,7 @@ describe("a client that reads slowly", () => {
       client.resume()
       const [event, , , error] = say(yield* client.answer(wait))
       assert.strictEqual(event, "Result")
-      assert.match(String(error), /more than 3000000 bytes that nobody has read/)
+      assert.match(String(error), /more than 3000000 bytes that were not read/)
     }).pipe(Effect.provide(Isolate.layerTest)))
 
   it.live("and asks on and on is not listened to until it reads", () =>

@@ -34,11 +34,11 @@ describe("bounds in bytes", () => {
       assert.strictEqual(yield* endOf(output("語".repeat(100))), "Yielded")
       assert.strictEqual(
         yield* endOf(output("語".repeat(99), "é")),
-        "the cell has put out more than 364 bytes that nobody has read"
+        "the cell has put out more than 364 bytes that were not read"
       )
       assert.strictEqual(
         yield* endOf(output("語".repeat(101))),
-        "the cell has put out more than 364 bytes that nobody has read"
+        "the cell has put out more than 364 bytes that were not read"
       )
     }).pipe(limits({ maxUndeliveredOutputBytes: 364 })))
 

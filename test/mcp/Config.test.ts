@@ -86,7 +86,7 @@ describe("a file", () => {
     [one({ command: "${env:NO_SUCH_VARIABLE}" }), "server s: the environment variable NO_SUCH_VARIABLE is not set"],
     [
       one({ command: "x", env: { T: "${input:token}" } }),
-      "server s: it asks for the input token, and there is nobody to give it: take ${token} and an environment variable"
+      "server s: it asks for the input token, which cannot be asked for here: take ${token} and an environment variable"
     ],
     [one({ command: "${command:pick}" }), "server s: ${command:pick} has no meaning here"],
     [one({ command: "x", envFile: "no.env" }), "server s: its envFile no.env cannot be read: there is no such file"]

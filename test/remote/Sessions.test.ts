@@ -569,7 +569,7 @@ describe("a host", () => {
       yield* Fiber.join(first)
       const event = yield* Fiber.join(observation)
       assert(event._tag === "Completed")
-      assert.match(event.error!.text, /more than 3000000 bytes that nobody has read/)
+      assert.match(event.error!.text, /more than 3000000 bytes that were not read/)
     })
   )
 

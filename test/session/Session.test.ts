@@ -678,7 +678,7 @@ describe("bounds", () => {
       yield* one.emit(output("x".repeat(1000)), output("y"))
       const event = yield* session.observe(loud)
       assert(event._tag === "Completed")
-      assert.strictEqual(event.error?.text, "the cell has put out more than 1000 bytes that nobody has read")
+      assert.strictEqual(event.error?.text, "the cell has put out more than 1000 bytes that were not read")
       const { cell: busy, isolate: two } = yield* makeCell
       yield* two.emit(calls("tool-1", "tool-2", "tool-3"))
       const other = yield* session.observe(busy)

@@ -8,7 +8,7 @@ import * as FileSystem from "effect/FileSystem"
 import { randomBytes } from "node:crypto"
 import { dirname, join } from "node:path"
 
-/** A file of ours alone, in a folder. It is new: what somebody else has put there is not written to. */
+/** A file of ours alone, in a folder. It is new: what others have put there is not written to. */
 const create = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
   const attempt = Effect.suspend(() => {

@@ -214,7 +214,7 @@ const limits = ({
     text: text`${Render.count(maxLiveCells)} at a time, each with ${bytes(maxSourceBytes)} of source`
   },
   { what: "tool calls", text: text`${Render.count(maxToolCallsInFlight)} at a time, more of them wait` },
-  { what: "output", text: text`${bytes(maxUndeliveredOutputBytes)} that nobody has read` },
+  { what: "output", text: text`${bytes(maxUndeliveredOutputBytes)} that was not read` },
   { what: "stored", text: text`${bytes(maxStoredBytes)} a session` },
   {
     what: "patience",

@@ -33,7 +33,7 @@ const sizeOf = (item: OutputItem): number =>
 
 const observe = (session: Runtime.SessionRuntime["Service"], cell: Runtime.Cell, options?: Runtime.ObserveOptions) =>
   session.observe(cell, options).pipe(
-    // It was ended by us, and whoever ends a cell gets its outcome.
+    // It was ended by us, and the one who ends a cell gets its outcome.
     Effect.catchTag("MissingCell", ({ cellId }) => Effect.succeed(Terminated.make({ cellId, items: [] }))),
     Effect.orDie
   )

@@ -66,7 +66,7 @@ const descriptions: { readonly [Name in BoundName]: string } = {
   maxToolCallsInFlight: "tool calls of a client at a time; further ones wait",
   maxPendingCallbacks: "tool calls and notifications of a cell, running or waiting",
   maxPendingInputBytes: "inputs of a cell's tool calls that have no answer",
-  maxUndeliveredOutputBytes: "output of a cell that nobody has read",
+  maxUndeliveredOutputBytes: "output of a cell that was not read",
   maxStoredBytes: "stored values of a session",
   maxSourceBytes: "source of a cell",
   maxRememberedCells: "ended cells of a session that are told apart from unknown ones",

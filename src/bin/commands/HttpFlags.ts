@@ -12,7 +12,7 @@ import { isIP } from "node:net"
 import { foreign, text } from "../terminal/Printable.ts"
 import * as Failure from "./Failure.ts"
 
-/** Who may use it is known by this token, where there is one. It is no flag, as flags are seen by everybody. */
+/** Who may use it is known by this token, where there is one. It is no flag, as every process can see flags. */
 export const tokenVariable = "EFFECT_CODE_MODE_TOKEN"
 
 const port = Flag.Int("http").pipe(

@@ -55,7 +55,7 @@ export const decode = Effect.fnUntraced(function*<R>(
 
 const failed = (cause: unknown) => systemError({ module: "InputFile", method: "read", _tag: "Unknown", cause })
 
-/** The end of a pipe. To open it does not wait for somebody to write, and to read it takes no thread. */
+/** The end of a pipe. To open it does not wait for a writer, and to read it takes no thread. */
 const openPipe = (path: string) =>
   Effect.callback<Socket, PlatformError>((resume) =>
     open(path, constants.O_RDONLY | constants.O_NONBLOCK, (error, fd) =>

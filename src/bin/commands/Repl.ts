@@ -103,7 +103,7 @@ const repl = Effect.fnUntraced(function*(flags: Flags, { leaveTo }: Screen.Botto
   const scope = yield* Effect.scope
   const write = Semaphore.withPermit(yield* Semaphore.make(1))
 
-  /** Follows a cell to its end, whether anybody waits for it or not. */
+  /** Follows a cell to its end, whether it is waited for or not. */
   const begin = Effect.fnUntraced(function*(cell: Runtime.Cell, explain: (text: string) => string) {
     const report = Effect.fnUntraced(function*(event: Outcome) {
       const error = event._tag === "Completed" ? event.error : undefined

@@ -93,7 +93,7 @@ const execute = Effect.fn("Run.execute")(function*(source: Source.Source, flags:
   return { ...event, error: { ...event.error, text: Suggestion.explain(event.error.text, names) } }
 }, Effect.scoped)
 
-/** Somebody to tell what the cell does. */
+/** The reporter of what the cell does. */
 const withReporter = <A, E, R>(flags: Flags, self: Effect.Effect<A, E, R | Reporter.Reporter>) =>
   Effect.gen(function*() {
     const save = yield* Media.fromFlag(flags.saveMedia)

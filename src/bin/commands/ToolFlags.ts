@@ -80,7 +80,7 @@ export const ServerOptions = Context.Reference<Pick<Options, "elicit" | "observe
   { defaultValue: () => undefined }
 )
 
-/** Tells whoever is there to be told what servers do. */
+/** Tells the reporter what servers do, where there is one. */
 const observer = Effect.map(
   Effect.serviceOption(Reporter.Reporter),
   Option.match({

@@ -1,5 +1,5 @@
 /**
- * Whoever is told what a cell does: a person in lines, a person at a terminal, or a program.
+ * Who is told what a cell does: a person in lines, a person at a terminal, or a program.
  *
  * @internal
  */
@@ -94,7 +94,7 @@ const toEvent = (shown: Shown): Event.Event =>
 /** One JSON object per line on standard output. */
 export const json = (save: Media.Save | undefined): Reporter["Service"] => {
   const print = (event: Event.Event) => Printer.print(Event.toLine(event))
-  // What a tool call has to say may come when nobody reads any more; the cell's end says that.
+  // What a tool call has to say may come when there is no reader any more; the cell's end says that.
   const mention = (event: Event.Event) => Effect.ignore(print(event))
   return Reporter.of({
     during: (_, self) => self,

@@ -12,7 +12,7 @@ import * as Render from "./Render.ts"
 const maxLines = 100
 const maxCharacters = 10_000
 
-/** What stands in front of a value that a cell hands to its prompt. Nobody sees it. */
+/** What stands in front of a value that a cell hands to its prompt. It is not shown. */
 export const mark = "\u0001value:"
 
 /** What is shown as it is. */
@@ -56,7 +56,7 @@ const replace = (_: string, value: unknown): unknown => {
     : value
 }
 
-/** As much of the text as somebody reads, and how much more there is. */
+/** As much of the text as a person reads, and how much more there is. */
 const cut = (text: string): string => {
   const short = text.slice(0, maxCharacters).replace(/[\ud800-\udbff]$/, "")
   const lines = short.split("\n")

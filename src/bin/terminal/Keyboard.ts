@@ -1,5 +1,5 @@
 /**
- * Standard input where somebody types, or pastes what others have written.
+ * Standard input where a person types, or pastes what others have written.
  *
  * @internal
  */
@@ -13,7 +13,7 @@ const { stdin } = process
 const keyboards: Array<Transform> = []
 
 /**
- * The keys, until it is released; another one has to wait meanwhile. Characters that nobody sees become their escapes: as
+ * The keys, until it is released; another one has to wait meanwhile. Invisible characters become their escapes: as
  * what was typed, too, so that what is run is what is shown.
  */
 export const make = (): Transform => {

@@ -3,7 +3,7 @@
  *
  * **Details**
  *
- * Nothing but a `Printable` can be handed to the `Printer`, and nobody else makes one. It is made of what stands in our
+ * Nothing but a `Printable` can be handed to the `Printer`, and no other module makes one. It is made of what stands in our
  * own source (`text`) and of what others have written (`foreign`), which is made visible: see `Visible`. The pieces are
  * kept until it is known where they go, because what a cell puts out is data where it goes to a file.
  *
@@ -63,7 +63,7 @@ export const render = (self: Printable, { hasColours, isTerminal }: Surface): st
 // Ours
 // =============================================================================
 
-/** A string that stands in our source. Any other string is one that somebody may have written. */
+/** A string that stands in our source. Any other string is one that others may have written. */
 type Literal<Text extends string> = {} extends Record<Text, 1> ? never : Text
 
 type Value<Part> = Part extends CellId | Duration.Duration | number | Printable ? Part

@@ -29,7 +29,7 @@ const write = (stream: NodeJS.WriteStream, printable: Printable.Printable, done?
 // Standard output
 // =============================================================================
 
-/** Nobody reads the output any more, as after `| head -1`. */
+/** The output has no reader any more, as after `| head -1`. */
 export class OutputClosed extends Schema.TaggedError<OutputClosed>("effect-code-mode/bin/OutputClosed")(
   "OutputClosed",
   {}
@@ -41,7 +41,7 @@ export const print = (printable: Printable.Printable): Effect.Effect<void, Outpu
     write(stdout, printable, (error) => resume(error ? Effect.fail(new OutputClosed()) : Effect.void))
   })
 
-/** Fails when a write of anybody's finds that the output is closed. */
+/** Fails when any write finds that the output is closed. */
 export const closed: Effect.Effect<never, OutputClosed> = Effect.callback((resume) => {
   const listener = () => resume(Effect.fail(new OutputClosed()))
   stdout.once("error", listener)
@@ -49,8 +49,8 @@ export const closed: Effect.Effect<never, OutputClosed> = Effect.callback((resum
 })
 
 /**
- * A stream that is gone says so to those who write to it, and as an event that would end the process if nobody
- * listened. We hear it from the writes.
+ * A stream that is gone says so to those who write to it, and as an event that would end the process if it had no
+ * listener. We hear it from the writes.
  */
 export const ignoreClosedStreams: Effect.Effect<void> = Effect.sync(() => {
   for (const stream of [stdout, stderr]) {
@@ -73,7 +73,7 @@ const Told = Context.Reference<Tell>("effect-code-mode/bin/Printer/Told", {
 export const tell = (printable: Printable.Printable): Effect.Effect<void> =>
   Effect.map(Told, (write) => write(text`${printable}\n`))
 
-/** A stream for somebody who writes text. */
+/** A stream for a module that writes text. */
 const textStream = (write: (text: string) => void) =>
   new Writable({
     decodeStrings: false,
@@ -115,7 +115,7 @@ export const adoptProcess = (name: "effect-code-mode" | "code-mode-host"): Effec
       write(stderr, text`${name}: This is a bug: ${foreign("uncaught exception", stack, "quote")}\n`)
       process.exit(1)
     })
-    // Nobody listens where they are not wanted.
+    // They have no listener where they are not wanted.
     if (process.listenerCount("warning") > 0) {
       process.removeAllListeners("warning").on("warning", ({ message, name: kind }) => {
         write(stderr, text`${name}: ${foreign("warning of node", `${kind}: ${message}`, "quote")}\n`)

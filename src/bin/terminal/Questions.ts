@@ -23,7 +23,7 @@ export const Asker = Context.Reference<Ask | undefined>("effect-code-mode/bin/As
   defaultValue: () => undefined
 })
 
-/** More values than that are asked of nobody. */
+/** More values than that are not asked for. */
 const maxFields = 20
 
 type JsonObject = Schema.JsonObject
@@ -42,7 +42,7 @@ interface Field {
   readonly otherwise: Schema.Json | undefined
   /** What a line stands for, or nothing where it stands for no such value. */
   readonly parse: (line: string) => Schema.Json | undefined
-  /** What is wanted, for somebody who typed something else. */
+  /** What is wanted, for a person who typed something else. */
   readonly wanted: Printable
 }
 

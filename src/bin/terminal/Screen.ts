@@ -216,7 +216,7 @@ const make = Effect.fnUntraced(function*(terminal: Printer.Terminal) {
   }
 })
 
-/** Gives the effect somebody to report to. Where standard error is a terminal, that is its screen too. */
+/** Gives the effect a reporter. Where standard error is a terminal, that is its screen too. */
 export const use = <A, E, R>(
   reporter: Reporter["Service"],
   self: (bottom: Bottom) => Effect.Effect<A, E, R>

@@ -186,7 +186,7 @@ export class HostedSession {
         return this.abandon(observation)
       })
     )
-    // It goes on when its client is gone, until its cell is: that would belong to nobody.
+    // It goes on when its client is gone, until its cell is: that would have no owner.
     const fiber = yield* Effect.forkDetach(
       this.session.execute(observation, {
         cell: { callId: request.tool_call_id, source: request.source, tools: request.enabled_tools.map(toTool) },
@@ -302,7 +302,7 @@ export class HostedSession {
       if (subscription === undefined) {
         return yield* status("RESOURCE_EXHAUSTED", "code-mode session has too many tool subscriptions")
       }
-      // Calls that nobody will answer end the session: its client is not what it was.
+      // Calls that no client will answer end the session: its client is not what it was.
       yield* Effect.addFinalizer(() =>
         this.calls.unsubscribe(subscription)
           ? Effect.asVoid(Effect.forkDetach(this.close, { startImmediately: true }))

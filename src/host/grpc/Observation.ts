@@ -57,7 +57,7 @@ export class Observation implements Session.Request {
     this.onTold = options.onTold ?? (() => {})
   }
 
-  /** Nobody is to be told any more. */
+  /** Its caller is not to be told any more. */
   takeBack(): void {
     this.isTakenBack = true
   }

@@ -96,13 +96,13 @@ export class ToolCalls {
     return subscription
   }
 
-  /** Gives whether calls are left that nobody else will answer. */
+  /** Gives whether calls are left that no other subscriber will answer. */
   unsubscribe(subscription: Subscription): boolean {
     this.subscriptions.splice(this.subscriptions.indexOf(subscription), 1)
     return subscription.pending.size > 0
   }
 
-  /** Nobody is told of a call any more. */
+  /** No subscriber is told of a call any more. */
   end(): void {
     this.subscriptions.forEach(({ calls }) => calls.end())
   }
@@ -184,7 +184,7 @@ export class ToolCalls {
     })
   }
 
-  /** It counts as delivered once it was sent: nobody waits for the client to say so. */
+  /** It counts as delivered once it was sent: the client does not have to say so. */
   private notify(
     { callId, cellId, text }: Parameters<Delegate["Service"]["notify"]>[0]
   ): Effect.Effect<void, NotifyError> {

@@ -15,7 +15,7 @@ interface Timer {
 
 const isBefore = (a: Timer, b: Timer) => a.due < b.due || (a.due === b.due && a.id < b.id)
 
-/** A binary heap: whoever is next is at the front, and no timer costs more than the logarithm of their number. */
+/** A binary heap: the next one is at the front, and no timer costs more than the logarithm of their number. */
 const makeHeap = () => {
   let heap: Array<Timer> = []
 

@@ -2,7 +2,7 @@
  * Watches the memory of the lane's process, much of which V8 counts for no isolate: `Intl` objects, what one builtin
  * allocates, backing stores.
  *
- * Nobody knows whose such memory is. So the process may hold what it held without cells, what ended ones left behind, and
+ * There is no telling whose such memory is. So the process may hold what it held without cells, what ended ones left behind, and
  * for every live cell, and for a moment one that has ended, what V8 counts for it, or could while it computes. Past
  * that, the cell that computed most has to end.
  *
@@ -143,7 +143,7 @@ export const makeWatchdog = (lane: WatchdogLane) => {
       overSince = performance.now()
       endGreediest(resident)
     } else if (lane.leaving() === 0) {
-      // Whoever had it is gone. What the process could not give back hurts nobody as long as it does not grow.
+      // The cell that had it is gone. What the process could not give back does no harm as long as it does not grow.
       grantedBytes = resident - allowed
       overSince = undefined
       lane.onStained()
@@ -163,7 +163,7 @@ export const makeWatchdog = (lane: WatchdogLane) => {
       const [cell] = greediest
       blamed.add(cell)
       farOverBytes = farOverHeaps * cell.heapMebibytes * mebibyte
-      // Before anybody hears of its end: what comes next is not to start where it may still run.
+      // Before its end is told: what comes next is not to start where it may still run.
       lane.onStained()
       cell.endAtLimit(
         `the script went past its memory limit of ${cell.heapMebibytes} MiB: its process held ${

@@ -1,5 +1,5 @@
 /**
- * What runs in the cell's own realm, before the cell: it takes the builtins that the prelude needs, while nobody has
+ * What runs in the cell's own realm, before the cell: it takes the builtins that the prelude needs, while no script has
  * replaced them, and makes what a script holds of the helpers.
  *
  * A function belongs to the realm that made it, and V8 makes what the function is handed there. A proxy in front of a

@@ -278,12 +278,12 @@ export const cases: ReadonlyArray<Case> = [
   ),
   excess(
     "output that nobody reads",
-    /^LimitExceeded the cell has put out more than 4194304 bytes that nobody has read$/,
+    /^LimitExceeded the cell has put out more than 4194304 bytes that were not read$/,
     times(text("語".repeat(100_000)), 20)
   ),
   excess(
     "empty output that nobody reads",
-    /^LimitExceeded the cell has put out more than 4194304 bytes that nobody has read$/,
+    /^LimitExceeded the cell has put out more than 4194304 bytes that were not read$/,
     times(output(...Array.from({ length: 1000 }, () => ({ type: "input_text", text: "" }))), 80)
   ),
 
