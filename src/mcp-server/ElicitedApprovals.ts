@@ -16,12 +16,11 @@ import * as Bounds from "./Bounds.ts"
 const form: Schema.JsonObject = {
   type: "object",
   properties: {
-    allow: {
-      type: "string",
-      title: "For how long",
-      description: "For how long? once: this call; session: every call of this tool until the session ends",
-      enum: ["once", "session"],
-      default: "once"
+    session: {
+      type: "boolean",
+      title: "For the whole session",
+      description: "Allow every further call of this tool until the session ends, too",
+      default: false
     }
   }
 }
@@ -45,7 +44,7 @@ const question = ({ call, definition }: Approver.ApprovalRequest): Pick<Elicitat
 
 const decision = (answer: ElicitationAnswer): Approver.Decision =>
   answer.action === "accept"
-    ? Approver.approved(answer.content.allow === "session" ? "session" : "once")
+    ? Approver.approved(answer.content.session === true ? "session" : "once")
     : Approver.denied(answer.action === "decline" ? "the user declined it" : "the user did not answer")
 
 /** Asks by a function that may have no way to ask. */

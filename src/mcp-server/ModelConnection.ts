@@ -155,7 +155,11 @@ export const make = Effect.fnUntraced(function*(
   /** Adds the tools with the descriptions of the moment, if they have changed. Clients hear of that. */
   const describe = Effect.gen(function*() {
     const { exec, wait } = yield* codeMode.descriptions
-    const descriptions = { exec, wait, search: ToolSearch.description(yield* session.tools) }
+    const descriptions = {
+      exec: ModelTools.withSearch(exec),
+      wait,
+      search: ToolSearch.description(yield* session.tools)
+    }
     const now = JSON.stringify(descriptions)
     if (now !== listed) {
       listed = now

@@ -19,6 +19,7 @@ import * as Schema from "effect/Schema"
 import { Buffer } from "node:buffer"
 import * as CodeMode from "../CodeMode.ts"
 import * as Parts from "../model/Parts.ts"
+import { isList, isObject } from "../text/JsonValue.ts"
 import * as ToolSearch from "./ToolSearch.ts"
 
 /** The requests of a client, as far as a handler needs them. */
@@ -113,7 +114,25 @@ type Register = Parameters<AiMcpServer.McpServer["Service"]["addTool"]>[0]
 
 const invalid = (error: { readonly message: string }) => new McpSchema.InvalidParams({ message: error.message })
 
-const jsonSchemaOf = (schema: Schema.Constraint) => Tool.getJsonSchemaFromSchema(schema)
+/** A member that may be null as well as absent is taken as both, and described as absent: some clients know no unions. */
+const withoutNull = (member: unknown): unknown => {
+  if (!isObject(member) || !isList(member.anyOf)) {
+    return member
+  }
+  const { anyOf, ...rest } = member
+  const [only, ...others] = anyOf.filter((each) => !(isObject(each) && each.type === "null"))
+  return others.length === 0 && isObject(only) ? { ...only, ...rest } : member
+}
+
+const inputSchemaOf = (schema: Schema.Constraint): object => {
+  const { properties = {}, ...rest } = Tool.getJsonSchemaFromSchema(schema) as Schema.JsonObject
+  return {
+    ...rest,
+    properties: Object.fromEntries(
+      Object.entries(properties as object).map(([name, each]) => [name, withoutNull(each)])
+    )
+  }
+}
 
 const toTool = ({ annotations, description, inputSchema, name, outputSchema, title }: Definition) =>
   new McpSchema.Tool({
@@ -125,10 +144,14 @@ const toTool = ({ annotations, description, inputSchema, name, outputSchema, tit
     annotations: McpSchema.ToolAnnotations.make({ title, ...annotations })
   })
 
-const execInput = jsonSchemaOf(CodeMode.Exec.parametersSchema)
-const waitInput = jsonSchemaOf(CodeMode.Wait.parametersSchema)
-const searchInput = jsonSchemaOf(ToolSearch.Input)
-const resultSchema = jsonSchemaOf(Structured)
+const execInput = inputSchemaOf(CodeMode.Exec.parametersSchema)
+const waitInput = inputSchemaOf(CodeMode.Wait.parametersSchema)
+const searchInput = inputSchemaOf(ToolSearch.Input)
+const resultSchema = Tool.getJsonSchemaFromSchema(Structured)
+
+/** The tools of a cell stand at the end of a description. Some clients cut it before. */
+export const withSearch = (description: string): string =>
+  description.replace("\n\n", "\n\nThe tools stand at the end of this text; the tool `search` finds them, too.\n\n")
 
 export interface Handlers {
   readonly exec: (source: string, caller: Caller | undefined) => Effect.Effect<CodeMode.Output>

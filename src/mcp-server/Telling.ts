@@ -12,10 +12,14 @@
 import * as McpSchema from "effect/ai/McpSchema"
 import type * as AiMcpServer from "effect/ai/McpServer"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type { Elicitation, ElicitationAnswer, Progress } from "../Mcp.ts"
+import * as JsonRpc from "../mcp/JsonRpc.ts"
 import type { NestedToolCall, Notification } from "../Protocol.ts"
+import * as Visible from "../text/Visible.ts"
 import type { Caller } from "./ModelTools.ts"
+import * as QuestionForm from "./QuestionForm.ts"
 
 /** A request that hears of the progress of what it waits for. */
 interface Listener {
@@ -33,6 +37,16 @@ interface About {
 const isLevel = Schema.is(McpSchema.LoggingLevel)
 
 const decodeQuestion = Schema.decodeUnknownEffect(McpSchema.ElicitRequestFormParams)
+
+/** What the client has against a question, in its own words, as far as it has some. */
+const reason = (error: { readonly _tag: string; readonly reason?: string; readonly cause?: unknown }): string => {
+  const said = error._tag === "McpReverseOperationUnsupported"
+    ? error.reason
+    : Predicate.hasProperty(error.cause, "message")
+    ? error.cause.message
+    : undefined
+  return typeof said === "string" && said !== "" ? Visible.line(JsonRpc.excerpt(said)) : "it gave no reason"
+}
 
 /** The client has no way to ask, or has failed to. */
 export class CannotAsk extends Schema.TaggedError<CannotAsk>("effect-code-mode/CannotAsk")("CannotAsk", {
@@ -129,10 +143,14 @@ export class Telling {
       return yield* new CannotAsk({ why: "the client of this session cannot ask its user: it has no elicitation" })
     }
     const answer = yield* Effect.scoped(Effect.gen(function*() {
-      const question = yield* decodeQuestion({ mode: "form", message, requestedSchema: schema })
+      const question = yield* decodeQuestion({
+        mode: "form",
+        message,
+        requestedSchema: QuestionForm.forVersion(schema, client.protocolVersion)
+      })
       return yield* (yield* client.getClient).elicit(question)
     })).pipe(
-      Effect.mapError(({ message }) => new CannotAsk({ why: `the client of this session could not ask: ${message}` }))
+      Effect.mapError((error) => new CannotAsk({ why: `the client of this session could not ask: ${reason(error)}` }))
     )
     return answer.action === "accept"
       ? { action: "accept", content: (answer.content ?? {}) as Schema.JsonObject }

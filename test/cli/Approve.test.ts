@@ -42,7 +42,7 @@ describe("--approve", () => {
           yield* until(/A cell wants to call mcp__fs__write_file \(destructive\) with:[^]*Answer: ?$/)
           yield* type(answer, key.enter)
           if (isWritten) {
-            yield* until(/\["once"\]: ?$/)
+            yield* until(/\[false\]: ?$/)
             yield* type(key.enter)
           }
           yield* until(isWritten ? /written\nstatus 0/ : /the user declined it[^]*status 1/)

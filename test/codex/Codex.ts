@@ -37,7 +37,8 @@ const makePackage = (published: string, folder: string, host: ReadonlyArray<stri
 /** What Codex speaks with its host: gRPC unless it is told otherwise, or framed JSON. */
 export type Wire = "grpc" | "frames"
 
-const config = (port: number, wire: Wire) => `
+/** The model of a port, and nothing that asks a person. */
+const base = (port: number) => `
 model = "gpt-5.1-codex"
 model_provider = "scripted"
 approval_policy = "never"
@@ -49,7 +50,9 @@ name = "scripted"
 base_url = "http://127.0.0.1:${port}/v1"
 wire_api = "responses"
 requires_openai_auth = false
+`
 
+const codeMode = (wire: Wire) => `
 [features]
 code_mode = true
 code_mode_only = true
@@ -65,21 +68,20 @@ const scrub = (told: ReadonlyArray<Model.Told>): ReadonlyArray<Model.Told> =>
       .replaceAll(/(chunk_id\\*":\\*")[0-9a-f]+/g, "$1X")
   )
 
-/** Lets Codex take the turns with a host, over a wire, and gives what its model was told for each. */
-export const run = async (
-  published: string,
-  host: ReadonlyArray<string>,
-  wire: Wire,
+/** Lets Codex take the turns, and gives what its model was told for each. */
+const drive = async (
+  toCodex: (folder: string) => string,
+  config: string,
   turns: ReadonlyArray<Model.Turn>
 ): Promise<ReadonlyArray<Model.Told>> => {
   const folder = mkdtempSync(join(tmpdir(), "codex-run-"))
   const model = await Model.serve(turns)
   try {
-    const codex = makePackage(published, join(folder, "package"), host)
+    const codex = toCodex(folder)
     const [home, work] = [join(folder, "home"), join(folder, "work")]
     mkdirSync(home)
     mkdirSync(work)
-    writeFileSync(join(home, "config.toml"), config(model.port, wire))
+    writeFileSync(join(home, "config.toml"), base(model.port) + config)
     const child = spawn(codex, ["exec", "--skip-git-repo-check", "go"], {
       cwd: work,
       env: { ...process.env, CODEX_HOME: home },
@@ -102,4 +104,26 @@ export const run = async (
     model.close()
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** The same with a host, over a wire. */
+export const run = (
+  published: string,
+  host: ReadonlyArray<string>,
+  wire: Wire,
+  turns: ReadonlyArray<Model.Turn>
+): Promise<ReadonlyArray<Model.Told>> =>
+  drive((folder) => makePackage(published, join(folder, "package"), host), codeMode(wire), turns)
+
+/** The same with an MCP server named `tools`, which is a command or at a URL, and without code mode of its own. */
+export const runWithServer = (
+  published: string,
+  server: ReadonlyArray<string> | URL,
+  turns: ReadonlyArray<Model.Turn>
+): Promise<ReadonlyArray<Model.Told>> => {
+  const way = server instanceof URL
+    ? `url = ${JSON.stringify(server.href)}`
+    : `command = ${JSON.stringify(server[0])}\nargs = ${JSON.stringify(server.slice(1))}`
+  // Codex waits for it before the first turn.
+  return drive(() => join(published, "bin", "codex"), `[mcp_servers.tools]\nrequired = true\n${way}\n`, turns)
 }

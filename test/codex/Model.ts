@@ -2,8 +2,9 @@
 import { createServer, type IncomingMessage } from "node:http"
 import type { AddressInfo } from "node:net"
 
-/** What the model does in one turn: write a cell, or wait for the one that last yielded. */
+/** What the model does in one turn: write a cell, wait for the one that last yielded, or call a tool of a server. */
 export type Turn =
+  | { readonly tool: string; readonly namespace?: string; readonly input: object }
   | { readonly exec: string }
   | { readonly wait: { readonly yield_time_ms?: number; readonly max_tokens?: number; readonly terminate?: boolean } }
 
@@ -50,7 +51,16 @@ export const serve = async (turns: ReadonlyArray<Turn>): Promise<Model> => {
       const content = [{ type: "output_text", text: "done", annotations: [] }]
       return { type: "message", role: "assistant", id: `message-${index}`, content }
     }
-    return "exec" in next
+    return "tool" in next
+      ? {
+        type: "function_call",
+        id: `item-${index}`,
+        call_id: `call-${index}`,
+        name: next.tool,
+        ...(next.namespace === undefined ? {} : { namespace: next.namespace }),
+        arguments: JSON.stringify(next.input).replaceAll("$cell", runningCell())
+      }
+      : "exec" in next
       ? {
         type: "custom_tool_call",
         id: `item-${index}`,

@@ -25,7 +25,7 @@ const answering = (...answers: ReadonlyArray<ElicitResult>) => {
   }
 }
 
-const accept = (content: Record<string, string> = {}): ElicitResult => ({ action: "accept", content })
+const accept = (content: Record<string, string | boolean> = {}): ElicitResult => ({ action: "accept", content })
 
 const files = (path: string) => ["--mcp", official("filesystem", path), "--approve"]
 
@@ -36,7 +36,7 @@ describe("approvals of a client's user", () => {
   it.live("are asked for before each call of a tool that is not read-only, once or for the session", () =>
     Effect.gen(function*() {
       const path = yield* folder
-      const { asked, elicit } = answering(accept(), accept({ allow: "session" }))
+      const { asked, elicit } = answering(accept(), accept({ session: true }))
       const { exec } = yield* stdio(files(path), { elicit })
       const file = join(path, "a.txt")
       const result = yield* exec(`
@@ -97,6 +97,32 @@ describe("approvals of a client's user", () => {
       assert.match(textOf(yield* call("wait", { cell_id: cell, terminate: true })), /^Script terminated/)
       yield* Deferred.await(withdrawn)
       assert.isFalse(existsSync(join(path, "a.txt")))
+    }))
+
+  it.live("reach clients of older versions, whose forms know less", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const running = yield* startCommand(["mcp", ...files(path)], { keepOpen: true })
+      const send = (message: object) => running.child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`)
+      send({
+        id: 0,
+        method: "initialize",
+        params: {
+          protocolVersion: "2025-06-18",
+          capabilities: { elicitation: {} },
+          clientInfo: { name: "old", version: "1" }
+        }
+      })
+      send({
+        id: 1,
+        method: "tools/call",
+        params: { name: "exec", arguments: { source: write(join(path, "a.txt"), "one") } }
+      })
+      yield* running.printed("elicitation/create")
+      const question = running.stdout().split("\n").find((line) => line.includes("elicitation/create"))!
+      send({ id: JSON.parse(question).id, result: { action: "accept", content: { session: false } } })
+      yield* running.printed("Script completed")
+      assert.strictEqual(readFileSync(join(path, "a.txt"), "utf8"), "one")
     }))
 
   it.live("can be asked for all tools, or some", () =>
