@@ -7,6 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import type * as Schema from "effect/Schema"
 import assert from "node:assert/strict"
 import { mkdirSync, rmSync, writeFileSync } from "node:fs"
@@ -505,4 +506,6 @@ const main = Effect.gen(function*() {
 
 const layer = Layer.merge(Mcp.layer(servers), V8.layer())
 
-await Effect.runPromise(Effect.scoped(main).pipe(Effect.provide(layer)))
+await Effect.runPromise(
+  Effect.scoped(main).pipe(Effect.provide(layer), Effect.provideService(Logger.LogToStderr, true))
+)

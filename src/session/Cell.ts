@@ -643,7 +643,14 @@ const parseInput = (input: string | undefined): Effect.Effect<{ readonly input?:
     catch: () => new ToolError({ text: "the input of the tool call is no JSON" })
   })
 
-const toJsonText = (value: Schema.Json): string => JSON.stringify(value ?? null)
+/** A tool that gives what has no JSON has a bug, as has one that throws. */
+const toJsonText = (value: Schema.Json): string => {
+  const text: string | undefined = JSON.stringify(value ?? null)
+  if (text === undefined) {
+    throw new TypeError(`the tool's result is a ${typeof value}, and no JSON`)
+  }
+  return text
+}
 
 export interface Options {
   readonly id: CellId
