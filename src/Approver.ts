@@ -55,6 +55,8 @@ export const Decision = Schema.TaggedUnion({
 export type Decision = typeof Decision.Type
 
 /**
+ * A tool call that is to be decided on.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -75,6 +77,9 @@ export class Approver extends Context.Service<Approver, {
 }>()("effect-code-mode/Approver") {}
 
 /**
+ * The decision that a call is made: with `input`, if given, in place of the script's argument. It holds for this call,
+ * unless `remember` says for which others.
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -85,6 +90,9 @@ export const approved = (remember: Remember = "once", input?: Schema.Json): Deci
 })
 
 /**
+ * The decision that a call is not made: the script's promise rejects with a text that gives `reason`. It holds for this call, unless
+ * `remember` says for which others.
+ *
  * @category constructors
  * @since 0.1.0
  */

@@ -117,6 +117,8 @@ export interface Server {
 export type Resources = Definitions.Resources
 
 /**
+ * How a call differs from a default one.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -151,6 +153,9 @@ export interface Elicitation {
 }
 
 /**
+ * What the person has answered: values, or that there are none. To `decline` is to say no; to `cancel`, not to say
+ * anything.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -178,6 +183,8 @@ export interface Observer {
 }
 
 /**
+ * How servers are started and observed, and what they are answered. Times are `Duration`s; a number is milliseconds.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -6,6 +6,18 @@
  * There is no behaviour here. The other modules of the package use these terms, and every boundary (a lane process, a
  * wire client, a command line) decodes into them.
  *
+ * **Example** (A request, and what an event of its cell says)
+ *
+ * ```ts
+ * import type * as Protocol from "effect-code-mode/Protocol"
+ *
+ * const request: Protocol.CellRequest = { callId: "call-1", source: "text(6 * 7)" }
+ *
+ * const texts = ({ items }: Protocol.CellEvent) => items.map((item) => item.type === "input_text" ? item.text : item.type)
+ *
+ * const error = (event: Protocol.CellEvent) => event._tag === "Completed" ? event.error?.text : undefined
+ * ```
+ *
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"

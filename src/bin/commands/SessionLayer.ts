@@ -15,5 +15,6 @@ import * as ToolFlags from "./ToolFlags.ts"
 export const layer = (flags: ToolFlags.Flags, storedValues: SessionFile.StoredValues) =>
   Runtime.layer({ storedValues }).pipe(
     Layer.provideMerge(ToolCallLog.layer(Approvals.layer(flags.approve, ToolFlags.layer(flags)))),
-    Layer.provide(V8.layer())
+    // There is one session, and no other will need a lane.
+    Layer.provide(V8.layer({ warmLanes: 0 }))
   )
