@@ -19,7 +19,7 @@ const packed: ReadonlyArray<string> = JSON.parse(
   execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: root, encoding: "utf8" })
 )[0].files.map((file: { readonly path: string }) => file.path)
 
-const sources = globSync("src/**/*.ts", { cwd: root })
+const sources = globSync("src/**/*.ts", { cwd: root, exclude: ["**/node_modules/**"] })
 const moduleName = (source: string) => source.replace(/^src\/(.*)\.ts$/, "$1")
 const isInner = (source: string) => source.split("/").length > 2 || /^ \* @internal$/m.test(read(source))
 const { resolve } = createRequire(join(root, "package.json"))
@@ -102,7 +102,10 @@ describe("the package", () => {
   })
 
   it("refers to no place outside of the repository", () => {
-    const files = globSync("{*.md,{bench,bin,docs,examples,src,test}/**/*.{js,json,md,ts}}", { cwd: root })
+    const files = globSync("{*.md,{bench,bin,docs,examples,src,test}/**/*.{js,json,md,mjs,ts}}", {
+      cwd: root,
+      exclude: ["**/node_modules/**"]
+    })
     assert.include(files, "README.md")
     assert.deepStrictEqual(files.filter((path) => /(^|[^\w/-]|\.\.\/)shared\/|\/work\//m.test(read(path))), [])
   })
