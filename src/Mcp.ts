@@ -294,9 +294,10 @@ export const connect: (
     warn: (text) => Effect.logWarning(Visible.line(`MCP server ${server}: ${hide(text)}`)),
     onToolsChanged: (tools) => observer.onToolsChanged?.(name, tools) ?? Effect.void,
     onLog: (level, text) => observer.onLog?.(name, level, hide(text)) ?? Effect.void,
-    onRequest: (method, params) =>
+    onRequest: (method, params, over) =>
       method === "elicitation/create"
-        ? ask(elicit, server, params)
+        // What is asked for a call is asked for nothing once the call is over.
+        ? Effect.raceFirst(ask(elicit, server, params), Effect.as(over, { action: "cancel" }))
         : method === "roots/list" && roots !== undefined
         ? Effect.succeed({ roots: roots.map(({ name, uri }) => name === undefined ? { uri } : { uri, name }) })
         : undefined

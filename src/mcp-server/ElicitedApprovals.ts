@@ -35,12 +35,11 @@ const shown = (input: Schema.Json | undefined): string => {
 const effects = ({ destructive, readOnly }: ToolAnnotations = {}): string =>
   readOnly === true ? " (read-only)" : destructive === true ? " (destructive)" : ""
 
-const question = ({ call, definition }: Approver.ApprovalRequest): Pick<Elicitation, "message" | "schema"> => ({
-  message: `A cell wants to call ${Visible.line(Identifier.fromName(call.tool))}${
-    effects(definition?.annotations)
-  } with:\n${shown(call.input)}`,
-  schema: form
-})
+/** What a person is asked. */
+export const message = ({ call, definition }: Approver.ApprovalRequest): string =>
+  `A cell wants to call ${Visible.line(Identifier.fromName(call.tool))}${effects(definition?.annotations)} with:\n${
+    shown(call.input)
+  }`
 
 const decision = (answer: ElicitationAnswer): Approver.Decision =>
   answer.action === "accept"
@@ -56,7 +55,7 @@ export const make = (
 ): Approver.Approver["Service"] =>
   Approver.Approver.of({
     ask: (request) =>
-      ask(question(request)).pipe(
+      ask({ message: message(request), schema: form }).pipe(
         Effect.map(decision),
         Effect.catch(({ why }) => Effect.succeed(Approver.denied(why)))
       )

@@ -44,10 +44,14 @@ export interface Options {
   readonly startTimeout: Duration.Input
   /** What we can do for the server. */
   readonly capabilities: Schema.JsonObject
-  /** Answers a request of the server, if it is one that is answered. */
+  /**
+   * Answers a request of the server, if it is one that is answered. One that comes while calls are under way is most
+   * likely about these: `over` ends with the last of them.
+   */
   readonly onRequest: (
     method: string,
-    params: Schema.JsonObject
+    params: Schema.JsonObject,
+    over: Effect.Effect<void>
   ) => Effect.Effect<Schema.JsonObject> | undefined
   /** Hears what the server says for its log. */
   readonly onLog: (level: string, text: string) => Effect.Effect<void>
@@ -65,7 +69,13 @@ interface Session {
   readonly startedAt: number
   /** The server has forgotten it: no call is made in it any more, and with the last one it goes. */
   isExpired: boolean
+  readonly work: Work
+}
+
+/** The calls that are under way. */
+interface Work {
   calls: number
+  readonly isOver: Latch.Latch
 }
 
 /** The most warnings about one listing, and about all of a server's. */
@@ -129,14 +139,14 @@ export const make = Effect.fnUntraced(function*(
   })
 
   /** Connects, shakes hands and lists the tools. */
-  const connect = Effect.fnUntraced(function*(sessionScope: Scope.Closeable) {
+  const connect = Effect.fnUntraced(function*(sessionScope: Scope.Closeable, work: Work) {
     const changed = Latch.makeUnsafe(false)
     const handlers: Peer.Handlers = {
       onUnanswered: (text) => warnOf([`not all that it asks is answered: ${text}`]),
       onRequest: (method, params) =>
         method === "ping"
           ? Effect.succeed({})
-          : options.onRequest(method, params) ??
+          : options.onRequest(method, params, work.calls === 0 ? Effect.never : work.isOver.await) ??
             Effect.fail(
               new Refused({ code: -32601, message: `Method not found: ${JsonRpc.excerpt(method)}`, data: undefined })
             ),
@@ -177,10 +187,11 @@ export const make = Effect.fnUntraced(function*(
 
   const start = Effect.uninterruptibleMask(Effect.fnUntraced(function*(restore) {
     const sessionScope = yield* Scope.fork(scope)
-    const { connection, identity } = yield* restore(connect(sessionScope)).pipe(
+    const work: Work = { calls: 0, isOver: Latch.makeUnsafe(true) }
+    const { connection, identity } = yield* restore(connect(sessionScope, work)).pipe(
       Effect.onError((cause) => Scope.close(sessionScope, Exit.failCause(cause)))
     )
-    session = { connection, scope: sessionScope, startedAt: yield* Clock.currentTimeMillis, isExpired: false, calls: 0 }
+    session = { connection, scope: sessionScope, startedAt: yield* Clock.currentTimeMillis, isExpired: false, work }
     return identity
   }))
 
@@ -191,8 +202,12 @@ export const make = Effect.fnUntraced(function*(
 
   const leave = (left: Session) =>
     Effect.suspend(() => {
-      left.calls--
-      return left.isExpired && left.calls === 0 ? Scope.close(left.scope, Exit.void) : Effect.void
+      const { work } = left
+      if (--work.calls > 0) {
+        return Effect.void
+      }
+      work.isOver.openUnsafe()
+      return left.isExpired ? Scope.close(left.scope, Exit.void) : Effect.void
     })
 
   const restart = Effect.gen(function*() {
@@ -211,7 +226,8 @@ export const make = Effect.fnUntraced(function*(
   const enter = starting.withPermit(
     Effect.suspend(() => isUsable(session) ? Effect.void : Effect.asVoid(restart)).pipe(
       Effect.map(() => {
-        session!.calls++
+        session!.work.calls++
+        session!.work.isOver.closeUnsafe()
         return session!
       })
     )

@@ -9,11 +9,10 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { matchesGlob } from "node:path"
 import { Approver, layerDenyAll } from "../../Approver.ts"
-import { Delegate, withApproval } from "../../Delegate.ts"
-import * as ElicitedApprovals from "../../mcp-server/ElicitedApprovals.ts"
+import { type Delegate, mapLayer, withApproval } from "../../Delegate.ts"
 import type { NestedToolCall, ToolDefinition } from "../../Protocol.ts"
-import * as Package from "../../system/Package.ts"
 import * as Identifier from "../../text/Identifier.ts"
+import * as ApprovalQuestion from "../terminal/ApprovalQuestion.ts"
 import * as Questions from "../terminal/Questions.ts"
 
 /** Tools that are not marked read-only. A server that says nothing of a tool may mean anything. */
@@ -40,17 +39,15 @@ export const isNeeded =
       : which === all || matchesGlob(Identifier.fromName(tool), which)
 
 /** Asks at the terminal, where there is one. */
-const approver = Layer.unwrap(Effect.map(Questions.Asker, (ask) =>
-  ask === undefined
-    ? layerDenyAll
-    : Layer.succeed(Approver, ElicitedApprovals.make((question) => ask({ server: Package.name, ...question })))))
+const approver = Layer.unwrap(Effect.map(
+  Questions.Conversation,
+  (converse) => converse === undefined ? layerDenyAll : Layer.succeed(Approver, ApprovalQuestion.approver(converse))
+))
 
 /** The delegate of `layer`, whose calls are asked about. */
 export const layer = <E, R>(which: Which, layer: Layer.Layer<Delegate, E, R>): Layer.Layer<Delegate, E, R> =>
   Option.match(which, {
     onNone: () => layer,
     onSome: (which) =>
-      Layer.effect(Delegate, Effect.flatMap(Delegate, (delegate) => withApproval(delegate, isNeeded(which)))).pipe(
-        Layer.provide([approver, layer])
-      )
+      mapLayer((delegate) => withApproval(delegate, isNeeded(which)))(layer).pipe(Layer.provide(approver))
   })

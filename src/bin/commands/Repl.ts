@@ -299,10 +299,10 @@ export const command = Command.make(
     yield* Screen.use(
       Reporter.lines(save),
       (bottom) =>
-        Effect.flatMap(Questions.atTerminal(bottom), (ask) =>
+        Effect.flatMap(Questions.atTerminal(bottom), (converse) =>
           Effect.scoped(repl(flags, bottom)).pipe(
             Effect.provide(SessionLayer.layer(flags, stored)),
-            Effect.provideService(Questions.Asker, ask)
+            Effect.provideService(Questions.Conversation, converse)
           ))
     )
   }, Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.ofStart))

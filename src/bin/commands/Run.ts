@@ -102,7 +102,10 @@ const withReporter = <A, E, R>(flags: Flags, self: Effect.Effect<A, E, R | Repor
       : yield* Screen.use(
         Reporter.lines(save),
         (bottom) =>
-          Effect.flatMap(Questions.atTerminal(bottom), (ask) => Effect.provideService(self, Questions.Asker, ask))
+          Effect.flatMap(
+            Questions.atTerminal(bottom),
+            (converse) => Effect.provideService(self, Questions.Conversation, converse)
+          )
       )
   })
 

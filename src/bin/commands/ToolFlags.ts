@@ -108,9 +108,10 @@ const connect = Effect.fnUntraced(function*({ configs, inheritEnv, optional, roo
     ...(inheritEnv && "command" in server ? { inheritEnv } : {}),
     ...(optional ? { optional } : {})
   }))
+  const converse = yield* Questions.Conversation
   return Mcp.layer(all, {
     observer: yield* observer,
-    elicit: yield* Questions.Asker,
+    elicit: converse === undefined ? undefined : Questions.ask(converse),
     ...yield* ServerOptions,
     startTimeout: Option.getOrUndefined(startTimeout),
     roots: Option.match(root, {

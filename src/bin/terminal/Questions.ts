@@ -1,8 +1,9 @@
 /**
- * What servers ask of the person at the terminal: a message, and some values, one after the other.
+ * The person at the terminal is talked with; and what servers ask: a message, and some values, one after the other.
  *
  * @internal
  */
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -16,10 +17,14 @@ import * as Printer from "./Printer.ts"
 import * as Prompt from "./Prompt.ts"
 import type { Bottom } from "./Screen.ts"
 
-export type Ask = (request: Elicitation) => Effect.Effect<ElicitationAnswer>
+/** Talks with the person at a prompt. The end of the input is an answer, too. */
+export type Converse = <A>(
+  talk: (prompt: Prompt.Prompt) => Effect.Effect<A, Cause.Done>,
+  atEnd: A
+) => Effect.Effect<A>
 
-/** Who asks the person, where there is one to be asked. */
-export const Asker = Context.Reference<Ask | undefined>("effect-code-mode/bin/Asker", {
+/** How to talk with the person, where there is one. */
+export const Conversation = Context.Reference<Converse | undefined>("effect-code-mode/bin/Conversation", {
   defaultValue: () => undefined
 })
 
@@ -173,11 +178,11 @@ const askAll = Effect.fnUntraced(function*(prompt: Prompt.Prompt, fields: Readon
   return { action: "accept", content } satisfies ElicitationAnswer
 })
 
-/** Asks at a prompt. The end of the input declines, Ctrl-C cancels. */
+/** Asks at a prompt. Ctrl-C cancels. */
 const askAt = Effect.fnUntraced(function*(
   prompt: Prompt.Prompt,
   { message, schema, server }: Elicitation
-) {
+): Effect.fn.Return<ElicitationAnswer, Cause.Done> {
   const asks = text`${foreign("server that asks", server, "prose")} asks: ${
     foreign("question of a server", message, "quote")
   }`
@@ -198,20 +203,24 @@ const askAt = Effect.fnUntraced(function*(
   return "action" in consent ? consent : consent.value === true ? yield* askAll(prompt, fields) : declined
 })
 
-/** Asks at the terminal, one question at a time, where there is one. */
+/** Asks what a server asks. The end of the input declines. */
+export const ask = (converse: Converse) => (request: Elicitation): Effect.Effect<ElicitationAnswer> =>
+  converse((prompt) => askAt(prompt, request), declined)
+
+/** Talks at the terminal, where there is one: one conversation at a time, which is over when it is interrupted. */
 export const atTerminal = Effect.fnUntraced(function*({ interrupt }: Bottom) {
   if (!Printer.isConversation()) {
     return undefined
   }
   const context = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
-  const ask: Ask = (request) =>
+  const converse: Converse = (talk, atEnd) =>
     interrupt((leaveTo) =>
       Prompt.make({ hasHistory: false }).pipe(
-        Effect.flatMap((prompt) => leaveTo(prompt.above, askAt(prompt, request))),
-        Effect.catchTag("Done", () => Effect.succeed(declined)),
+        Effect.flatMap((prompt) => leaveTo(prompt.above, talk(prompt))),
+        Effect.catchTag("Done", () => Effect.succeed(atEnd)),
         Effect.scoped,
         Effect.provideContext(context)
       )
     )
-  return ask
+  return converse
 })
