@@ -119,7 +119,7 @@ export class CodeMode extends Context.Service<CodeMode, {
 export interface Options {
   /** How long `exec` waits for a cell: 10 seconds, unless given. A number is milliseconds. */
   readonly yieldTime?: Duration.Input | undefined
-  /** The longest that a `wait` takes: 10 minutes, unless given. A number is milliseconds. */
+  /** The longest that an `exec` or a `wait` takes: 10 minutes, unless given. A number is milliseconds. */
   readonly maxWait?: Duration.Input | undefined
   /** The budget of a reply, in tokens of four bytes: 10,000, unless given. */
   readonly maxOutputTokens?: number | undefined

@@ -53,7 +53,7 @@ export interface Options {
   readonly version?: string | undefined
   /** What clients tell their models of it. */
   readonly instructions?: string | undefined
-  /** How `exec` and `wait` differ from the default ones. */
+  /** How `exec` and `wait` differ from the default ones. `maxWait` is 50 seconds, unless given: clients give up. */
   readonly codeMode?: CodeMode.Options | undefined
   /** What checks sources before they run: nothing, unless given. */
   readonly check?: CodeMode.Checker | undefined

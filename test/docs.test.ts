@@ -39,6 +39,12 @@ describe("docs/models.md", () => {
   })
 })
 
+describe("docs/mcp-server.md", () => {
+  it("shows examples/mcp-server.ts", () => {
+    assert.deepStrictEqual(blocks("docs/mcp-server.md", "ts"), [read("examples/mcp-server.ts")])
+  })
+})
+
 describe("docs/testing.md", () => {
   it("shows examples/testing.test.ts", () => {
     assert.deepStrictEqual(blocks("docs/testing.md", "ts"), [read("examples/testing.test.ts")])

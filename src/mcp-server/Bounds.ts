@@ -10,6 +10,9 @@ export const maxMessageBytes = 16 * 1024 * 1024
 /** How many requests of a connection may be in flight. Another one is refused. */
 export const maxRequests = 256
 
+/** How long a call may take, unless the options say otherwise: most clients give up after a minute. */
+export const maxWait = "50 seconds"
+
 /** How much of the input is read while a message waits, in chunks. */
 export const maxChunksAhead = 16
 

@@ -139,7 +139,7 @@ export const make = Effect.fnUntraced(function*(
   const session = yield* Runtime.make({ limits: options.limits, sessionId }).pipe(
     Effect.provideService(Delegate, delegate)
   )
-  const codeMode = CodeMode.make(session, options.codeMode, options.check)
+  const codeMode = CodeMode.make(session, { maxWait: Bounds.maxWait, ...options.codeMode }, options.check)
   let executions = 0
 
   const toolsOf = ModelTools.make({

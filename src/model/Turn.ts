@@ -251,7 +251,8 @@ export const make = (session: SessionRuntime["Service"], options: Options) => {
       }
       const { maxOutputTokens, source, yieldTimeMillis } = parsed.success
       const call = yield* begin(budget(maxOutputTokens, options.maxOutputTokens))
-      const time = yieldTimeMillis === undefined ? options.yieldTime : Duration.millis(yieldTimeMillis)
+      const asked = yieldTimeMillis === undefined ? options.yieldTime : Duration.millis(yieldTimeMillis)
+      const time = Duration.min(asked, options.maxWait)
       // It is refused as it is, and not read.
       const candidates = source.length > session.limits.maxSourceBytes
         ? [Repair.plain(source, language)]

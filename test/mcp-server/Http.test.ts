@@ -11,7 +11,7 @@ import * as Redacted from "effect/Redacted"
 import { createServer, type IncomingMessage, request as httpRequest } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
-import { folder, server as fixtureServer } from "../cli/Process.ts"
+import { folder, root, server as fixtureServer, start } from "../cli/Process.ts"
 import { listening, startCommand } from "./Command.ts"
 import { connect, official, type Options, outputOf, textOf, untilLogged } from "./SdkClient.ts"
 
@@ -314,5 +314,22 @@ describe("the command mcp --http", () => {
       const { status, stderr } = yield* running.result
       assert.strictEqual(status, 2)
       assert.match(stderr, /--http: .*EADDRINUSE/)
+    }))
+})
+
+describe("examples/mcp-server.ts", () => {
+  it.live("serves a tool of its own", () =>
+    Effect.gen(function*() {
+      const { child } = yield* start(process.execPath, [join(root, "examples/mcp-server.ts"), "0"], { keepOpen: true })
+      const port = yield* Effect.promise(() =>
+        new Promise<string>((resolve) => {
+          child.stdout.on("data", (text) => {
+            const found = /:(\d+)\b[^:]*$/.exec(/https?:\/\/\S+/.exec(String(text))?.[0] ?? "")
+            if (found !== null) resolve(found[1]!)
+          })
+        })
+      )
+      const { exec } = yield* client(new URL(`http://127.0.0.1:${port}/mcp`))
+      assert.strictEqual(outputOf(yield* exec("text(await tools.add({ a: 40, b: 2 }))")), "42")
     }))
 })

@@ -233,6 +233,29 @@ describe("the command mcp, at standard input and output", () => {
       assert.strictEqual(status, 0)
     }))
 
+  it.live("says so when a file of its servers starts it again", () =>
+    Effect.gen(function*() {
+      const config = join(yield* folder, "mcp.json")
+      const itself = { command: process.execPath, args: [command, "mcp", "--config", config] }
+      writeFileSync(config, JSON.stringify({ mcpServers: { itself } }))
+      const running = yield* start(process.execPath, itself.args, { keepOpen: true })
+      const { status, stderr } = yield* running.result
+      assert.strictEqual(status, 2)
+      assert.match(stderr, /it has started itself/)
+    }))
+
+  it.live("answers before its clients give up, whatever a model asks for", () =>
+    Effect.gen(function*() {
+      const { call, exec } = yield* stdio(["--max-wait", "200ms"])
+      const first = yield* exec(
+        "// @exec: {\"yield_time_ms\": 600000}\nawait new Promise((r) => setTimeout(r, 60_000))"
+      )
+      assert.match(textOf(first), /^Script running/)
+      const cell = first._meta?.["effect-code-mode/cell-id"]
+      assert.match(textOf(yield* call("wait", { cell_id: cell })), /^Script running/)
+      assert.match(textOf(yield* call("wait", { cell_id: cell, terminate: true })), /^Script terminated/)
+    }))
+
   it.live("says on standard error why a server cannot be used", () =>
     Effect.gen(function*() {
       const running = yield* start(process.execPath, [command, "mcp", "--mcp", "no-such-command"], { keepOpen: true })

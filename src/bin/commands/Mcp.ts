@@ -5,12 +5,16 @@
  */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Environment from "../../mcp/Environment.ts"
 import * as V8 from "../../V8.ts"
+import { text } from "../terminal/Printable.ts"
 import * as Approvals from "./Approvals.ts"
 import * as Checking from "./Checking.ts"
+import * as DurationFlag from "./DurationFlag.ts"
 import * as Failure from "./Failure.ts"
 import * as HttpFlags from "./HttpFlags.ts"
 import * as ToolFlags from "./ToolFlags.ts"
@@ -18,17 +22,33 @@ import * as ToolFlags from "./ToolFlags.ts"
 interface Flags extends ToolFlags.Flags, HttpFlags.Flags {
   readonly structured: boolean
   readonly check: Checking.Level
+  readonly yieldAfter: Duration.Duration
+  readonly maxWait: Duration.Duration
+  readonly maxOutput: number
 }
+
+/** One that starts itself goes on with that. One behind another is not forbidden. */
+const maxDepth = 2
+
+const checkDepth = Effect.suspend(() =>
+  Environment.depth() >= maxDepth
+    ? Failure.toStart(
+      text`it has started itself: a file of --config has an entry for it, which may say "disabled": true`
+    )
+    : Effect.void
+)
 
 /** Loaded when it is used: the protocol takes longer to load than the other commands take to run. */
 const load = Effect.promise(() => import("./McpService.ts"))
 
 const serve = Effect.fnUntraced(
   function*(flags: Flags) {
+    yield* checkDepth
     const service = yield* load
     const where = yield* HttpFlags.read(flags)
     const services = Layer.merge(service.shared(ToolFlags.layer(flags)), V8.layer())
     const options = {
+      codeMode: { yieldTime: flags.yieldAfter, maxWait: flags.maxWait, maxOutputTokens: flags.maxOutput },
       structured: flags.structured,
       check: yield* Checking.forModels(flags.check),
       needsApproval: Option.match(flags.approve, { onNone: () => undefined, onSome: Approvals.isNeeded })
@@ -47,6 +67,21 @@ export const command = Command.make(
     ...ToolFlags.flags,
     ...HttpFlags.flags,
     check: Checking.flag,
+    yieldAfter: DurationFlag.make("yield-after").pipe(
+      Flag.withDescription("How long exec waits for a cell, which goes on then (default: 10s)"),
+      Flag.withDefault(Duration.seconds(10))
+    ),
+    maxWait: DurationFlag.make("max-wait").pipe(
+      Flag.withDescription(
+        "The longest that exec and wait take, whatever they are asked for (default: 50s, as clients give up after a minute)"
+      ),
+      Flag.withDefault(Duration.seconds(50))
+    ),
+    maxOutput: Flag.Int("max-output").pipe(
+      Flag.withMetavar("TOKENS"),
+      Flag.withDescription("How much output a model sees at a time, in tokens of four bytes (default: 10000)"),
+      Flag.withDefault(10_000)
+    ),
     structured: Flag.Boolean("structured").pipe(
       Flag.withDescription(
         "Give results as structured content, too. Some clients show a model nothing else, and no image"
