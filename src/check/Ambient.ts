@@ -72,7 +72,10 @@ const helpers = [
       /^type Settled<K, V> = .*$/m,
       "type Settled<K, V> = { index: K; status: \"fulfilled\" | \"rejected\"; value: V; reason: any };"
     )
-  ).replace("store(key: string, value: unknown)", "store<T>(key: string, value: T & Value<T>)")
+  ).replace("exit(): never", "exit(...values: Array<any>): never").replace(
+    "store(key: string, value: unknown)",
+    "store<T>(key: string, value: T & Value<T>)"
+  )
 ].join("\n")
 
 const helperNames = Array.from(

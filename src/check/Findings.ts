@@ -45,21 +45,40 @@ export type Diagnostics = typeof Diagnostics.Type
 /** A name that is declared nowhere. The compiler has several errors for it: some guess what would have to be installed. */
 const unknownNames = new Set([2304, 2503, 2552, 2580, 2581, 2582, 2583, 2584, 2591, 2592, 2593, 2868, 18004])
 
+/** That `new Promise((resolve) => … resolve())` should say what it is a promise of. */
+const promiseHints = new Set([2794, 2810])
+
 /**
  * Whether something is a mistake of types. Errors of syntax (1xxx) are the engine's, who knows what it runs; that something
  * is implicitly `any` (7xxx) is none, and neither is a member that was put into an empty object.
  */
 const counts = ({ code, text }: Diagnostic) =>
-  (code >= 2000 && code < 7000 || code >= 18_000 && code < 19_000) && !text.endsWith(" on type '{}'.")
+  (code >= 2000 && code < 7000 || code >= 18_000 && code < 19_000) && !promiseHints.has(code) &&
+  !text.endsWith(" on type '{}'.")
+
+/** The name that is declared nowhere, if that is the mistake. */
+const unknownName = ({ code, text }: Diagnostic): string | undefined =>
+  unknownNames.has(code) ? /'([^']+)'/.exec(text)?.[1] : undefined
+
+/** Names that a source itself looks for, or puts there. */
+const namesLookedFor = (source: string): ReadonlySet<string> =>
+  new Set(Array.from(source.matchAll(/\b(?:typeof\s*\(?\s*|globalThis\.)([\w$]{1,100})/g), ([, name]) => name!))
 
 /** What counts at a level. `open` is what is found where nothing is known of the tools. */
-const select = (level: Ambient.Level, found: ReadonlyArray<Diagnostic>, open: ReadonlyArray<Diagnostic>) => {
-  if (level === "strict") {
-    return found.filter(counts)
-  }
+const select = (
+  source: string,
+  level: Ambient.Level,
+  found: ReadonlyArray<Diagnostic>,
+  open: ReadonlyArray<Diagnostic>
+) => {
   const keyOf = ({ code, pos }: Diagnostic) => `${code} ${pos}`
   const own = new Set(open.map(keyOf))
-  return found.filter((each) => counts(each) && (unknownNames.has(each.code) || !own.has(keyOf(each))))
+  const known = namesLookedFor(source)
+  return found.filter((each) => {
+    const name = unknownName(each)
+    return counts(each) &&
+      (name !== undefined ? !known.has(name) : level === "strict" || !own.has(keyOf(each)))
+  })
 }
 
 // =============================================================================
@@ -123,7 +142,7 @@ export const make = (options: {
   const { found, level, open, source, tools } = options
   const starts = Places.starts(source)
   const mistakes = [
-    ...select(level, found, open).map((each) => ({ at: each.pos, words: () => wordsOf(each, tools) })),
+    ...select(source, level, found, open).map((each) => ({ at: each.pos, words: () => wordsOf(each, tools) })),
     ...Unawaited.find(source).map((at) => ({ at, words: () => notAwaited }))
   ]
   return mistakes.toSorted((a, b) => a.at - b.at).slice(0, maxFindings).map(({ at, words }) => ({

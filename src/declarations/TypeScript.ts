@@ -80,7 +80,7 @@ declare function stream_settled<K, V>(
 declare function stream_settled<V>(
   promises: Iterable<V>, callback: (result: Settled<number, Awaited<V>>) => unknown
 ): Promise<void>;
-declare function setTimeout(callback: () => void, millis?: number): number;
+declare function setTimeout(callback: (...args: any[]) => void, millis?: number): number;
 declare function clearTimeout(timer: number | undefined): void;`
 
 const isMcpResult = (schema: Json): schema is JsonObject & { readonly properties: JsonObject } => {

@@ -120,6 +120,8 @@ layer(Check.layer(), { excludeTestServices: true })("Check", (it) => {
       "try { await tools.list() } catch (e) { text(e.message) }",
       "/** @param {Issue} a\n * @returns {Promise<Foo>} */\nasync function f(a) { return a }\nawait f(1); text(\"src/**/*.ts\")",
       "// @ts-nocheck\nawait tools.nope()",
+      "await new Promise((r) => setTimeout(r, 60)); await new Promise((r) => setTimeout(() => r(), 1))",
+      "text(typeof process === \"undefined\" ? 1 : process.env); globalThis.own = 1; text(own); exit(0)",
       "\"a\".match(/x/)[1]; [1].find((x) => x > 1).toFixed(); JSON.parse(\"{}\").a.b; ({}).x"
     ])("leaves to a source what is its own: %s", (source) =>
       Effect.gen(function*() {
@@ -162,6 +164,7 @@ layer(Check.layer(), { excludeTestServices: true })("Check", (it) => {
       ],
       ["\"a\".match(/x/)[1]", "1:1 Object is possibly 'null'."],
       ["const a = 1; a.b", "1:16 Property 'b' does not exist on type '1'."],
+      ["await new Promise((r) => setTimeout(r, 60)); await new Promise((r) => setTimeout(() => r(), 1))"],
       ["const f = (a) => a.b; const r = await tools.list(); r.a.b; try { f(1) } catch (e) { e.message }"],
       [
         "tools.list(); tools.nope",
