@@ -5,26 +5,13 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as HostProcess from "../host/HostProcess.ts"
-import { atPort, type Client, framed, ofProcess, say, type Session, tool } from "./Client.ts"
+import { type Client, framed, say, type Session, tool } from "./Client.ts"
+import * as HostAt from "./HostAt.ts"
 
 const tick = Schedule.spaced("10 millis")
 
 const test = <E>(name: string, body: () => Effect.Effect<unknown, E, Scope.Scope>) =>
   it.live(name, () => Effect.timeout(body(), "20 seconds"), 60_000)
-
-const startStdio = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
-  const host = yield* HostProcess.start("--listen", "grpc+stdio://", ...args)
-  return { ...host, client: ofProcess(host.child) }
-})
-
-const startTcp = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
-  const host = yield* HostProcess.start("--listen", "grpc://127.0.0.1:0", ...args)
-  const url = yield* Effect.callback<string>((resume) => {
-    host.child.stdout.once("data", (text: Buffer) => resume(Effect.succeed(String(text).trim())))
-  })
-  const port = Number(new URL(url).port)
-  return { ...host, url, port, connect: atPort(port) }
-})
 
 const forever = "await new Promise(() => {})"
 
@@ -51,7 +38,7 @@ const events = (session: Session) =>
 describe("a host over gRPC", () => {
   test("runs cells whose tools its client runs", () =>
     Effect.gen(function*() {
-      const { client } = yield* startStdio()
+      const { client } = yield* HostAt.stdio()
       const session = yield* client.open()
       const calls = session.subscribe("add")
       yield* calls.begun
@@ -87,7 +74,7 @@ describe("a host over gRPC", () => {
 
   test("gives tool calls to those who want them, in turn, and fails those that nobody wants", () =>
     Effect.gen(function*() {
-      const { client } = yield* startStdio()
+      const { client } = yield* HostAt.stdio()
       const session = yield* client.open({ max_pending_delegate_calls: 3 })
       const source = (count: number) =>
         `const all = await Promise.allSettled(Array.from({ length: ${count} }, () => tools.a()));`
@@ -114,7 +101,7 @@ describe("a host over gRPC", () => {
 
   test("tells that a tool call is cancelled, and ends a session whose calls nobody will answer", () =>
     Effect.gen(function*() {
-      const { client } = yield* startStdio()
+      const { client } = yield* HostAt.stdio()
       const session = yield* client.open()
       const calls = session.subscribe()
       yield* calls.begun
@@ -136,7 +123,7 @@ describe("a host over gRPC", () => {
 
   test("yields, waits, cancels and terminates as it is told", () =>
     Effect.gen(function*() {
-      const { client } = yield* startStdio()
+      const { client } = yield* HostAt.stdio()
       const session = yield* client.open()
       const session_id = session.id
       const execution = session.execute(`text('a'); ${forever}`, { execution_id: "e", yield_time_ms: 60_000 })
@@ -160,7 +147,7 @@ describe("a host over gRPC", () => {
 
   test("ends the cell of an execution that is reset", () =>
     Effect.gen(function*() {
-      const { client } = yield* startStdio()
+      const { client } = yield* HostAt.stdio()
       const session = yield* client.open()
       const execution = session.execute("while (true) {}")
       yield* execution.heard(1)
@@ -170,7 +157,7 @@ describe("a host over gRPC", () => {
 
   test("truncates where it was asked to, and says so", () =>
     Effect.gen(function*() {
-      const { client } = yield* startStdio()
+      const { client } = yield* HostAt.stdio()
       const session = yield* client.open({ output_truncation: 2 })
       assert.strictEqual(session.lease.messages[0]!.opened!.output_truncation, 2)
       const source = "text('word '.repeat(500))"
@@ -184,7 +171,7 @@ describe("a host over gRPC", () => {
 
   test("keeps to the bounds of its operator, whatever a session wishes", () =>
     Effect.gen(function*() {
-      const { client } = yield* startStdio("--max-heap-size-bytes", String(16 * 2 ** 20), "--max-live-cells", "1")
+      const { client } = yield* HostAt.stdio("--max-heap-size-bytes", String(16 * 2 ** 20), "--max-live-cells", "1")
       const session = yield* client.open({ cell_execution_limits: { max_heap_size_bytes: 2 ** 40 } })
       const [, ...said] = yield* session.run("const all = []; for (;;) all.push(new Array(1e5).fill(1.5))")
       assert.match(said.join(), /memory|heap/i)
@@ -197,7 +184,7 @@ describe("a host over gRPC", () => {
 
   test("is gone when its client is, with status 0", () =>
     Effect.gen(function*() {
-      const { child, client, ended } = yield* startStdio()
+      const { child, client, ended } = yield* HostAt.stdio()
       const session = yield* client.open()
       yield* session.execute("while (true) {}").heard(1)
       child.stdin.end()
@@ -206,7 +193,7 @@ describe("a host over gRPC", () => {
 
   test("serves many at a port, who share its sessions", () =>
     Effect.gen(function*() {
-      const host = yield* startTcp()
+      const host = yield* HostAt.tcp()
       const [first, second] = [yield* host.connect, yield* host.connect]
       const session = yield* first.open()
       const there: Client["ask"] = second.ask
@@ -224,7 +211,7 @@ describe("a host over gRPC", () => {
 
   test("tells at a port that it is well, and what it takes", () =>
     Effect.gen(function*() {
-      const host = yield* startTcp()
+      const host = yield* HostAt.tcp()
       const get = (path: string, method = "GET") =>
         Effect.map(Effect.promise(() => fetch(`${host.url}${path}`, { method })), ({ status }) => status)
       assert.deepStrictEqual([yield* get("/healthz"), yield* get("/healthz", "POST"), yield* get("/")], [200, 505, 505])
