@@ -13,7 +13,7 @@ const builtLanes: Plugin = {
     id === "./LaneFiles.ts" && importer === path("src/isolate/LaneChild.ts") ? path("test/BuiltLane.ts") : undefined
 }
 
-const files = globSync("{test,examples}/**/*.test.ts", { cwd: import.meta.dirname, exclude: ["test/leak/**"] })
+const files = globSync("{test,examples}/**/*.test.ts", { cwd: import.meta.dirname, exclude: ["test/{leak,strain}/**"] })
 
 // They look at all of their process, its lanes and its objects, or change its clock or its memory.
 const alone = files.filter((file) => /process\.pid|queryObjects|\bvi\./.test(readFileSync(path(file), "utf8")))

@@ -40,7 +40,7 @@ const echo = Calls.unary(
 const method = (
   frames: (call: Calls.Call) => Stream.Stream<Buffer, Status>
 ): Calls.Method<never> =>
-(_request, call) => Stream.runForEachArray(frames(call), (all) => call.send(all))
+(_request, call) => Stream.runForEach(frames(call), (frame) => call.send(frame))
 
 const says = (session_id: string) =>
   framed(Buffer.concat([Buffer.from([0x0a, session_id.length]), Buffer.from(session_id)]))

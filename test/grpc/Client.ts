@@ -1,4 +1,5 @@
 /** A client of `codex.code_mode.v1` for tests: small, and as blunt as a test needs it. */
+import { FrameReader } from "effect-code-mode/system/Framing"
 import * as Protobuf from "effect-code-mode/wire/grpc/Protobuf"
 import * as Service from "effect-code-mode/wire/grpc/Service"
 import * as Effect from "effect/Effect"
@@ -80,7 +81,6 @@ export class Call<A> {
 
   constructor(stream: Http2.ClientHttp2Stream, type: Protobuf.Message<A>) {
     this.stream = stream
-    let rest = Buffer.alloc(0)
     let trailers: Headers | undefined
     stream.on("response", (headers) => {
       this.headers = headers
@@ -89,15 +89,18 @@ export class Call<A> {
     stream.on("trailers", (headers) => {
       trailers = headers
     })
-    stream.on("data", (piece: Buffer) => {
-      rest = Buffer.concat([rest, piece])
-      while (rest.length >= 5 && rest.length >= 5 + rest.readUInt32BE(1)) {
-        const length = rest.readUInt32BE(1)
-        const message = Protobuf.decode(type, rest.subarray(5, 5 + length))
+    const reader = new FrameReader(
+      { headerLength: 5, lengthOf: (header) => header.readUInt32BE(1) },
+      () => "take",
+      (payload) => {
+        const message = Protobuf.decode(type, Buffer.from(payload))
         if (Result.isFailure(message)) throw new Error(message.failure)
         this.messages.push(message.success)
-        rest = rest.subarray(5 + length)
+        return true
       }
+    )
+    stream.on("data", (piece: Buffer) => {
+      reader.push(piece)
       this.happenings.happen()
     })
     stream.on("error", () => {})
@@ -169,7 +172,11 @@ export class Client {
   readonly http: Http2.ClientHttp2Session
 
   constructor(duplex: Duplex, options: Http2.ClientSessionOptions = {}) {
-    this.http = Http2.connect("http://localhost", { createConnection: () => duplex, ...options })
+    this.http = Http2.connect("http://localhost", {
+      createConnection: () => duplex,
+      maxSessionMemory: 1000,
+      ...options
+    })
     this.http.on("error", () => {})
   }
 

@@ -50,13 +50,13 @@ export const make = (host: SharedByClients): Calls.Methods<Isolate> => {
 
   return new Map(
     Object.entries<Calls.Method<Isolate>>({
-      OpenSession: Calls.streaming(Service.OpenSessionRequest, Service.SessionEvent, open),
+      OpenSession: Calls.feed(Service.OpenSessionRequest, Service.SessionEvent, open),
       CloseSession: Calls.unary(
         Service.CloseSessionRequest,
         Service.Empty,
         of((session) => Effect.as(close(session), {}))
       ),
-      SubscribeToToolCalls: Calls.streaming(
+      SubscribeToToolCalls: Calls.feed(
         Service.SubscribeToToolCallsRequest,
         Service.ToolCall,
         of((session, request: Service.SubscribeToToolCallsRequest, call) => session.subscribe(request, call))

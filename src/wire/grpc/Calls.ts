@@ -37,8 +37,10 @@ export interface Call {
   readonly begin: Effect.Effect<void>
   /** Goes out with the beginning. */
   readonly addHeader: (name: string, value: string) => void
-  /** Sends messages, and waits until there is room for more. */
-  readonly send: (frames: ReadonlyArray<Buffer>) => Effect.Effect<void, Status.Status>
+  /** Sends a message, and waits until there is room for another one. */
+  readonly send: (frame: Buffer) => Effect.Effect<void, Status.Status>
+  /** From here on its messages are no answers, of which so many may be unread: each waits until the one before was read. */
+  readonly becomeFeed: () => void
 }
 
 /** A method, by what it does with the bytes of a message. The call ends as it does. */
@@ -67,7 +69,7 @@ export const unary = <A, B, R>(
   request: Protobuf.Message<A>,
   response: Protobuf.Message<B>,
   run: (request: A, call: Call) => Effect.Effect<Protobuf.Input<B>, Status.Status, R>
-): Method<R> => decoded(request, run, (value, call) => call.send([encode(response, value)]))
+): Method<R> => decoded(request, run, (value, call) => call.send(encode(response, value)))
 
 /** A method with a stream of answers. What it acquires is released once they are sent. */
 export const streaming = <A, B, R>(
@@ -81,10 +83,18 @@ export const streaming = <A, B, R>(
   const method = decoded(
     request,
     run,
-    (stream, call) =>
-      Stream.runForEachArray(stream, (values) => call.send(values.map((value) => encode(response, value))))
+    (stream, call) => Stream.runForEach(stream, (value) => call.send(encode(response, value)))
   )
   return (bytes, call) => Effect.scoped(method(bytes, call))
+}
+
+/** A method that tells things as they happen. */
+export const feed: typeof streaming = (request, response, run) => {
+  const method = streaming(request, response, run)
+  return (bytes, call) => {
+    call.becomeFeed()
+    return method(bytes, call)
+  }
 }
 
 /** By their paths. */
@@ -158,6 +168,7 @@ class ServerCall implements Call {
   private readonly headers: Http2.OutgoingHttpHeaders = { ":status": 200, "content-type": "application/grpc" }
   private trailers: Http2.OutgoingHttpHeaders = Status.ok
   private begun = false
+  private isFeed = false
 
   constructor(stream: Http2.ServerHttp2Stream, client: Client) {
     this.stream = stream
@@ -197,23 +208,30 @@ class ServerCall implements Call {
     }
   }
 
-  send(frames: ReadonlyArray<Buffer>): Effect.Effect<void, Status.Status> {
-    const { client, stream } = this
-    for (const frame of frames) {
-      const length = frame.length - headerLength
-      if (length > client.maxMessageBytes) {
-        return Effect.fail(Status.status(
-          "OUT_OF_RANGE",
-          `Error, encoded message length too large: found ${length} bytes, the limit is: ${client.maxMessageBytes} bytes`
-        ))
-      }
-      this.beginNow()
-      if (!stream.closed) {
-        client.add(frame.length)
-        stream.write(frame, () => client.remove(frame.length))
-      }
+  becomeFeed(): void {
+    this.isFeed = true
+  }
+
+  send(frame: Buffer): Effect.Effect<void, Status.Status> {
+    const { client, isFeed, stream } = this
+    const length = frame.length - headerLength
+    if (length > client.maxMessageBytes) {
+      return Effect.fail(Status.status(
+        "OUT_OF_RANGE",
+        `Error, encoded message length too large: found ${length} bytes, the limit is: ${client.maxMessageBytes} bytes`
+      ))
     }
-    return stream.closed || !stream.writableNeedDrain ? Effect.void : this.drained
+    this.beginNow()
+    if (stream.closed) {
+      return Effect.void
+    }
+    if (isFeed) {
+      stream.write(frame)
+    } else {
+      client.add(frame.length)
+      stream.write(frame, () => client.remove(frame.length))
+    }
+    return stream.writableNeedDrain ? this.drained : Effect.void
   }
 
   private get drained(): Effect.Effect<void> {
