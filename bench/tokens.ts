@@ -3,8 +3,10 @@
  *
  * The servers are real, the models are scripted: they do what a good model would, with the best tool and with all calls that
  * do not depend on each other in one turn. Both ways end with the same answer, which is checked. Tokens are those of
- * `o200k_base`, of JSON as an API gets it: the tools, then everything that was said and answered so far, for each turn.
+ * `o200k_base`: of the tools (names and descriptions, schemas as JSON), and of everything that was said and answered so far,
+ * for each turn.
  */
+import * as Tool from "effect/ai/Tool"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -90,7 +92,18 @@ interface Cost {
   readonly tools: number
 }
 
-const cost = (tools: number) => {
+interface Listed {
+  readonly name: string
+  readonly description: string
+  readonly inputSchema?: unknown
+}
+
+const cost = (listed: ReadonlyArray<Listed>) => {
+  const tools = listed.reduce(
+    (sum, { description, inputSchema, name }) =>
+      sum + countTokens(name) + countTokens(description) + countTokens(JSON.stringify(inputSchema)),
+    0
+  )
   let said = 0
   let turns = 0
   let input = 0
@@ -152,18 +165,7 @@ const inDirectCalls = Effect.fnUntraced(function*(task: Task) {
   const { invokeTool, tools } = yield* Delegate
   // What a client makes of a server's resources by itself is no tool of the server.
   const listed = tools.filter(({ name }) => !name.endsWith("_resource") && !name.endsWith("_resources"))
-  const counted = cost(
-    countTokens(
-      JSON.stringify(
-        listed.map(({ description, inputSchema, name }) => ({
-          type: "function",
-          name,
-          description,
-          parameters: inputSchema
-        }))
-      )
-    )
-  )
+  const counted = cost(listed)
   counted.ask(task.prompt)
   const steps = task.direct()
   let step = steps.next([])
@@ -194,10 +196,10 @@ const looking = (queries: ReadonlyArray<string>) =>
 const inCells = Effect.fnUntraced(function*(task: Task, isTold: boolean) {
   const codeMode = yield* CodeMode.CodeMode
   const { exec, wait } = yield* codeMode.descriptions
-  const counted = cost(countTokens(JSON.stringify([
-    { type: "function", name: "exec", description: exec, parameters: { source: { type: "string" } } },
-    { type: "function", name: "wait", description: wait, parameters: { cell_id: { type: "string" } } }
-  ])))
+  const counted = cost([
+    { name: "exec", description: exec, inputSchema: Tool.getJsonSchema(CodeMode.Exec) },
+    { name: "wait", description: wait, inputSchema: Tool.getJsonSchema(CodeMode.Wait) }
+  ])
   counted.ask(task.prompt)
   const run = Effect.fnUntraced(function*(source: string) {
     const { items, success } = yield* codeMode.exec({ source })
