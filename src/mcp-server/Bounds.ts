@@ -22,8 +22,14 @@ export const drain = "1 second"
 /** How long what was written may take to be read, once everything else is over. */
 export const farewell = "250 millis"
 
+/** How many logs of servers and steps of calls may be on their way to a client. Further ones are lost. */
+export const maxAside = 64
+
 /** How much of the arguments of a call is shown to the one who is to approve it, in characters. */
 export const maxShownInput = 2000
+
+/** How many servers are named to a client. */
+export const maxNamed = 50
 
 /** How long the declarations may be that `search` answers with, in characters. Other tools are a line each. */
 export const maxFound = 20_000

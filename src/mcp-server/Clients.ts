@@ -27,7 +27,12 @@ export interface Connected {
 const declined: Mcp.ElicitationAnswer = { action: "decline" }
 
 export interface Shape {
-  readonly options: Required<Pick<Mcp.Options, "elicit" | "observer">>
+  /** Of `Mcp.layer`. */
+  readonly options: {
+    readonly elicit: NonNullable<Mcp.Options["elicit"]>
+    readonly observer: Mcp.Observer
+  }
+  /** For each connection, as long as it is there. */
   readonly join: (connected: Connected) => Effect.Effect<void, never, Scope.Scope>
 }
 
@@ -68,7 +73,7 @@ export const make = (): Shape => {
         onProgress: (call, progress) =>
           Effect.suspend(() => ofCall(call)?.telling.progress(call, progress) ?? Effect.void),
         onLog: (server, level, text) =>
-          Effect.suspend(() => meant(server)?.telling.log(level, server, text) ?? Effect.void)
+          Effect.suspend(() => meant(server)?.telling.serverSaid(level, server, text) ?? Effect.void)
       }
     },
     join: (connected) =>

@@ -14,6 +14,7 @@ import * as McpProtocol from "effect/ai/McpProtocol"
 import * as AiMcpServer from "effect/ai/McpServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { memoize } from "effect/Function"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import type { FromClientEncoded } from "effect/rpc/RpcMessage"
@@ -74,6 +75,15 @@ const howToUse =
   "`exec` runs JavaScript that calls the tools of the servers behind this one, many at a time, and gives " +
   "what it puts out. `search` finds tools and shows how to call them. `wait` goes on with a cell that takes longer."
 
+/** What a client tells its model of this server, before that has seen any of it. */
+const instructionsFor = (tools: ReadonlyArray<ToolDefinition>): string => {
+  const servers = Array.from(new Set(tools.flatMap(({ toolName }) => toolName.namespace ?? [])))
+  const shown = servers.slice(0, Bounds.maxNamed).map((namespace) => namespace.replace(/^mcp__(.+)__$/, "$1"))
+  return servers.length === 0
+    ? howToUse
+    : `${howToUse}\nThe servers: ${shown.join(", ")}${servers.length > shown.length ? ", …" : ""}.`
+}
+
 const tooMany = (id: JsonRpcCodec.Id) =>
   JsonRpcCodec.refusal(-32000, `there are ${Bounds.maxRequests} requests in flight, which is the most`, id)
 
@@ -86,6 +96,11 @@ const honest = (result: unknown): unknown => {
     capabilities: others.resources === undefined ? others : { ...others, resources: { listChanged: true } }
   }
 }
+
+/** What cells may call: one list for each list, as the index of a search is kept with it. */
+const callable = memoize((tools: ReadonlyArray<ToolDefinition>) =>
+  tools.filter(({ annotations }) => annotations?.callers !== "model")
+)
 
 let connections = 0
 
@@ -123,7 +138,8 @@ export const make = Effect.fnUntraced(function*(
   // That of a request over HTTP is not to be taken for ours: Effect's server would begin a session of its own.
   const context = Context.omit(Scope.Scope)(yield* Effect.context<Scope.Scope>()) as Context.Context<never>
   const server = yield* AiMcpServer.McpServer.make
-  const telling = new Telling(server)
+  const scope = yield* Effect.scope
+  const telling = new Telling(server, scope)
   const calling = new Map<string, number>()
   const { needsApproval } = options
   const given = yield* Delegate
@@ -148,7 +164,7 @@ export const make = Effect.fnUntraced(function*(
       return telling.during(caller, { callId }, codeMode.exec({ source, callId }))
     },
     wait: (request, caller) => telling.during(caller, { cellId: request.cellId }, codeMode.wait(request)),
-    search: (request) => Effect.map(session.tools, (tools) => ToolSearch.answer(tools, request))
+    search: (request) => Effect.map(session.tools, (tools) => ToolSearch.answer(callable(tools), request))
   }, options.structured === true)
 
   let listed = ""
@@ -225,7 +241,7 @@ export const make = Effect.fnUntraced(function*(
   yield* AiMcpServer.run({
     name: options.name ?? Package.name,
     version: options.version ?? Package.version,
-    instructions: options.instructions ?? howToUse,
+    instructions: options.instructions ?? instructionsFor(yield* session.tools),
     protocols
   }).pipe(
     Effect.provideService(AiMcpServer.McpServer, server),
@@ -276,7 +292,6 @@ export const make = Effect.fnUntraced(function*(
     }
   }
 
-  const scope = yield* Effect.scope
   const take = (message: JsonRpcCodec.Incoming): Effect.Effect<void> => {
     const refusal = refused(message)
     if (refusal !== undefined) {

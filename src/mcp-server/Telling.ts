@@ -14,10 +14,12 @@ import type * as AiMcpServer from "effect/ai/McpServer"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import type { Elicitation, ElicitationAnswer, Progress } from "../Mcp.ts"
 import * as JsonRpc from "../mcp/JsonRpc.ts"
 import type { NestedToolCall, Notification } from "../Protocol.ts"
 import * as Visible from "../text/Visible.ts"
+import * as Bounds from "./Bounds.ts"
 import type { Caller } from "./ModelTools.ts"
 import * as QuestionForm from "./QuestionForm.ts"
 
@@ -56,10 +58,14 @@ export class CannotAsk extends Schema.TaggedError<CannotAsk>("effect-code-mode/C
 export class Telling {
   private latest: Caller | undefined
   private readonly listeners = new Set<Listener>()
+  /** How much is on its way of what nothing waits for. */
+  private aside = 0
   private readonly server: AiMcpServer.McpServer["Service"]
+  private readonly scope: Scope.Scope
 
-  constructor(server: AiMcpServer.McpServer["Service"]) {
+  constructor(server: AiMcpServer.McpServer["Service"], scope: Scope.Scope) {
     this.server = server
+    this.scope = scope
   }
 
   /** Runs what a request asks for, which hears of a cell meanwhile if it wants to. */
@@ -92,10 +98,32 @@ export class Telling {
   /** A call says how far it has come. */
   progress({ callId, cellId, tool }: NestedToolCall, { message, progress, total }: Progress): Effect.Effect<void> {
     const done = total === undefined ? String(progress) : `${progress} of ${total}`
-    return this.progressed({ callId, cellId }, `${tool}: ${done}${message === undefined ? "" : `, ${message}`}`)
+    return this.inPassing(
+      this.progressed({ callId, cellId }, `${tool}: ${done}${message === undefined ? "" : `, ${message}`}`)
+    )
   }
 
-  log(level: string, logger: string, data: string): Effect.Effect<void> {
+  /** A server says something for its log. */
+  serverSaid(level: string, server: string, text: string): Effect.Effect<void> {
+    return this.inPassing(this.log(level, server, text))
+  }
+
+  /**
+   * What servers say waits for no client, and is lost where one does not keep up: other clients wait for answers of the
+   * same server, which come after it.
+   */
+  private inPassing(effect: Effect.Effect<void>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.aside >= Bounds.maxAside) {
+        return Effect.void
+      }
+      this.aside++
+      const counted = Effect.ensuring(effect, Effect.sync(() => this.aside--))
+      return Effect.asVoid(Effect.forkIn(counted, this.scope, { startImmediately: true }))
+    })
+  }
+
+  private log(level: string, logger: string, data: string): Effect.Effect<void> {
     return this.sending((notifications) =>
       notifications["notifications/message"]({ level: isLevel(level) ? level : "info", logger, data })
     )

@@ -251,6 +251,25 @@ describe("the MCP server over HTTP", () => {
       yield* open(url)
     }))
 
+  it.live("ends a cell whose request is cancelled, and goes on with one whose wait is", () =>
+    Effect.gen(function*() {
+      const url = yield* serve()
+      const { call, client: sdk, exec } = yield* client(url)
+      const cancelled = (name: string, input: Record<string, unknown>) =>
+        Effect.promise(async () => {
+          const controller = new AbortController()
+          const asked = sdk.callTool({ name, arguments: input }, undefined, { signal: controller.signal })
+          setTimeout(() => controller.abort("enough"), 200)
+          await asked.then(() => assert.fail("it was answered"), () => {})
+        })
+      yield* cancelled("exec", { source: "await new Promise((r) => setTimeout(r, 400)); store('ended', true)" })
+      const started = yield* exec("yield_control(); await new Promise((r) => setTimeout(r, 1000)); text('at last')")
+      const wait = { cell_id: started._meta?.["effect-code-mode/cell-id"] }
+      yield* cancelled("wait", wait)
+      assert.strictEqual(outputOf(yield* call("wait", wait)), "at last")
+      assert.strictEqual(outputOf(yield* exec("text(String(load('ended')))")), "undefined")
+    }))
+
   it.live("goes on with a call whose client hears no more of it", () =>
     Effect.gen(function*() {
       const url = yield* serve()

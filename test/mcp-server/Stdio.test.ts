@@ -233,6 +233,17 @@ describe("the command mcp, at standard input and output", () => {
       assert.strictEqual(status, 0)
     }))
 
+  it.live("ends when nobody reads its answers any more", () =>
+    Effect.gen(function*() {
+      const running = yield* start(process.execPath, [command, "mcp"], { keepOpen: true })
+      running.child.stdin.write(initialize())
+      yield* running.printed("serverInfo")
+      running.child.stdout.destroy()
+      running.child.stdin.write(exec(1, "text('to nobody')"))
+      const { status } = yield* Effect.timeout(running.result, "10 seconds")
+      assert.strictEqual(status, 0)
+    }))
+
   it.live("says so when a file of its servers starts it again", () =>
     Effect.gen(function*() {
       const config = join(yield* folder, "mcp.json")
