@@ -1,6 +1,11 @@
 /**
  * @since 0.1.0
  */
+export * as Approver from "./Approver.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as Catalogue from "./Catalogue.ts"
 
 /**

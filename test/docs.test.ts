@@ -13,7 +13,8 @@ const blocks = (page: string, language: string) =>
 describe.each([
   ["docs/pausable-cells.md", "examples/pausable.ts"],
   ["docs/pausable-cells.md", "examples/retries.ts"],
-  ["docs/typed-cells.md", "examples/checked.ts"]
+  ["docs/typed-cells.md", "examples/checked.ts"],
+  ["docs/delegates.md", "examples/delegates.ts"]
 ])("%s", (page, example) => {
   it(`shows ${example} and what it prints`, async () => {
     const at = blocks(page, "ts").indexOf(read(example))
