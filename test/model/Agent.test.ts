@@ -5,6 +5,7 @@ import type { NestedToolCall } from "effect-code-mode/Protocol"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
 import { createServer, type IncomingMessage } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -171,6 +172,8 @@ describe("examples/agent, with a model behind HTTP", () => {
       const refund = spans.find(({ name }) => name === "refund")!
       assert.strictEqual(refund.attributes.get("id"), "A-1")
       assert.isString(refund.attributes.get("idempotencyKey"))
+      const parent = Option.getOrThrow(refund.parent)
+      assert.strictEqual(parent._tag === "Span" ? parent.name : undefined, "CodeMode.exec")
     }))
 
   it.live("ends when its provider fails, and when it goes on and on", () =>
