@@ -448,7 +448,11 @@ const cases: Readonly<Record<string, Case>> = {
     script: () => `${command} run -`
   },
   "the host": {
-    paths: { "socket": undefined, "error of the host": undefined, "help of the host": "Usage: code-mode-host" },
+    paths: {
+      "address of the host": undefined,
+      "error of the host": undefined,
+      "help of the host": "Usage: code-mode-host"
+    },
     script: ({ path }) =>
       [
         "--help",
@@ -457,9 +461,49 @@ const cases: Readonly<Record<string, Case>> = {
         `--max-lanes ${quote(evil("error of the host"))}`,
         `--log-level ${quote(evil("error of the host"))}`,
         `--listen ${quote(`unix://${path("none")}/${evil("error of the host")}/x`)}`,
-        `--listen ${quote(`unix://${path(evil("socket"))}`)}`
+        `--listen ${quote(`unix://${path("address of the host\u009b2J\u001b[2J\u202e")}`)}`
       ].map((args) => `${command} host ${args}`).join("\n"),
     types: [[/unix:\/\/[^`]*u009b/, key.ctrlC]]
+  },
+  "the MCP server": {
+    paths: {
+      "address of the server": "listening at http://127.0.0.1:",
+      "address to listen at": undefined,
+      "error of the server": undefined
+    },
+    script: () =>
+      [
+        `${command} mcp --http 0 --host ${quote(evil("address to listen at"))}`,
+        `EFFECT_CODE_MODE_TOKEN=x ${command} mcp --http 0 --host ${quote(evil("error of the server"))}`,
+        `${command} mcp --http 0`
+      ].join("\n"),
+    types: [[/listening at/, key.ctrlC]]
+  },
+  "a cell with a mistake": {
+    paths: { "mistake in a cell": undefined },
+    script: ({ file, server }) => {
+      const cell = file("cell.js", `await tools[${JSON.stringify(evil("mistake in a cell"))}]({})`)
+      return `${command} run ${cell} --check --mcp ${server({ tools: [tool("a")] })}`
+    }
+  },
+  "a compiler that cannot check": {
+    paths: { "failure of a check": undefined },
+    env: (home) => {
+      const body = JSON.stringify({ jsonrpc: "2.0", id: 1, error: evil("failure of a check") })
+      const said = `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+      const compiler = `process.stdin.once("data", () => process.stdout.write(${JSON.stringify(said)}))`
+      return preload(
+        home,
+        `const { default: processes } = await import("node:child_process")
+        const { spawn } = processes
+        processes.spawn = (command, args, options) =>
+          args.includes("--api")
+            ? spawn(process.execPath, ["-e", ${JSON.stringify(compiler)}], options)
+            : spawn(command, args, options)
+        syncBuiltinESMExports()`
+      )
+    },
+    script: ({ file }) => `${command} run ${file("cell.js", "text(1)")} --check`
   },
   "a client of the host": {
     paths: { "error of the host": shown("x"), "log": undefined },

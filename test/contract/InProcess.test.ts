@@ -6,5 +6,5 @@ import { contract } from "./Contract.ts"
 contract({
   name: "in this process",
   extended: true,
-  layer: (delegate) => Runtime.layer().pipe(Layer.provide([delegate, V8.layer({ warmLanes: 0 })]))
+  layer: (delegate) => Runtime.layer().pipe(Layer.provide([delegate, V8.layer({ warmLanes: 0, warmIsolates: 1 })]))
 })

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe } from "@effect/vitest"
 import type * as Delegate from "effect-code-mode/Delegate"
 import * as Remote from "effect-code-mode/Remote"
 import { SessionRuntime } from "effect-code-mode/Runtime"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -18,14 +19,20 @@ import * as Version1 from "./Version1.ts"
 const scope = Scope.makeUnsafe()
 let socket = ""
 let remoteSocket = ""
+let ownHost = Context.empty() as Context.Context<Remote.Connection>
 
 beforeAll(() =>
   Effect.runPromise(
-    Effect.all([HostProcess.startUnix(), BuiltHost.listenSomewhere()], { concurrency: 2 }).pipe(
+    Effect.all([
+      HostProcess.startUnix(),
+      BuiltHost.listenSomewhere(),
+      Layer.buildWithScope(BuiltHost.layerProcess(BuiltHost.command), scope)
+    ], { concurrency: 2 }).pipe(
       Scope.provide(scope),
-      Effect.map(([host, remoteHost]) => {
+      Effect.map(([host, remoteHost, connection]) => {
         socket = host.path
         remoteSocket = remoteHost.path
+        ownHost = connection
       })
     )
   )
@@ -44,7 +51,7 @@ contract({
 contract({
   name: "at standard input and output of a process",
   extended: true,
-  layer: sessions(BuiltHost.layerProcess(BuiltHost.command))
+  layer: sessions(Layer.suspend(() => Layer.succeedContext(ownHost)))
 })
 
 /** A session at a host that speaks version 1 alone. */

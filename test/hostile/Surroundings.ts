@@ -33,7 +33,7 @@ export const layer: Layer.Layer<Surroundings, unknown> = Layer.effect(
     process.env["HOSTILE_SECRET"] = hostSecret
     const { layer } = yield* engineModule
     // Without spare lanes every lane of this process belongs to a session that has a cell.
-    const engine = Layer.succeedContext(yield* Layer.build(layer({ warmLanes: 0 })))
+    const engine = Layer.succeedContext(yield* Layer.build(layer({ warmLanes: 0, warmIsolates: 1 })))
     const bystander = yield* Playground.open(engine, {
       onSaid: () => {},
       storedValues: { secret: sessionSecret }
