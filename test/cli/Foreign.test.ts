@@ -234,6 +234,17 @@ const cases: Readonly<Record<string, Case>> = {
       [/a number[^]*length[^\n]*$/, key.ctrlC]
     ]
   },
+  "what waits for an approval": {
+    paths: { "call that waits for an approval": undefined },
+    script: ({ file, server }) => {
+      const argument = JSON.stringify({ path: evil("call that waits for an approval") })
+      const cell = file("cell.js", `for (const name of Object.keys(tools)) await tools[name](${argument})`)
+      return `${command} run ${cell} --approve --mcp ${
+        server({ tools: [tool(evil("a tool"), { description: evil("described") })] })
+      }`
+    },
+    types: [[/Allow it\? ?$/, `perhaps${key.enter}`], [/should be y[^]*Allow it\? ?$/, `n${key.enter}`]]
+  },
   "a list of tools": {
     paths: {
       "declarations": undefined,
