@@ -50,6 +50,7 @@ import * as Cache from "./delegate/Cache.ts"
 import * as Middleware from "./delegate/Middleware.ts"
 import * as Redaction from "./delegate/Redaction.ts"
 import * as Shape from "./delegate/Shape.ts"
+import * as Timeout from "./delegate/Timeout.ts"
 import * as ToolSchema from "./delegate/ToolSchema.ts"
 import {
   type NestedToolCall,
@@ -692,7 +693,7 @@ export const annotate: (
 
 /**
  * Interrupts a call that takes longer, and rejects its promise with a text that says so. A number is milliseconds. The
- * time in which a person is asked does not count.
+ * time in which a person is asked does not count. One that ignores its interruption is abandoned after 100 ms.
  *
  * @category combinators
  * @since 0.1.0
@@ -700,7 +701,7 @@ export const annotate: (
 export const withTimeout: (
   self: Delegate["Service"],
   duration: Duration.Input | ((tool: ToolDefinition | undefined) => Duration.Input)
-) => Delegate["Service"] = Middleware.withTimeout
+) => Delegate["Service"] = Timeout.withTimeout
 
 /**
  * Runs so many calls at a time, of all tools together or of each `tool`. Others wait in the order they came; a session

@@ -3,18 +3,14 @@
  *
  * @internal
  */
-import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { memoize } from "effect/Function"
 import type * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
-import { type NestedToolCall, type ToolAnnotations, type ToolDefinition, ToolError } from "../Protocol.ts"
+import type { NestedToolCall, ToolAnnotations, ToolDefinition, ToolError } from "../Protocol.ts"
 import * as Identifier from "../text/Identifier.ts"
-import * as Approval from "./Approval.ts"
-import { Deadline } from "./Deadline.ts"
+import type * as Approval from "./Approval.ts"
 import { change, isRepeatable, nameOf, refuse, type Shape, withInvoke } from "./Shape.ts"
 
 export const filter = (self: Shape, keep: (tool: ToolDefinition) => boolean): Shape => {
@@ -87,36 +83,6 @@ export const rename = (self: Shape, toName: (tool: ToolDefinition) => string): S
     invokeTool: (call) => self.invokeTool({ ...call, tool: ownNames(self.tools).get(call.tool) ?? call.tool })
   })
 }
-
-export const withTimeout = (
-  self: Shape,
-  duration: Duration.Input | ((tool: ToolDefinition | undefined) => Duration.Input)
-): Shape =>
-  withInvoke(self, (call, definition) => {
-    const limit = Duration.fromInputUnsafe(typeof duration === "function" ? duration(definition) : duration)
-    return !Duration.isFinite(limit) ? self.invokeTool(call) : Effect.withFiber((fiber) => {
-      const wait = fiber.getRef(Approval.ApprovalWait)
-      const late = Deferred.makeUnsafe<never, ToolError>()
-      const text = `${nameOf(call)} gave no answer within ${Duration.format(limit)}`
-      const deadline = new Deadline({
-        limit,
-        clock: fiber.getRef(Clock.Clock),
-        runFork: Effect.runForkWith(fiber.context),
-        onOver: () => Deferred.doneUnsafe(late, Effect.fail(new ToolError({ text })))
-      })
-      const answer = Effect.provideService(self.invokeTool(call), Approval.ApprovalWait, {
-        began: () => {
-          deadline.pause()
-          wait.began()
-        },
-        ended: (isAnswered) => {
-          deadline.resume()
-          wait.ended(isAnswered)
-        }
-      })
-      return Effect.ensuring(Effect.raceFirst(answer, Deferred.await(late)), Effect.sync(() => deadline.stop()))
-    })
-  })
 
 export const withConcurrency = (self: Shape, permits: number, of: "tool" | "all" = "all"): Shape => {
   const semaphores = new Map<string, Semaphore.Semaphore>()

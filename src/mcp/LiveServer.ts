@@ -4,7 +4,6 @@
  *
  * @internal
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -12,6 +11,7 @@ import * as Latch from "effect/Latch"
 import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
+import * as Monotonic from "../system/Monotonic.ts"
 import * as Client from "./Client.ts"
 import { type Failure, Refused, Unanswered, unanswered } from "./Failure.ts"
 import * as JsonRpc from "./JsonRpc.ts"
@@ -191,7 +191,7 @@ export const make = Effect.fnUntraced(function*(
     const { connection, identity } = yield* restore(connect(sessionScope, work)).pipe(
       Effect.onError((cause) => Scope.close(sessionScope, Exit.failCause(cause)))
     )
-    session = { connection, scope: sessionScope, startedAt: yield* Clock.currentTimeMillis, isExpired: false, work }
+    session = { connection, scope: sessionScope, startedAt: yield* Monotonic.millis, isExpired: false, work }
     return identity
   }))
 
@@ -214,7 +214,7 @@ export const make = Effect.fnUntraced(function*(
     const ended = session
     session = undefined
     if (ended !== undefined && !ended.isExpired) {
-      const lived = (yield* Clock.currentTimeMillis) - ended.startedAt
+      const lived = (yield* Monotonic.millis) - ended.startedAt
       restarts = lived >= Limits.provenAfter ? 0 : restarts
       yield* Scope.close(ended.scope, Exit.void)
       yield* Effect.sleep(restartPause(restarts++))

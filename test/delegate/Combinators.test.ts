@@ -114,6 +114,33 @@ describe("combinators", () => {
       )
     }))
 
+  it.effect("bound the time of a call that ignores its interruption, too", () =>
+    Effect.gen(function*() {
+      let ended = 0
+      const deaf = Effect.uninterruptible(Effect.sleep("1 hour")).pipe(Effect.andThen(Effect.sync(() => ended++)))
+      const bounded = Delegate.withTimeout(Noting.make(Effect.as(deaf, null)).self, "2 seconds")
+      const call = bounded.invokeTool(toolCall({ name: "a" }))
+      const late = yield* Effect.forkChild(Effect.flip(call), { startImmediately: true })
+      yield* TestClock.adjust(2099)
+      assert.isUndefined(late.pollUnsafe())
+      yield* TestClock.adjust(1)
+      assert.strictEqual((yield* Fiber.join(late)).text, "a gave no answer within 2s")
+      // One that is interrupted is waited for: its cell bounds that.
+      const interrupted = yield* Effect.forkChild(call, { startImmediately: true })
+      const leaving = yield* Effect.forkChild(Fiber.interrupt(interrupted), { startImmediately: true })
+      yield* TestClock.adjust("59 minutes")
+      assert.isUndefined(leaving.pollUnsafe())
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(leaving)
+      assert.strictEqual(ended, 0)
+    }))
+
+  it.effect("give the answer of a call that takes no time", () =>
+    Effect.gen(function*() {
+      const bounded = Delegate.withTimeout(Noting.make(Effect.succeed(1)).self, "2 seconds")
+      assert.strictEqual(yield* bounded.invokeTool(toolCall({ name: "a" })), 1)
+    }))
+
   it.effect("try again what may be repeated, and nothing else", () =>
     Effect.gen(function*() {
       const failure = Effect.fail(new ToolError({ text: "down" }))

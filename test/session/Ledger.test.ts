@@ -48,8 +48,8 @@ const kinds: ReadonlyArray<
   ["of a session at a host", (options) => Effect.map(PlayedHost.open(options), ({ session }) => session)]
 ]
 
-/** What was asked of a call's tool, and waits until a person agrees. */
-const waiting = (what: Effect.Effect<unknown>) => Delegate.awaitingApproval(what)
+/** Waits until a person agrees. */
+const waiting = Delegate.awaitingApproval
 
 /** Lets everything happen that can happen by itself. */
 const settle = Effect.forEach(Array.from({ length: 30 }), () => Effect.yieldNow, { discard: true })
@@ -234,4 +234,22 @@ describe.each(kinds)("the ledger %s", (_, make) => {
       assert.deepInclude(yield* Effect.flip(session.observe(cell)), { _tag: "MissingCell", finished: true })
     })
   )
+})
+
+describe("the ledger of a session whose host is lost", () => {
+  it.effect("says what became of its calls", () =>
+    Effect.gen(function*() {
+      const { cut, session } = yield* PlayedHost.open({
+        invokeTool: ({ toolCallId }) =>
+          toolCallId === "tool-1" ? Effect.succeed(1) : toolCallId === "tool-2" ? waiting(Effect.never) : Effect.never
+      })
+      const cell = yield* session.create(request())
+      const isolate = yield* Effect.flatMap(Isolate.TestIsolates, ({ next }) => next)
+      yield* isolate.emit(started, calls("tool-1", "tool-2", "tool-3"))
+      yield* settle
+      yield* cut("the host is gone")
+      yield* settle
+      const ledger = yield* session.ledger(cell.id)
+      assert.deepStrictEqual(ledger.calls.map(({ state }) => state), ["Succeeded", "NotStarted", "Interrupted"])
+    }).pipe(Effect.provide(Isolate.layerTest)))
 })
