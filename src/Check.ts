@@ -133,12 +133,16 @@ export class Check extends Context.Service<Check, {
 export interface Options {
   /** How long the compiler may look at a source: 2 seconds, unless given. A number is milliseconds. */
   readonly timeout?: Duration.Input | undefined
+  /** How much memory it may take: 768 MiB, unless given. It is looked at on Linux. */
+  readonly maxMemoryBytes?: number | undefined
   /** The compiler's executable. Unless given, it is that of the package `typescript` that is installed beside this one. */
   readonly executable?: string | undefined
 }
 
 /** How long a compiler may take to be there, and to read declarations. */
 const startTimeout = Duration.seconds(10)
+
+const defaultMemoryBytes = 768 * 1024 * 1024
 
 const install = "install it with `npm install typescript@7`"
 
@@ -204,6 +208,7 @@ export const make = Effect.fnUntraced(function*(
     return yield* new CompilerMissing({ message: `cells cannot be checked: there is no file ${executable}` })
   }
   const timeout = Duration.fromInputUnsafe(options.timeout ?? "2 seconds")
+  const maxMemoryBytes = options.maxMemoryBytes ?? defaultMemoryBytes
   const scope = yield* Effect.scope
   const one = Semaphore.withPermit(yield* Semaphore.make(1))
   let running: Running | undefined
@@ -211,7 +216,7 @@ export const make = Effect.fnUntraced(function*(
   const start = Effect.gen(function*() {
     const files = new Map<string, string>()
     const own = yield* Scope.fork(scope)
-    const compiler = yield* Compiler.start(executable, files).pipe(Scope.provide(own))
+    const compiler = yield* Compiler.start(executable, files, maxMemoryBytes).pipe(Scope.provide(own))
     running = { compiler, scope: own, files, opened: new Set(), snapshot: undefined }
     return running
   }).pipe(

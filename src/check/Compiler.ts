@@ -38,10 +38,8 @@ export const folder = "/check"
 
 const patience: ChildProcess.Patience = { endOfInput: "250 millis", terminate: "250 millis", kill: "1 second" }
 
-/** What the process may take: about the first, Go collects more often; at the second, it is ended. */
-const softMemory = "384MiB"
-const maxMemoryBytes = 768 * 1024 * 1024
-const maxMessageBytes = 4 * 1024 * 1024
+const mebibyte = 1024 * 1024
+const maxMessageBytes = 4 * mebibyte
 
 // =============================================================================
 // Files
@@ -115,17 +113,19 @@ const reader = (onMessage: (message: unknown) => void) => {
 // The process
 // =============================================================================
 
-/** Starts a compiler. The map of files is looked at whenever it asks. */
+/** Starts a compiler that may take so much memory. The map of files is looked at whenever it asks. */
 export const start = Effect.fnUntraced(function*(
   executable: string,
-  files: ReadonlyMap<string, string>
+  files: ReadonlyMap<string, string>,
+  maxMemoryBytes: number
 ): Effect.fn.Return<Compiler, ChildProcess.NotStarted, Scope.Scope> {
   const child = yield* Effect.acquireRelease(
     ChildProcess.start({
       command: executable,
       args: ["--api", "--async", "--cwd", folder, `--callbacks=${callbacks.join(",")}`],
       cwd: dirname(executable),
-      env: { GOMEMLIMIT: softMemory }
+      // From half of it on, it collects more often.
+      env: { GOMEMLIMIT: `${Math.ceil(maxMemoryBytes / mebibyte / 2)}MiB` }
     }),
     (child) => ChildProcess.end(child, patience)
   )
@@ -199,7 +199,7 @@ export const start = Effect.fnUntraced(function*(
   const withinMemory = Effect.sync(() => Memory.ofProcess(pid) > maxMemoryBytes).pipe(
     Effect.tap((isTooMuch) => isTooMuch ? Effect.void : Effect.sleep("50 millis")),
     Effect.repeat({ until: (isTooMuch) => isTooMuch }),
-    Effect.andThen(new Silent({ message: `it took more than ${maxMemoryBytes / 1024 / 1024} MiB of memory` }))
+    Effect.andThen(new Silent({ message: `it took more than ${maxMemoryBytes / mebibyte} MiB of memory` }))
   )
 
   return { request, tell, withinMemory, kill: Effect.sync(() => close("it was ended")) }

@@ -317,6 +317,13 @@ describe("the compiler's process", () => {
       }
     }).pipe(Effect.provide(Check.layer({ timeout: "400 millis" }))), 60_000)
 
+  it.live.runIf(process.platform === "linux")("has no more than its memory", () =>
+    Effect.gen(function*() {
+      const failure = yield* Effect.flip(check("1"))
+      assert.strictEqual(failure.message, "the compiler failed: it took more than 1 MiB of memory")
+      assert.lengthOf(compilers(), 0)
+    }).pipe(Effect.provide(Check.layer({ maxMemoryBytes: 1024 * 1024 }))))
+
   it.live("is another one after it has died", () =>
     Effect.gen(function*() {
       yield* check("1")

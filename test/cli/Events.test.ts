@@ -290,6 +290,9 @@ describe("doctor", () => {
       assert.match(lines[0]!, new RegExp(`^[✓!] node +${process.version} at `))
       assert.match(lines[1]!, /^✓ engine +V8 .*; the first cell took /)
       assert.match(lines[2]!, /^[✓!] lane +a process of its own, .*no environment|without environment/)
+      assert.isTrue(
+        lines.some((line) => /^✓ checks +the compiler of typescript; the first check took .*, the next /.test(line))
+      )
       assert.deepStrictEqual(lines.filter((line) => !/^[✓!] [a-z ]{11} \S/.test(line)), [])
     }))
 })

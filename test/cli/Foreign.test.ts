@@ -124,6 +124,35 @@ const cases: Readonly<Record<string, Case>> = {
       return `${command} run ${quote(cell)} --save-media ${quote(path(evil("file of media")))}`
     }
   },
+  "a cell that is checked, and has mistakes": {
+    paths: { "mistake in a cell": undefined },
+    script: ({ file, server }) => {
+      const name = JSON.stringify(evil("mistake in a cell"))
+      const spec = {
+        tools: [tool("a", { inputSchema: { type: "object", properties: { b: {} }, additionalProperties: false } })]
+      }
+      return `${command} run ${file("cell.js", `await tools.mcp__s__a({ ${name}: 1 })`)} --check --mcp ${server(spec)}`
+    }
+  },
+  "a compiler that does not start": {
+    paths: { "failure of a check": undefined, "check that does not work": undefined },
+    env: (home) =>
+      preload(
+        home,
+        `const processes = (await import("node:child_process")).default
+        const { spawn } = processes
+        processes.spawn = (command, ...rest) => {
+          if (command.endsWith("/tsc")) {
+            throw new Error(${JSON.stringify(evil("failure of a check"))} + ${
+          JSON.stringify(evil("check that does not work"))
+        })
+          }
+          return spawn(command, ...rest)
+        }
+        syncBuiltinESMExports()`
+      ),
+    script: ({ file }) => `${command} run --check ${file("cell.js", "text(1)")}; ${command} doctor`
+  },
   "an image that is not saved": {
     paths: { "media type": undefined },
     script: ({ file }) =>

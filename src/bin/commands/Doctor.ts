@@ -24,7 +24,7 @@ import * as Failure from "./Failure.ts"
 
 /** A finding. Where there is something to do, it is not all well. */
 interface Finding {
-  readonly what: "node" | "engine" | "lane" | "user" | "lanes" | "typescript" | Limit
+  readonly what: "node" | "engine" | "lane" | "user" | "lanes" | "typescript" | "checks" | Limit
   readonly text: Printable
   readonly todo?: Printable | undefined
   /** Whether nothing works as long as it is not done. */
@@ -92,6 +92,33 @@ const typescript = runCell("const answer: number = 42; text(answer)", "typescrip
       what: "typescript",
       text: foreign("types that are not taken out", message.replaceAll("\n", " "), "quote"),
       todo: text`write cells in JavaScript`
+    })
+  })
+)
+
+/** Whether the compiler is there, and finds a mistake. Nobody needs it who does not ask for checks. */
+const checks = Effect.gen(function*() {
+  const Check = yield* Effect.promise(() => import("../../Check.ts"))
+  const { check } = yield* Check.make()
+  const timed = Effect.timed(check({ source: "text(tolls)", tools: [], level: "names" }))
+  const [[first, found], [next]] = yield* Effect.all([timed, timed])
+  if (found.length !== 1) {
+    return yield* Effect.fail({ message: "the compiler of typescript finds no mistake where there is one" })
+  }
+  return { first, next }
+}).pipe(
+  Effect.scoped,
+  Effect.match({
+    onSuccess: ({ first, next }): Finding => ({
+      what: "checks",
+      text: text`the compiler of typescript; the first check took ${
+        Render.duration(Duration.toMillis(first))
+      }, the next ${Render.duration(Duration.toMillis(next))}`
+    }),
+    onFailure: ({ message }): Finding => ({
+      what: "checks",
+      text: foreign("check that does not work", message, "quote"),
+      todo: text`nothing, unless you want --check`
     })
   })
 )
@@ -234,7 +261,7 @@ const render = ({ fatal = false, text: found, todo, what }: Finding) => {
 
 const examine = Effect.gen(function*() {
   // In this order: the engine starts the lane that is looked at.
-  const found = [yield* engine, ...(yield* lane), yield* typescript]
+  const found = [yield* engine, ...(yield* lane), yield* typescript, yield* checks]
   return [node(), ...found, ...limits(Limits.make({}))]
 }).pipe(
   Effect.provide(Runtime.layer().pipe(Layer.provide([Delegate.layerNoop, V8.layer()]))),
