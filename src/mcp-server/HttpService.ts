@@ -10,7 +10,7 @@
  * @internal
  */
 import * as ByteSize from "effect/ByteSize"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
@@ -18,7 +18,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Redacted from "effect/Redacted"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createHash, timingSafeEqual } from "node:crypto"
 import type { Delegate } from "../Delegate.ts"
@@ -86,8 +86,10 @@ const barred = (
   { headers }: HttpServerRequest
 ): Response | undefined => {
   const { authorization = "", host = "", origin } = headers
-  // A page of a browser that its user happens to visit, under its own name or one that leads here.
-  if (origin !== undefined && !allowedOrigins.includes(origin)) {
+  // A page may be one that the user of a browser happens to visit, under its own name or one that leads here. Ours would
+  // have a host that is known to be ours.
+  const isOurs = allowedHosts !== "any" && (origin === `http://${host}` || origin === `https://${host}`)
+  if (origin !== undefined && !isOurs && !allowedOrigins.includes(origin)) {
     return refuse(403, "pages of this origin are not allowed here")
   }
   if (allowedHosts !== "any" && !allowedHosts.includes(hostOf(host))) {
@@ -127,7 +129,9 @@ const sweeps = 10
 export const serve = Effect.fnUntraced(function*(
   options: Options
 ): Effect.fn.Return<void, never, Delegate | Isolate | HttpRouter.HttpRouter | Scope.Scope> {
-  const services = yield* Effect.context<Delegate | Isolate | Scope.Scope>()
+  // All sessions end in one grace.
+  const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
+  const services = Context.add(yield* Effect.context<Delegate | Isolate>(), Scope.Scope, scope)
   const sessions = new Map<string, HttpSession>()
   const maxSessions = options.maxSessions ?? Bounds.maxSessions
   const maxIdle = Duration.fromInputUnsafe(options.maxIdle ?? Bounds.maxIdle)

@@ -185,6 +185,9 @@ describe("the MCP server over HTTP", () => {
         assert.strictEqual((yield* ask(url, "POST", initialize, { origin })).status, 403, origin)
       }
       assert.strictEqual((yield* ask(url, "POST", initialize, { host: "evil.example" })).status, 403)
+      const rebound = { host: "evil.example", origin: "http://evil.example" }
+      assert.strictEqual((yield* ask(url, "POST", initialize, rebound)).status, 403)
+      assert.strictEqual((yield* ask(url, "POST", initialize, { origin: url.origin })).status, 200)
       assert.strictEqual((yield* ask(url, "POST", initialize, { host: "localhost:1" })).status, 200)
 
       const origin = "https://inspector.example"

@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Environment from "../../mcp/Environment.ts"
 import * as V8 from "../../V8.ts"
 import { text } from "../terminal/Printable.ts"
+import * as Printer from "../terminal/Printer.ts"
 import * as Approvals from "./Approvals.ts"
 import * as Checking from "./Checking.ts"
 import * as DurationFlag from "./DurationFlag.ts"
@@ -44,6 +45,11 @@ const load = Effect.promise(() => import("./McpService.ts"))
 const serve = Effect.fnUntraced(
   function*(flags: Flags) {
     yield* checkDepth
+    if (Option.isNone(flags.http) && process.stdin.isTTY === true) {
+      yield* Printer.tell(
+        text`effect-code-mode: this is a server for an MCP client that starts it, and waits for one here. Ctrl-D ends it`
+      )
+    }
     const service = yield* load
     const where = yield* HttpFlags.read(flags)
     const services = Layer.merge(service.shared(ToolFlags.layer(flags)), V8.layer())
