@@ -9,6 +9,8 @@ export class Remembered<K, V = true> {
   private readonly weigh: (value: V) => number
   private readonly values = new Map<K, V>()
   private weight = 0
+  /** How many had to go. */
+  forgotten = 0
 
   /** So many of them at most, and where they have a weight, so much of it together. */
   constructor(
@@ -36,7 +38,12 @@ export class Remembered<K, V = true> {
         return
       }
       this.delete(oldest)
+      this.forgotten++
     }
+  }
+
+  [Symbol.iterator](): IterableIterator<V> {
+    return this.values.values()
   }
 
   delete(key: K): void {

@@ -152,7 +152,9 @@ export const make = Effect.fnUntraced(function*(
       ledgers.get(event.cellId)?.close()
     } else if (event._tag === "Closed") {
       live.delete(event.cellId)
-      endedLedgers.set(event.cellId, (ledgers.get(event.cellId) ?? new CellLedger(clock)).close())
+      const ledger = ledgers.get(event.cellId) ?? new CellLedger(clock)
+      ledger.close()
+      endedLedgers.set(event.cellId, ledger.toLedger())
       ledgers.delete(event.cellId)
     }
     if (event._tag !== "Admitted") {

@@ -8,11 +8,12 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import { Remembered } from "../data/Remembered.ts"
 import { ApprovalWait } from "../Delegate.ts"
 import type { Ledger, ToolCallId, ToolCallRecord, ToolCallState, ToolError } from "../Protocol.ts"
 import * as Monotonic from "../system/Monotonic.ts"
 
-/** Calls that a live cell's ledger has at most, and that of an ended one. The oldest go first. */
+/** Calls that a live cell's ledger has at most, and that of an ended one. The oldest are left out first. */
 const maxLive = 4096
 const maxEnded = 128
 
@@ -116,9 +117,9 @@ export class Entry {
 
 export class CellLedger {
   private readonly clock: Clock.Clock
-  private readonly entries = new Map<ToolCallId, Entry>()
+  private readonly entries = new Remembered<ToolCallId, Entry>(maxLive)
   private readonly waiting = new Set<Entry>()
-  private dropped = 0
+  private isClosed = false
 
   constructor(clock: Clock.Clock) {
     this.clock = clock
@@ -132,7 +133,6 @@ export class CellLedger {
   made(id: ToolCallId, tool: string): Entry {
     const entry = new Entry(id, tool, this.clock, this.waiting)
     this.entries.set(id, entry)
-    this.forget(maxLive)
     return entry
   }
 
@@ -142,26 +142,21 @@ export class CellLedger {
   }
 
   toLedger(): Ledger {
-    return { calls: Array.from(this.entries.values(), (entry) => entry.toRecord()), omitted: this.dropped }
-  }
-
-  /** The ledger of a cell that has ended, with what still ran taken as interrupted. It does not change any more. */
-  close(): Ledger {
-    this.cancel()
-    this.entries.forEach((entry) => entry.ended(Exit.interrupt()))
-    this.waiting.clear()
-    this.forget(maxEnded)
-    return this.toLedger()
-  }
-
-  /** Drops the oldest past a number. */
-  private forget(max: number): void {
-    for (const id of this.entries.keys()) {
-      if (this.entries.size <= max) {
-        return
-      }
-      this.entries.delete(id)
-      this.dropped++
+    const all = Array.from(this.entries)
+    const calls = this.isClosed ? all.slice(-maxEnded) : all
+    return {
+      calls: calls.map((entry) => entry.toRecord()),
+      omitted: this.entries.forgotten + all.length - calls.length
     }
+  }
+
+  /** Takes what still runs as interrupted. Nothing changes any more. */
+  close(): void {
+    this.isClosed = true
+    this.cancel()
+    for (const entry of this.entries) {
+      entry.ended(Exit.interrupt())
+    }
+    this.waiting.clear()
   }
 }

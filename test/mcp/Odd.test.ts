@@ -9,6 +9,7 @@ import * as Limits from "effect-code-mode/mcp/Limits"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
@@ -298,6 +299,26 @@ describe("a server that asks much", () => {
       const { answer } = (yield* self.callTool("do", {})) as any
       yield* Deferred.await(cancelled)
       assert.deepStrictEqual(answer, { jsonrpc: "2.0", id: "t", result: {} })
+    }))
+
+  it.live("is asked no longer for what it asked once the calls that were under way are over", () =>
+    Effect.gen(function*() {
+      const asked = yield* Deferred.make<void>()
+      const takenBack = yield* Deferred.make<void>()
+      const self = yield* Mcp.connect(config({ "tools/call": [[], [request("s", "elicitation/create")]] }), {
+        elicit: () =>
+          Effect.andThen(Deferred.succeed(asked, undefined), Effect.never).pipe(
+            Effect.onInterrupt(() => Deferred.succeed(takenBack, undefined))
+          )
+      })
+      const first = yield* Effect.forkChild(self.callTool("do", {}), { startImmediately: true })
+      const second = yield* Effect.forkChild(self.callTool("do", {}), { startImmediately: true })
+      yield* Deferred.await(asked)
+      // It may be about either of them.
+      yield* Fiber.interrupt(second)
+      assert.isFalse(yield* Deferred.isDone(takenBack))
+      yield* Fiber.interrupt(first)
+      yield* Deferred.await(takenBack)
     }))
 })
 

@@ -212,6 +212,21 @@ describe.each(kinds)("the ledger %s", (_, make) => {
   )
 
   test(
+    "lists the last calls of a cell that has ended, and how many it leaves out",
+    Effect.gen(function*() {
+      const { cell, isolate, session, states } = yield* makeCell({ invokeTool: () => Effect.succeed(null) })
+      yield* isolate.emit(calls(...Array.from({ length: 130 }, (_, index) => `tool-${index}`)))
+      yield* settle
+      assert.lengthOf(yield* states, 130)
+      yield* isolate.emit(finished())
+      yield* session.observe(cell)
+      yield* settle
+      const ledger = yield* session.ledger(cell.id)
+      assert.deepStrictEqual([ledger.calls.length, ledger.calls[0]?.toolCallId, ledger.omitted], [128, "tool-2", 2])
+    })
+  )
+
+  test(
     "says of a cell that never was that it never was",
     Effect.gen(function*() {
       const { cell, session, states } = yield* makeCell({ invokeTool: () => Effect.never })
