@@ -201,9 +201,9 @@ describe("calls", () => {
       const full = call("/room")
       // Another call is answered meanwhile.
       assert.deepStrictEqual(yield* told(call("/echo", says("x"))), ["OK", "", "trailers"])
-      const before = yield* Effect.repeat(Effect.delay(Effect.sync(() => sent), "100 millis"), {
-        while: (now) => now !== sent
-      })
+      const before = yield* Effect.suspend(() => Effect.as(Effect.sleep("100 millis"), sent)).pipe(
+        Effect.repeat({ until: (before) => before === sent })
+      )
       assert.isBelow(before, 40)
       many.reset()
       assert.deepStrictEqual(yield* told(full), ["OK", "", "trailers"])

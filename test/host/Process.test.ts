@@ -345,6 +345,7 @@ describe("a host with much to do", () => {
     Effect.gen(function*() {
       const { child, client } = yield* HostProcess.startStdio({ optional: ["delegate-capacity-4096"] })
       const memory = () => Number(readFileSync(`/proc/${child.pid}/statm`, "utf8").split(" ")[1]) * 4096
+      const written = () => /^wchar: \d+/m.exec(readFileSync(`/proc/${child.pid}/io`, "utf8"))![0]
       yield* client.open()
       yield* client.run("text(1)")
       const before = memory()
@@ -354,7 +355,10 @@ describe("a host with much to do", () => {
         { tools: ["same"], yieldTime: 60_000 }
       )
       client.pause()
-      yield* Effect.sleep("1 second")
+      // Until it writes no more.
+      yield* Effect.suspend(() => Effect.as(Effect.sleep("100 millis"), written())).pipe(
+        Effect.repeat({ until: (before) => before === written() })
+      )
       const sizes: Array<number> = []
       for (let call = 1; call <= 5000; call++) {
         // Reads a little, and no more than it answers.
