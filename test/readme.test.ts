@@ -19,6 +19,10 @@ describe("README.md", () => {
     assert.strictEqual(block("ts", "## "), read("examples/readme.ts"))
   })
 
+  it("shows a part of examples/toolkit.ts", () => {
+    assert.include(read("examples/toolkit.ts"), block("ts", "## For a model"))
+  })
+
   it("shows what that program prints", async () => {
     const { stderr, stdout } = await promisify(execFile)(process.execPath, [join(root, "examples/readme.ts")])
     assert.strictEqual(stdout, block("text", "It prints"))
