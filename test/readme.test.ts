@@ -11,7 +11,7 @@ const block = (language: string, after: string) => {
   const readme = read("README.md")
   const found = new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``).exec(readme.slice(readme.indexOf(after)))
   assert(found !== null, `README.md has no ${language} block after "${after}"`)
-  return found[1]
+  return found[1]!
 }
 
 describe("README.md", () => {
