@@ -1,13 +1,14 @@
 /**
  * A client of the host's gRPC that does no more than the benchmarks need.
  */
+import { FrameReader } from "../dist/system/Framing.js"
 import * as Protobuf from "../dist/wire/grpc/Protobuf.js"
 import * as Service from "../dist/wire/grpc/Service.js"
 import { RawHttp2 } from "../test/grpc/RawHttp2.ts"
 import { type BenchHost, fewTools, HostProcess } from "./Host.ts"
 
 const path = "/codex.code_mode.v1.CodeModeHost/"
-const headerLength = 5
+const framing = { headerLength: 5, lengthOf: (header: Buffer) => header.readUInt32BE(1) }
 const description = "Does one thing with what it is given, and says what came of it."
 const schema = Buffer.from(JSON.stringify({
   type: "object",
@@ -18,66 +19,55 @@ const schema = Buffer.from(JSON.stringify({
 
 const tool = (name: string) => ({ name, tool_name: { name }, description, kind: 1, input_schema_json: schema })
 
-export class GrpcHost extends HostProcess implements BenchHost {
-  private readonly http: RawHttp2
+/** One connection, with one session and the tools of it. */
+export class GrpcClient {
+  readonly http: RawHttp2
+  private readonly unlessLost: <A>(promise: Promise<A>) => Promise<A>
   private session = ""
   private executions = 0
   private polite: string | undefined
 
-  constructor(command: string, args: ReadonlyArray<string>) {
-    super(command, [...args, "--listen", "grpc+stdio://"])
-    this.http = new RawHttp2((bytes) => this.child.stdin!.write(bytes))
-    this.child.stdout!.on("data", (bytes: Buffer) => this.http.read(bytes))
+  constructor(write: (bytes: Buffer) => void, unlessLost: <A>(promise: Promise<A>) => Promise<A>) {
+    this.http = new RawHttp2(write)
+    this.unlessLost = unlessLost
   }
 
   private call<A, B>(
     method: string,
     [request, response]: readonly [Protobuf.Message<A>, Protobuf.Message<B>],
     value: Protobuf.Input<A>,
-    onMessage: (message: B) => void = () => {}
+    onMessage: (message: B, stream: number) => void = () => {}
   ): Promise<void> {
-    const body = Protobuf.encode(request, value, headerLength)
-    body.writeUInt32BE(body.length - headerLength, 1)
-    let pieces: Array<Buffer> = []
-    let size = 0
-    return this.unlessLost(
-      new Promise((resolve) =>
-        this.http.ask(path + method, body, {
-          onData: (piece) => {
-            pieces.push(Buffer.from(piece))
-            size += piece.length
-            for (;;) {
-              const first = pieces[0]
-              if (size < headerLength || first === undefined) return
-              if (first.length < headerLength) pieces = [Buffer.concat(pieces)]
-              const length = headerLength + pieces[0]!.readUInt32BE(1)
-              if (size < length) return
-              const all = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
-              const message = Protobuf.decode(response, all.subarray(headerLength, length))
-              pieces = [all.subarray(length)]
-              size -= length
-              if (message._tag === "Success") onMessage(message.success)
-            }
-          },
-          onEnd: () => resolve()
-        })
-      )
-    )
+    const body = Protobuf.encode(request, value, framing.headerLength)
+    body.writeUInt32BE(body.length - framing.headerLength, 1)
+    const ended = Promise.withResolvers<void>()
+    const reader = new FrameReader(framing, () => "take", (payload) => {
+      const message = Protobuf.decode(response, payload)
+      if (message._tag === "Success") onMessage(message.success, stream)
+      return true
+    })
+    const stream: number = this.http.ask(path + method, body, {
+      onData: (piece) => {
+        reader.push(piece)
+      },
+      onEnd: ended.resolve
+    })
+    return this.unlessLost(ended.promise)
   }
 
   async open() {
-    await new Promise<void>((resolve) => {
-      void this.call("OpenSession", [Service.OpenSessionRequest, Service.SessionEvent], {
-        max_pending_delegate_calls: 4096
-      }, ({ opened, tool_call_cancelled }) => {
-        if (opened !== undefined) {
-          this.session = opened.session_id
-          resolve()
-        } else if (tool_call_cancelled?.invocation_id === this.polite) {
-          this.complete(this.polite!, { failed: { message: "cancelled" } })
-        }
-      }).catch(() => {})
-    })
+    const opened = Promise.withResolvers<void>()
+    this.call("OpenSession", [Service.OpenSessionRequest, Service.SessionEvent], {
+      max_pending_delegate_calls: 4096
+    }, (event) => {
+      if (event.opened !== undefined) {
+        this.session = event.opened.session_id
+        opened.resolve()
+      } else if (event.tool_call_cancelled?.invocation_id === this.polite) {
+        this.complete(this.polite!, { failed: { message: "cancelled" } })
+      }
+    }).then(() => opened.reject(new Error("the session has ended")), opened.reject)
+    await opened.promise
     void this.call(
       "SubscribeToToolCalls",
       [Service.SubscribeToToolCallsRequest, Service.ToolCall],
@@ -91,36 +81,43 @@ export class GrpcHost extends HostProcess implements BenchHost {
         }
       }
     ).catch(() => {})
-    return this
   }
 
   private complete(
     invocation_id: string,
     outcome: Pick<Protobuf.Input<Service.CompleteToolCallRequest>, "succeeded" | "failed">
   ) {
-    void this.call("CompleteToolCall", [Service.CompleteToolCallRequest, Service.Empty], {
+    this.call("CompleteToolCall", [Service.CompleteToolCallRequest, Service.Empty], {
       session_id: this.session,
       invocation_id,
       ...outcome
     }).catch(() => {})
   }
 
-  async run(source: string, yieldTime = 60_000, tools = fewTools) {
-    const outcome = Promise.withResolvers<void>()
+  /** Runs a cell to its first outcome. `onStart` hears on which stream it is, to reset it. */
+  async run(
+    source: string,
+    yieldTime = 60_000,
+    tools = fewTools,
+    onStart: (stream: number) => void = () => {}
+  ): Promise<{ readonly cell: string; readonly outcome: Service.ExecutionOutcome }> {
+    const outcome = Promise.withResolvers<Service.ExecutionOutcome>()
     let cell = ""
-    void this.call("Execute", [Service.ExecuteRequest, Service.ExecuteEvent], {
+    this.call("Execute", [Service.ExecuteRequest, Service.ExecuteEvent], {
       session_id: this.session,
       execution_id: String(++this.executions),
       tool_call_id: "c",
       source,
       enabled_tools: tools.map(tool),
       yield_time_ms: yieldTime
-    }, (event) => {
-      cell = event.started?.cell_id ?? cell
-      if (event.outcome !== undefined) outcome.resolve()
+    }, (event, stream) => {
+      if (event.started !== undefined) {
+        cell = event.started.cell_id
+        onStart(stream)
+      }
+      if (event.outcome !== undefined) outcome.resolve(event.outcome)
     }).then(() => outcome.reject(new Error("the cell has no outcome")), outcome.reject)
-    await outcome.promise
-    return { cell }
+    return { outcome: await outcome.promise, cell }
   }
 
   terminate(cell: string) {
@@ -128,5 +125,24 @@ export class GrpcHost extends HostProcess implements BenchHost {
       session_id: this.session,
       cell_id: cell
     })
+  }
+}
+
+export class GrpcHost extends HostProcess implements BenchHost {
+  readonly client: GrpcClient
+  readonly run: GrpcClient["run"]
+  readonly terminate: GrpcClient["terminate"]
+
+  constructor(command: string, args: ReadonlyArray<string>) {
+    super(command, [...args, "--listen", "grpc+stdio://"])
+    this.client = new GrpcClient((bytes) => this.child.stdin!.write(bytes), (promise) => this.unlessLost(promise))
+    this.child.stdout!.on("data", (bytes: Buffer) => this.client.http.read(bytes))
+    this.run = (...args) => this.client.run(...args)
+    this.terminate = (cell) => this.client.terminate(cell)
+  }
+
+  async open() {
+    await this.client.open()
+    return this
   }
 }

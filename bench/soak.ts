@@ -1,5 +1,6 @@
 /**
- * Good and hostile cells from many sessions, with faults from outside: `npm run build && node bench/soak.ts [seconds]`.
+ * Good and hostile cells from many sessions, with faults from outside: `npm run soak -- [seconds]`. With `--wires` after it,
+ * the sessions are those of host processes, see `soakWires.ts`.
  *
  * Half of the sessions are quiet: their cells are good ones and every answer has to be the right one. The others are
  * wild: hostile cells run beside good ones, and their lanes are killed and frozen and their pipes closed at random; every
@@ -22,6 +23,10 @@ import * as Runtime from "../dist/Runtime.js"
 import * as V8 from "../dist/V8.js"
 import * as Lanes from "../test/hostile/Lanes.ts"
 import * as Script from "../test/hostile/Script.ts"
+
+if (process.argv.includes("--wires")) {
+  await import("./soakWires.ts")
+}
 
 const seconds = Number(process.argv[2] ?? 600)
 const sessionsOfEachKind = 2
