@@ -43,6 +43,7 @@ import { dirname, join } from "node:path"
 import * as Ambient from "./check/Ambient.ts"
 import * as Compiler from "./check/Compiler.ts"
 import * as Findings from "./check/Findings.ts"
+import * as Confinement from "./isolate/Confinement.ts"
 import type { ToolDefinition } from "./Protocol.ts"
 import * as Identifier from "./text/Identifier.ts"
 
@@ -212,11 +213,13 @@ export const make = Effect.fnUntraced(function*(
   const scope = yield* Effect.scope
   const one = Semaphore.withPermit(yield* Semaphore.make(1))
   let running: Running | undefined
+  let confinement: Compiler.Confinement | undefined
 
   const start = Effect.gen(function*() {
     const files = new Map<string, string>()
     const own = yield* Scope.fork(scope)
-    const compiler = yield* Compiler.start(executable, files, maxMemoryBytes).pipe(Scope.provide(own))
+    confinement ??= Confinement.make(Confinement.findSetpriv([executable]), undefined)
+    const compiler = yield* Compiler.start(executable, files, maxMemoryBytes, confinement).pipe(Scope.provide(own))
     running = { compiler, scope: own, files, opened: new Set(), snapshot: undefined }
     return running
   }).pipe(

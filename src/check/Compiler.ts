@@ -33,6 +33,15 @@ export interface Compiler {
   readonly kill: Effect.Effect<void>
 }
 
+/** What the operating system adds to a process. */
+export interface Confinement {
+  readonly command: (
+    program: string,
+    args: ReadonlyArray<string>
+  ) => readonly [program: string, args: ReadonlyArray<string>]
+  readonly adopt: (pid: number) => void
+}
+
 /** The folder in which the given files lie, for the compiler. */
 export const folder = "/check"
 
@@ -117,12 +126,20 @@ const reader = (onMessage: (message: unknown) => void) => {
 export const start = Effect.fnUntraced(function*(
   executable: string,
   files: ReadonlyMap<string, string>,
-  maxMemoryBytes: number
+  maxMemoryBytes: number,
+  confinement: Confinement
 ): Effect.fn.Return<Compiler, ChildProcess.NotStarted, Scope.Scope> {
+  const [command, args] = confinement.command(executable, [
+    "--api",
+    "--async",
+    "--cwd",
+    folder,
+    `--callbacks=${callbacks.join(",")}`
+  ])
   const child = yield* Effect.acquireRelease(
     ChildProcess.start({
-      command: executable,
-      args: ["--api", "--async", "--cwd", folder, `--callbacks=${callbacks.join(",")}`],
+      command,
+      args,
       cwd: dirname(executable),
       // From half of it on, it collects more often.
       env: { GOMEMLIMIT: `${Math.ceil(maxMemoryBytes / mebibyte / 2)}MiB` }
@@ -130,6 +147,9 @@ export const start = Effect.fnUntraced(function*(
     (child) => ChildProcess.end(child, patience)
   )
   const { pid, stderr, stdin, stdout } = child.handle
+  if (pid !== undefined) {
+    confinement.adopt(pid)
+  }
   const pending = new Map<number, Deferred.Deferred<unknown, Silent>>()
   const answer = answers(executable, files)
   let lastId = 0

@@ -279,6 +279,20 @@ describe("the compiler's process", () => {
       assert.lengthOf(compilers(), 0)
     }))
 
+  it.live.runIf(existsSync("/usr/bin/setpriv"))("has no more rights than it needs", () =>
+    Effect.gen(function*() {
+      yield* check("1")
+      const status = readFileSync(compilers()[0]!, "utf8")
+      assert.match(status, /^NoNewPrivs:\t1$/m)
+      assert.match(status, process.getuid?.() === 0 ? /^Uid:\t[1-9]\d*/m : /^Uid:\t/m)
+      assert.match(readFileSync(compilers()[0]!.replace("status", "oom_score_adj"), "utf8"), /^1000$/m)
+      const environment = readFileSync(compilers()[0]!.replace("status", "environ"), "utf8")
+      assert.sameMembers(
+        environment.split("\0").filter((entry) => entry !== "").map((entry) => entry.split("=")[0]),
+        ["GOMEMLIMIT", "EFFECT_CODE_MODE_STARTED_BY"]
+      )
+    }).pipe(Effect.provide(Check.layer())))
+
   it.live("reads no file that a source names", () =>
     withFolder((folder) =>
       Effect.gen(function*() {
