@@ -26,7 +26,8 @@ import type { Isolate } from "../Isolate.ts"
 import * as Bounds from "./Bounds.ts"
 import { HttpSession } from "./HttpSession.ts"
 import * as JsonRpcCodec from "./JsonRpcCodec.ts"
-import * as ModelConnection from "./ModelConnection.ts"
+import type * as ModelConnection from "./ModelConnection.ts"
+import * as ProtocolEnd from "./ProtocolEnd.ts"
 
 export interface Options extends ModelConnection.Options {
   readonly path?: HttpRouter.PathInput | undefined
@@ -168,7 +169,7 @@ export const serve = Effect.fnUntraced(function*(
     if (id === undefined) {
       return refuse(400, "there is no Mcp-Session-Id: send initialize first")
     }
-    if (version !== undefined && !ModelConnection.versions.includes(version)) {
+    if (version !== undefined && !ProtocolEnd.versions.includes(version)) {
       return refuse(400, `version ${version.slice(0, 32)} of the protocol is not spoken here`)
     }
     return sessions.get(id) ?? refuse(404, "there is no such session: send initialize again")

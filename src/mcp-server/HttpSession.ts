@@ -21,6 +21,7 @@ import type { IsolateFailure } from "../Protocol.ts"
 import * as Bounds from "./Bounds.ts"
 import * as JsonRpcCodec from "./JsonRpcCodec.ts"
 import * as ModelConnection from "./ModelConnection.ts"
+import type * as ProtocolEnd from "./ProtocolEnd.ts"
 
 type Message = JsonRpcCodec.Outgoing | JsonRpcCodec.Refusal
 
@@ -38,7 +39,7 @@ export class HttpSession {
   private readonly unsent: Array<Message> = []
   private exchanges = 0
   private usedAt: number
-  private connection!: ModelConnection.ModelConnection
+  private connection!: ProtocolEnd.ProtocolEnd
 
   readonly id: string
   private readonly scope: Scope.Closeable

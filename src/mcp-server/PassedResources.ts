@@ -54,7 +54,8 @@ export interface PassedResources {
   readonly refresh: Effect.Effect<void>
 }
 
-export const make = Effect.fnUntraced(function*(server: Server, delegate: Delegate["Service"]) {
+/** `isLate`: the tools of the delegate are not there yet, so there may be resources. */
+export const make = Effect.fnUntraced(function*(server: Server, delegate: Delegate["Service"], isLate: boolean) {
   let calls = 0
   const call = (tool: ToolDefinition, input: Schema.JsonObject): Effect.Effect<Schema.Json, ToolError> => {
     const id = `resource-${++calls}`
@@ -187,7 +188,7 @@ export const make = Effect.fnUntraced(function*(server: Server, delegate: Delega
       }))
   })
 
-  if (Definitions.resourceAccessIn(delegate.tools).length > 0) {
+  if (isLate || Definitions.resourceAccessIn(delegate.tools).length > 0) {
     // With it, the client is told that there are resources, before any server has been asked for them.
     yield* server.addResourceTemplate({
       template: anyUri,

@@ -20,7 +20,7 @@ import { Outgoing } from "../wire/Outgoing.ts"
 import type { Transport } from "../wire/Transport.ts"
 import * as Bounds from "./Bounds.ts"
 import * as JsonRpcCodec from "./JsonRpcCodec.ts"
-import type * as ModelConnection from "./ModelConnection.ts"
+import type * as ProtocolEnd from "./ProtocolEnd.ts"
 
 type Message = JsonRpcCodec.Incoming | JsonRpcCodec.Refusal
 
@@ -55,10 +55,10 @@ const messagesOf = () => {
  */
 export const serve = Effect.fnUntraced(function*<E, R>(
   transport: Transport,
-  connect: (send: ModelConnection.Send) => Effect.Effect<ModelConnection.ModelConnection, E, R>
+  connect: (send: ProtocolEnd.Send) => Effect.Effect<ProtocolEnd.ProtocolEnd, E, R>
 ): Effect.fn.Return<void, E, Exclude<R, Scope.Scope>> {
   const outgoing = new Outgoing(Bounds.maxMessageBytes)
-  const send: ModelConnection.Send = (message) =>
+  const send: ProtocolEnd.Send = (message) =>
     Effect.andThen(
       outgoing.room,
       Effect.sync(() => {

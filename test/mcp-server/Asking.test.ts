@@ -201,11 +201,6 @@ describe("what cells and calls say meanwhile", () => {
       assert.deepStrictEqual(steps, ["one", "{\"two\":2}"])
       assert.deepStrictEqual(yield* Queue.takeN(logged, 2), ["one", "{\"two\":2}"])
 
-      const started = yield* exec(`yield_control(); ${wait} notify('three'); ${wait}`)
-      yield* call("wait", { cell_id: started._meta?.["effect-code-mode/cell-id"] }, { onprogress })
-      assert.strictEqual(steps.at(-1), "three")
-      assert.strictEqual(yield* Queue.take(logged), "three")
-
       yield* exec(
         `await tools.mcp__everything__trigger_long_running_operation({ duration: 0.2, steps: 2 }); ${wait}`,
         { onprogress }
@@ -218,6 +213,12 @@ describe("what cells and calls say meanwhile", () => {
       yield* Effect.promise(() => client.setLoggingLevel("info"))
       yield* exec("notify('five')")
       assert.strictEqual(yield* Queue.take(logged), "five")
+
+      const started = yield* exec(`yield_control(); while (true) { notify('again'); ${wait} }`)
+      const cell_id = started._meta?.["effect-code-mode/cell-id"]
+      yield* call("wait", { cell_id, yield_time_ms: 1000 }, { onprogress })
+      assert.strictEqual(steps.at(-1), "again")
+      yield* call("wait", { cell_id, terminate: true })
     }))
 })
 

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fixture, folder, server, start } from "../cli/Process.ts"
+import { fixture, folder, root, server, start } from "../cli/Process.ts"
 import { command, official, outputOf, stdio, textOf, untilLogged } from "./SdkClient.ts"
 
 const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -219,6 +220,37 @@ describe("the command mcp, at standard input and output", () => {
         assert.strictEqual(status, way === "input" ? 0 : 130)
         writeFileSync(log, "")
       }
+    }))
+
+  it.live("answers its client while a server takes its time to start", () =>
+    Effect.gen(function*() {
+      const started = join(yield* folder, "started")
+      const script = JSON.stringify({ "tools/list": [{ file: started }, { tools: 1 }] })
+      const server = [process.execPath, join(root, "test/mcp/fixtures/scripted.js"), script]
+      const { client, exec } = yield* stdio(["--mcp", `slow=${server.map((word) => `'${word}'`).join(" ")}`])
+      yield* Effect.promise(() => client.ping())
+      const listing = yield* Effect.forkChild(Effect.promise(() => client.listTools()))
+      const running = yield* Effect.forkChild(exec("await tools.mcp__slow__t0({}); text('called')"))
+      writeFileSync(started, "")
+      assert.include((yield* Fiber.join(listing)).tools[0]!.description, "mcp__slow__t0")
+      assert.strictEqual(outputOf(yield* Fiber.join(running)), "called")
+    }))
+
+  it.live("ends when a server turns out to be of no use", () =>
+    Effect.gen(function*() {
+      const running = yield* start(process.execPath, [
+        command,
+        "mcp",
+        "--start-timeout",
+        "3s",
+        "--mcp",
+        `fake=${[process.execPath, fixture, "--silent"].join(" ")}`
+      ], { keepOpen: true })
+      running.child.stdin.write(initialize())
+      yield* running.printed("serverInfo")
+      const { status, stderr } = yield* running.result
+      assert.strictEqual(status, 2)
+      assert.match(stderr, /MCP server fake cannot be used/)
     }))
 
   it.live("ends with its input while a server still starts", () =>

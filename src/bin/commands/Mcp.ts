@@ -7,10 +7,8 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Environment from "../../mcp/Environment.ts"
-import * as V8 from "../../V8.ts"
 import { text } from "../terminal/Printable.ts"
 import * as Printer from "../terminal/Printer.ts"
 import * as Approvals from "./Approvals.ts"
@@ -52,7 +50,7 @@ const serve = Effect.fnUntraced(
     }
     const service = yield* load
     const where = yield* HttpFlags.read(flags)
-    const services = Layer.merge(service.shared(ToolFlags.layer(flags)), V8.layer())
+    const tools = ToolFlags.layer(flags)
     const options = {
       codeMode: { yieldTime: flags.yieldAfter, maxWait: flags.maxWait, maxOutputTokens: flags.maxOutput },
       structured: flags.structured,
@@ -60,8 +58,8 @@ const serve = Effect.fnUntraced(
       needsApproval: Option.match(flags.approve, { onNone: () => undefined, onSome: Approvals.isNeeded })
     }
     return yield* where === undefined
-      ? service.stdio(services, options)
-      : service.http(services, { ...options, ...where })
+      ? service.stdio(tools, options)
+      : service.http(tools, { ...options, ...where })
   },
   Effect.scoped,
   Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.ofStart)
