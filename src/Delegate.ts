@@ -31,26 +31,26 @@
  *
  * @since 0.1.0
  */
-import * as AiError from "effect/ai/AiError"
-import * as AiTool from "effect/ai/Tool"
+import type * as AiTool from "effect/ai/Tool"
 import type * as Toolkit from "effect/ai/Toolkit"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Formatter from "effect/Formatter"
 import * as Layer from "effect/Layer"
-import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Approver } from "./Approver.ts"
+import * as AiTools from "./delegate/AiTools.ts"
 import * as Approval from "./delegate/Approval.ts"
 import * as Cache from "./delegate/Cache.ts"
 import * as Middleware from "./delegate/Middleware.ts"
+import * as PlainTools from "./delegate/PlainTools.ts"
 import * as Redaction from "./delegate/Redaction.ts"
 import * as Shape from "./delegate/Shape.ts"
 import * as Timeout from "./delegate/Timeout.ts"
+import * as ToolFailure from "./delegate/ToolFailure.ts"
 import * as ToolSchema from "./delegate/ToolSchema.ts"
 import {
   type NestedToolCall,
@@ -60,7 +60,6 @@ import {
   type ToolDefinition,
   ToolError
 } from "./Protocol.ts"
-import * as Identifier from "./text/Identifier.ts"
 
 /**
  * The host's side of a session.
@@ -142,29 +141,6 @@ export interface Tool<out R = never> {
   readonly invoke: (input: Schema.Json) => Effect.Effect<Schema.Json, ToolError, R>
 }
 
-const ownFields = (error: object) => {
-  const { _tag, ...fields } = error as { readonly _tag?: unknown }
-  return Object.keys(fields).length === 0 ? "" : ` ${Formatter.format(fields)}`
-}
-
-/** A failure in words: its message, or what kind of failure it is and what it carries. */
-const describe = (error: unknown): string => {
-  if (typeof error === "string") {
-    return error
-  }
-  if (Predicate.hasProperty(error, "message") && Predicate.isString(error.message) && error.message !== "") {
-    return error.message
-  }
-  if (Predicate.hasProperty(error, "_tag") && Predicate.isString(error._tag)) {
-    return `${error._tag}${ownFields(error)}`
-  }
-  return Predicate.isError(error) ? `${error.name}${ownFields(error)}` : Formatter.format(error)
-}
-
-const toolError = (error: unknown) => new ToolError({ text: describe(error) })
-
-const invalidArgument = (problem: string) => new ToolError({ text: `invalid argument: ${problem}`, performed: false })
-
 /**
  * Makes a tool from a handler and the schema of its one argument.
  *
@@ -230,9 +206,9 @@ export const tool: {
     ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
     invoke: Effect.fnUntraced(function*(input) {
       const parameters = yield* decode(input).pipe(
-        Effect.mapError((error) => invalidArgument(error.message))
+        Effect.mapError((error) => ToolFailure.ofArgument(error.message))
       )
-      const value = yield* options.handler(parameters).pipe(Effect.mapError(toolError))
+      const value = yield* options.handler(parameters).pipe(Effect.mapError(ToolFailure.make))
       return yield* encode(value).pipe(Effect.orDie)
     })
   }
@@ -244,21 +220,10 @@ export const tool: {
  * @category constructors
  * @since 0.1.0
  */
-export const definition = (
+export const definition: (
   name: string,
-  { annotations, description, inputSchema, outputSchema }: Pick<
-    Tool,
-    "description" | "inputSchema" | "outputSchema" | "annotations"
-  >
-): ToolDefinition => ({
-  name,
-  toolName: { name, namespace: null },
-  description,
-  kind: "function",
-  inputSchema,
-  ...(outputSchema === undefined ? {} : { outputSchema }),
-  ...(annotations === undefined ? {} : { annotations })
-})
+  tool: Pick<Tool, "description" | "inputSchema" | "outputSchema" | "annotations">
+) => ToolDefinition = PlainTools.definition
 
 // =============================================================================
 // Layers
@@ -300,19 +265,6 @@ type Services<Tools extends Readonly<Record<string, Tool<any>>>> = Tools[keyof T
   ? Exclude<R, CurrentCall>
   : never
 
-/** Tools whose keys come out alike as identifiers are told apart: an exact one stays, another one is `KEY_2`, and says so. */
-const definitions = (tools: Readonly<Record<string, Tool<any>>>): ReadonlyArray<ToolDefinition> => {
-  const entries = Object.entries(tools)
-  const names = Identifier.distinct(entries.map(([key]) => key))
-  return entries.map(([key, self], index) => {
-    const name = names[index]!
-    const plain = definition(key, self)
-    return name === Identifier.fromName(key)
-      ? plain
-      : { ...plain, name, description: `${plain.description}\n(This is ${JSON.stringify(key)}.)`.trimStart() }
-  })
-}
-
 /**
  * A host whose tools are the given functions, each under its key. See `tool`. Without `notify`, notifications are
  * dropped.
@@ -328,7 +280,7 @@ export const layerTools = <const Tools extends Readonly<Record<string, Tool<any>
     Delegate,
     Effect.contextWith((context: Context.Context<Services<Tools>>) =>
       Effect.succeed(Delegate.of({
-        tools: definitions(tools),
+        tools: PlainTools.distinct(tools),
         invokeTool: (call) => {
           const { name } = call.toolName
           const self: Tool<Services<Tools> | CurrentCall> | undefined = Object.hasOwn(tools, name)
@@ -358,63 +310,7 @@ export const layerTools = <const Tools extends Readonly<Record<string, Tool<any>
  * @category references
  * @since 0.1.0
  */
-export const Callers = Context.Reference<"model" | "cells" | "both">("effect-code-mode/Delegate/Callers", {
-  defaultValue: () => "both"
-})
-
-const annotationKeys = [
-  ["readOnly", AiTool.Readonly],
-  ["destructive", AiTool.Destructive],
-  ["idempotent", AiTool.Idempotent],
-  ["openWorld", AiTool.OpenWorld]
-] as const
-
-/** What a tool of a toolkit says itself; defaults say nothing. */
-const annotationsOf = ({ annotations, needsApproval }: AiTool.Any): ToolAnnotations => {
-  const callers = Context.get(annotations, Callers)
-  return {
-    ...Object.fromEntries(
-      annotationKeys.flatMap(([name, key]) =>
-        annotations.mapUnsafe.has(key.key) ? [[name, Context.get(annotations, key)] as const] : []
-      )
-    ),
-    ...(needsApproval === undefined || needsApproval === false ? {} : { needsApproval: true }),
-    ...(callers === "both" ? {} : { callers })
-  }
-}
-
-const toDefinition = (name: string, tool: AiTool.Any): ToolDefinition =>
-  definition(name, {
-    description: AiTool.getDescription(tool) ?? "",
-    inputSchema: AiTool.isDynamic(tool) && tool.jsonSchema !== undefined
-      ? tool.jsonSchema as Schema.Json
-      : ToolSchema.make(tool.parametersSchema),
-    ...(tool.successSchema === Schema.Void ? {} : { outputSchema: ToolSchema.make(tool.successSchema) }),
-    annotations: annotationsOf(tool)
-  })
-
-/** A failure of a toolkit in words. A call whose argument does not fit has not reached its tool. */
-const toolkitError = (error: unknown): ToolError => {
-  const reason = AiError.isAiError(error) ? error.reason : error
-  return AiError.isAiErrorReason(reason) && reason._tag === "ToolParameterValidationError"
-    ? invalidArgument(reason.description)
-    : toolError(error)
-}
-
-/** Whether a person has to agree to this call. */
-const isApprovalNeeded = (
-  { needsApproval = false, parametersSchema }: AiTool.Any,
-  call: NestedToolCall
-): Effect.Effect<boolean, ToolError> =>
-  typeof needsApproval === "boolean" ? Effect.succeed(needsApproval) : Effect.flatMap(
-    Schema.decodeUnknownEffect(parametersSchema as unknown as Schema.Codec<unknown, unknown>)(call.input ?? {}).pipe(
-      Effect.mapError((error) => invalidArgument(error.message))
-    ),
-    (parameters) => {
-      const needed = needsApproval(parameters, { toolCallId: call.toolCallId, messages: [] })
-      return typeof needed === "boolean" ? Effect.succeed(needed) : needed
-    }
-  )
+export const Callers: Context.Reference<"model" | "cells" | "both"> = AiTools.Callers
 
 /**
  * A host whose tools are those of an `effect/ai` toolkit.
@@ -464,34 +360,41 @@ export const layerToolkit = <Tools extends Record<string, AiTool.Any>>(
       const context = yield* Effect.context<Needed>()
       const gate = yield* Approval.gate
 
-      const invoke = (call: NestedToolCall): Effect.Effect<Schema.Json, ToolError> =>
-        handle(call.toolName.name, (call.input ?? {}) as never, call.toolCallId).pipe(
-          Effect.flatMap((results) => Stream.runLast(Stream.filter(results, ({ preliminary }) => !preliminary))),
-          Effect.mapError(toolkitError),
-          Effect.flatMap((last) =>
-            last._tag === "None"
-              ? Effect.succeed(null)
-              : last.value.isFailure
-              ? Effect.fail(toolkitError(last.value.result))
-              : Effect.succeed((last.value.encodedResult ?? null) as Schema.Json)
-          ),
-          Effect.provideContext(Context.add(context, CurrentCall, call))
-          // What its tools need is what `context` has; TypeScript does not see it through the names of the tools.
-        ) as Effect.Effect<Schema.Json, ToolError>
-
-      const byName = Object.fromEntries(
-        Object.entries(tools).map(([name, tool]) => [name, toDefinition(name, tool)])
+      const definitions = PlainTools.distinct(
+        Object.fromEntries(Object.entries(tools).map(([name, tool]) => [name, AiTools.describe(tool)]))
       )
+      const byName = new Map(definitions.map((definition) => {
+        const { name } = definition.toolName
+        const tool = tools[name]!
+        const decode = AiTools.decoding(tool)
+        const encode = AiTools.encoding(tool)
+        const invoke = (call: NestedToolCall): Effect.Effect<Schema.Json, ToolError> =>
+          decode(call.input ?? {}).pipe(
+            Effect.flatMap((input) => handle(name, input as never, call.toolCallId)),
+            Effect.flatMap((results) => Stream.runLast(Stream.filter(results, ({ preliminary }) => !preliminary))),
+            Effect.mapError(AiTools.failure),
+            Effect.flatMap((last) =>
+              last._tag === "None"
+                ? Effect.succeed(null)
+                : last.value.isFailure
+                ? Effect.fail(AiTools.failure(last.value.result))
+                : encode(last.value.encodedResult)
+            ),
+            Effect.provideContext(Context.add(context, CurrentCall, call))
+            // What its tools need is what `context` has; TypeScript does not see it through the names of the tools.
+          ) as Effect.Effect<Schema.Json, ToolError>
+        return [name, { definition, invoke, needsApproval: AiTools.approvals(tool) }]
+      }))
       return Delegate.of({
-        tools: Object.values(byName),
+        tools: definitions,
         invokeTool: (call) => {
           const { name } = call.toolName
-          const tool = Object.hasOwn(tools, name) ? tools[name] : undefined
+          const tool = byName.get(name)
           return tool === undefined
             ? Shape.refuse(`unknown tool ${name}`)
             : Effect.flatMap(
-              isApprovalNeeded(tool, call),
-              (isNeeded) => isNeeded ? gate(call, byName[name], invoke) : invoke(call)
+              tool.needsApproval(call),
+              (isNeeded) => isNeeded ? gate(call, tool.definition, tool.invoke) : tool.invoke(call)
             )
         },
         notify: options?.notify ?? (() => Effect.void)

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Approver from "effect-code-mode/Approver"
 import * as Declarations from "effect-code-mode/Declarations"
 import * as Delegate from "effect-code-mode/Delegate"
+import { ToolError } from "effect-code-mode/Protocol"
 import * as Runtime from "effect-code-mode/Runtime"
 import * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
@@ -113,6 +114,82 @@ describe("a toolkit", () => {
       assert.deepInclude(yield* Effect.flip(ask("convert", { amount: 1 })), { performed: false })
       assert.deepInclude(yield* Effect.flip(ask("none", {})), { text: "unknown tool none", performed: false })
     }).pipe(Effect.provide(toolkit)))
+
+  it.effect("tells tools apart whose names come out alike", () =>
+    Effect.gen(function*() {
+      const { invokeTool, tools } = yield* Delegate.Delegate
+      assert.deepStrictEqual(tools.map(({ name }) => name), ["get_stock_2", "get_stock"])
+      const said = yield* Effect.forEach(tools, ({ toolName }) => invokeTool(toolCall(toolName)))
+      assert.deepStrictEqual(said, ["by hyphen", "exact"])
+    }).pipe(Effect.provide(
+      Effect.gen(function*() {
+        const Alike = Toolkit.make(
+          Tool.make("get-stock", { success: Schema.String }),
+          Tool.make("get_stock", { success: Schema.String })
+        )
+        return Delegate.layerToolkit(Alike).pipe(Layer.provide(Alike.toLayer({
+          "get-stock": () => Effect.succeed("by hyphen"),
+          get_stock: () => Effect.succeed("exact")
+        })))
+      }).pipe(Layer.unwrap)
+    )))
+
+  it.effect("says of a call that its handler refused that nothing was done", () => {
+    const Refusing = Toolkit.make(
+      Tool.make("refuse", { parameters: Schema.Struct({ on: Schema.Date }), failure: ToolError })
+    )
+    return Effect.gen(function*() {
+      assert.deepInclude(yield* Effect.flip(ask("refuse", { on: "2026-01-01T00:00:00.000Z" })), {
+        text: "not today",
+        performed: false
+      })
+    }).pipe(Effect.provide(
+      Delegate.layerToolkit(Refusing).pipe(Layer.provide(Refusing.toLayer({
+        refuse: () => Effect.fail(new ToolError({ text: "not today", performed: false }))
+      })))
+    ))
+  })
+
+  it.effect("takes and gives JSON for what is no JSON in a program", () => {
+    const Values = Schema.Struct({
+      at: Schema.Date,
+      count: Schema.BigInt,
+      maybe: Schema.Option(Schema.Number),
+      odd: Schema.Number
+    })
+    const Echo = Toolkit.make(Tool.make("echo", { parameters: Values, success: Values }))
+    const value = {
+      at: "2026-11-28T00:00:00.000Z",
+      count: "7",
+      maybe: { _tag: "Some", value: 1 },
+      odd: "NaN"
+    }
+    const seen: Array<typeof Values.Type> = []
+    return Effect.gen(function*() {
+      assert.deepStrictEqual(yield* ask("echo", value), value)
+      assert.deepInclude(seen[0], { at: new Date(value.at), count: 7n })
+    }).pipe(Effect.provide(
+      Delegate.layerToolkit(Echo).pipe(Layer.provide(Echo.toLayer({
+        echo: (values) => Effect.sync(() => (seen.push(values), values))
+      })))
+    ))
+  })
+
+  it.effect("decides on the decoded argument whether an approval is needed", () => {
+    const Booking = Toolkit.make(Tool.make("book", {
+      parameters: Schema.Struct({ on: Schema.Date }),
+      success: Schema.String,
+      needsApproval: ({ on }) => on.getUTCDay() === 0
+    }))
+    return Effect.gen(function*() {
+      assert.strictEqual(yield* ask("book", { on: "2026-11-28T00:00:00.000Z" }), "booked")
+      assert.deepInclude(yield* Effect.flip(ask("book", { on: "2026-11-29T00:00:00.000Z" })), { performed: false })
+    }).pipe(Effect.provide(
+      Delegate.layerToolkit(Booking).pipe(Layer.provide(Booking.toLayer({
+        book: () => Effect.succeed("booked")
+      })))
+    ))
+  })
 
   it.effect("performs nothing that needs an approval where there is none", () =>
     Effect.gen(function*() {
