@@ -147,28 +147,26 @@ const defaultMemoryBytes = 768 * 1024 * 1024
 
 const install = "install it with `npm install typescript@7`"
 
+const missing = (why: string) => new CompilerMissing({ message: `cells cannot be checked: ${why}` })
+
 /** The executable of the installed package. */
-const findExecutable = Effect.suspend(() => {
-  const { platform, arch } = process
-  const missing = (why: string) => new CompilerMissing({ message: `cells cannot be checked: ${why}` })
-  return Effect.gen(function*() {
-    const here = createRequire(import.meta.url)
-    const manifest = yield* Effect.try({
-      try: () => here.resolve("typescript/package.json"),
-      catch: () => missing(`there is no package typescript; ${install}`)
-    })
-    const { version } = here(manifest) as { readonly version: string }
-    if (!version.startsWith("7.")) {
-      return yield* missing(`the package typescript is version ${version}, and not 7; ${install}`)
-    }
-    const native = `@typescript/typescript-${platform}-${arch}`
-    const there = yield* Effect.try({
-      try: () => createRequire(manifest).resolve(`${native}/package.json`),
-      catch: () =>
-        missing(`typescript ${version} has no ${native} beside it; ${install}, with its optional dependencies`)
-    })
-    return join(dirname(there), "lib", platform === "win32" ? "tsc.exe" : "tsc")
+const findExecutable = Effect.gen(function*() {
+  const { arch, platform } = process
+  const here = createRequire(import.meta.url)
+  const manifest = yield* Effect.try({
+    try: () => here.resolve("typescript/package.json"),
+    catch: () => missing(`there is no package typescript; ${install}`)
   })
+  const { version } = here(manifest) as { readonly version: string }
+  if (!version.startsWith("7.")) {
+    return yield* missing(`the package typescript is version ${version}, and not 7; ${install}`)
+  }
+  const native = `@typescript/typescript-${platform}-${arch}`
+  const there = yield* Effect.try({
+    try: () => createRequire(manifest).resolve(`${native}/package.json`),
+    catch: () => missing(`typescript ${version} has no ${native} beside it; ${install}, with its optional dependencies`)
+  })
+  return join(dirname(there), "lib", platform === "win32" ? "tsc.exe" : "tsc")
 })
 
 const Snapshot = Schema.Struct({ snapshot: Schema.Int })
@@ -206,7 +204,7 @@ export const make = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Check["Service"], CompilerMissing, Scope.Scope> {
   const executable = options.executable ?? (yield* findExecutable)
   if (!existsSync(executable)) {
-    return yield* new CompilerMissing({ message: `cells cannot be checked: there is no file ${executable}` })
+    return yield* missing(`there is no file ${executable}`)
   }
   const timeout = Duration.fromInputUnsafe(options.timeout ?? "2 seconds")
   const maxMemoryBytes = options.maxMemoryBytes ?? defaultMemoryBytes
@@ -216,7 +214,7 @@ export const make = Effect.fnUntraced(function*(
   let confinement: Compiler.Confinement | undefined
 
   const start = Effect.gen(function*() {
-    const files = new Map<string, string>()
+    const files = new Map(Object.values(cellFiles).map((path): [string, string] => [path, ""]))
     const own = yield* Scope.fork(scope)
     confinement ??= Confinement.make(Confinement.findSetpriv([executable]), undefined)
     const compiler = yield* Compiler.start(executable, files, maxMemoryBytes, confinement).pipe(Scope.provide(own))
@@ -302,7 +300,6 @@ export const make = Effect.fnUntraced(function*(
           Ambient.project(project === "open" ? "names" : project, declarationsOf(project), Object.values(cellFiles))
         ] as const
       ),
-      ...Object.values(cellFiles).map((path) => [path, ""] as const),
       [declarationsOf("open"), Ambient.open],
       [declarationsOf(level), declare(tools)(level, { console, variadicText })]
     ], projects)

@@ -117,7 +117,10 @@ const wordsOf = (diagnostic: Diagnostic, tools: ReadonlyArray<string>): string =
         : ""
     }`
   }
-  const text = all.join("\n").replace(/\. (?:Do you need to|Try |Did you forget to).*/, ".")
+  const text = all.join("\n").replace(/\. (?:Do you need to|Try ).*/, ".").replace(
+    /( on type 'Promise<.*>')\.$/,
+    "$1: await it first."
+  )
   return text.length <= maxText ? text : `${text.slice(0, maxText)}…`
 }
 

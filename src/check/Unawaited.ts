@@ -30,10 +30,11 @@ export const find = (source: string): ReadonlyArray<number> => {
   }
   const tokens = tokensOf(source)
   const valueOf = (index: number): unknown => (tokens[index] as { readonly value?: unknown } | undefined)?.value
-  return tokens.flatMap(({ start }, index) => {
+  return tokens.flatMap(({ start, type }, index) => {
     const [dot, name, open] = tokens.slice(index + 1, index + 4)
     if (
-      valueOf(index) !== "tools" || dot?.type.label !== "." || name?.type.label !== "name" || open?.type.label !== "("
+      type.label !== "name" || valueOf(index) !== "tools" || dot?.type.label !== "." || name?.type.label !== "name" ||
+      open?.type.label !== "("
     ) {
       return []
     }

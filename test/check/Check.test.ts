@@ -79,7 +79,7 @@ layer(Check.layer(), { excludeTestServices: true })("Check", (it) => {
     it.effect.each<readonly [source: string, ...told: ReadonlyArray<string>]>([
       [
         "const r = tools.read_file({ path: \"a\" })\nr.text",
-        "2:3 Property 'text' does not exist on type 'Promise<any>'."
+        "2:3 Property 'text' does not exist on type 'Promise<any>': await it first."
       ],
       ["text(tools.list())", `1:6 ${awaitIt}`],
       ["text([\"a\", \"b\"].map((path) => tools.read_file({ path })))", `1:6 ${awaitIt}`],
