@@ -65,8 +65,8 @@ export interface Options {
    */
   readonly structured?: boolean | undefined
   /**
-   * Which calls the client is asked about before they have an effect, by elicitation: none, unless given. Where the client
-   * cannot ask its user, such a call is denied.
+   * Which calls the client is asked about before they have an effect, by elicitation: those of tools that are annotated
+   * `needsApproval`, unless given. Where the client cannot ask its user, such a call is denied.
    */
   readonly needsApproval?: ((call: NestedToolCall, tool: ToolDefinition | undefined) => boolean) | undefined
 }
