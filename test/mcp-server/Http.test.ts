@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import { createServer, type IncomingMessage, request as httpRequest } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
@@ -209,6 +210,27 @@ describe("the MCP server over HTTP", () => {
       )
       const { exec } = yield* client(guarded, {}, { authorization })
       assert.strictEqual(outputOf(yield* exec("text(1)")), "1")
+    }))
+
+  it.live("asks for calls of tools that are annotated so, and keeps the answer within the session", () =>
+    Effect.gen(function*() {
+      let drops = 0
+      const tools = Delegate.layerTools({
+        drop: Delegate.tool({
+          description: "Drops a table",
+          annotations: { needsApproval: true },
+          parameters: Schema.Struct({}),
+          handler: () => Effect.sync(() => ++drops)
+        })
+      })
+      const url = yield* serve({}, tools)
+      const source = "text(await tools.drop({}).catch((error) => error.message))"
+      const yes = yield* client(url, { elicit: () => ({ action: "accept", content: { session: true } }) })
+      const no = yield* client(url, { elicit: () => ({ action: "decline" }) })
+      assert.strictEqual(outputOf(yield* yes.exec(source)), "1")
+      assert.match(outputOf(yield* no.exec(source)), /the user declined it/)
+      assert.strictEqual(outputOf(yield* yes.exec(source)), "2")
+      assert.match(outputOf(yield* no.exec(source)), /the user declined it/)
     }))
 
   it.live("answers what is no request as the specification says", () =>
