@@ -317,8 +317,8 @@ export const Callers: Context.Reference<"model" | "cells" | "both"> = AiTools.Ca
  *
  * **Details**
  *
- * Parameters are decoded and results encoded as the toolkit does it; `success` schemas are what a model is told of
- * results. A failure rejects the script's promise with its message. Handlers may ask for `CurrentCall`.
+ * Parameters come as JSON and results go as JSON, dates and the like included; `success` schemas are what a model is told
+ * of results. A failure rejects the script's promise with its message. Handlers may ask for `CurrentCall`.
  *
  * A tool with `needsApproval` is called once an `Approver` has agreed. Where there is none, such calls are refused.
  *

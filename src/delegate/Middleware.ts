@@ -85,13 +85,20 @@ export const rename = (self: Shape, toName: (tool: ToolDefinition) => string): S
 }
 
 export const withConcurrency = (self: Shape, permits: number, of: "tool" | "all" = "all"): Shape => {
-  const semaphores = new Map<string, Semaphore.Semaphore>()
-  return withInvoke(self, (call, definition) => {
-    // A call of what is no tool must not make the map grow.
-    const key = of === "all" || definition === undefined ? "" : call.tool
-    const semaphore = semaphores.get(key) ?? Semaphore.makeUnsafe(permits)
-    semaphores.set(key, semaphore)
-    return semaphore.withPermit(self.invokeTool(call))
+  // Those of calls that run or wait.
+  const gates = new Map<string, { readonly semaphore: Semaphore.Semaphore; calls: number }>()
+  return change(self, {
+    invokeTool: (call) =>
+      Effect.suspend(() => {
+        const key = of === "all" ? "" : call.tool
+        const gate = gates.get(key) ?? { semaphore: Semaphore.makeUnsafe(permits), calls: 0 }
+        gates.set(key, gate)
+        gate.calls++
+        return Effect.ensuring(
+          gate.semaphore.withPermit(self.invokeTool(call)),
+          Effect.sync(() => --gate.calls === 0 && gates.delete(key))
+        )
+      })
   })
 }
 
