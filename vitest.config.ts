@@ -35,8 +35,8 @@ export default defineConfig({
   test: {
     // Most of a test file waits for processes, so that two of them fit on two processors.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     projects: [
       { extends: true, test: { name: "alone", include: alone } },
       // One process runs one file after the other: to load what they share takes longer than most of their tests.

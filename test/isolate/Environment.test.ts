@@ -438,7 +438,8 @@ layer(session, { excludeTestServices: true, timeout: 30_000 })("the cell's envir
   it.effect("refuses tool calls that carry too much together", () =>
     Effect.map(
       cell(
-        "const big = 'x'.repeat(2 ** 24); try { for (;;) tools.hold(big) } catch (e) { text(e) } text(await tools.echo(1))"
+        "const big = 'x'.repeat(2 ** 18); try { for (;;) tools.hold(big) } catch (e) { text(e) } text(await tools.echo(1))",
+        { maxPendingInputBytes: 2 ** 20 }
       ),
       (seen) => assert.match(seen.texts.join(), /^tools\.hold was not called: .* carry too much input already,1$/)
     ))

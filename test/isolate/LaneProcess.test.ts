@@ -165,7 +165,7 @@ describe("a cell that nobody hears", () => {
       )
       socket.write(MemoryLane.eventOf(1, { _tag: "Started" }))
       const event = MemoryLane.eventOf(1, { _tag: "Notify", text: "x".repeat(4 * mebibyte) })
-      for (let count = 0; count < 30; count++) {
+      for (let count = 0; count < 20; count++) {
         yield* Effect.promise(() => new Promise((resolve) => socket.write(event, resolve)))
       }
       yield* turn
@@ -191,7 +191,7 @@ describe("a cell that nobody hears", () => {
       socket.write(MemoryLane.eventOf(1, { _tag: "Started" }))
       const event = MemoryLane.eventOf(1, { _tag: "Notify", text: "x".repeat(4 * mebibyte) })
       yield* Queue.take(handle.events)
-      for (let count = 0; count < 30; count++) {
+      for (let count = 0; count < 20; count++) {
         socket.write(event)
         assert.strictEqual((yield* Queue.take(handle.events))._tag, "Notify")
       }

@@ -74,7 +74,7 @@ describe("a session's lane", () => {
     "const all = []; for (;;) all.push(new Array(1000).fill({}))",
     "const all = []; for (let i = 0;; i++) all.push(\"x\".repeat(1000) + i)",
     "const all = new Map(); for (let i = 0;; i++) all.set(i, [i])",
-    "const all = []; for (;;) all.push(await tools.echo(\"x\".repeat(10_000)))"
+    "const all = []; for (;;) all.push(await tools.echo(\"x\".repeat(100_000)))"
   ])("ends a cell at its memory limit: %s", (source) =>
     Effect.gen(function*() {
       const session = yield* lease

@@ -3,8 +3,9 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import type { ElicitRequest, ElicitResult } from "@modelcontextprotocol/sdk/types.js"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { folder, root } from "../cli/Process.ts"
 import { listening, startCommand } from "./Command.ts"
@@ -190,22 +191,38 @@ describe("servers behind the MCP server", () => {
 describe("what cells and calls say meanwhile", () => {
   it.live("arrives as a message of the log, and as progress where that was asked for", () =>
     Effect.gen(function*() {
-      const { call, client, exec, logged } = yield* stdio(["--mcp", official("everything")])
+      const home = yield* folder
+      const gates = ["first", "second"].map((name) => join(home, name))
+      const script = JSON.stringify({ "tools/call": gates.map((file) => [{ file }, { result: { content: [] } }]) })
+      const server = [process.execPath, join(root, "test/mcp/fixtures/scripted.js"), script]
+      const { call, client, exec, logged } = yield* stdio([
+        "--mcp",
+        official("everything"),
+        "--mcp",
+        server.map((word) => `'${word}'`).join(" ")
+      ])
       const steps: Array<string | undefined> = []
       const onprogress = ({ message }: { readonly message?: string | undefined }) => {
         steps.push(message)
       }
-      // The last word of progress may come too late for the official client, which forgets who asked with the answer.
-      const wait = "await new Promise((resolve) => setTimeout(resolve, 50));"
-      yield* exec(`notify('one'); ${wait} notify({ two: 2 }); ${wait}`, { onprogress })
+      // The official client forgets who asked with the answer. So a cell waits at a gate until its progress is there.
+      const pass = "tools.mcp__scripted__do({})"
+      const hearing = (asking: Effect.Effect<unknown>, isThere: () => boolean) =>
+        Effect.gen(function*() {
+          const asked = yield* Effect.forkChild(asking)
+          yield* Effect.repeat(Effect.sleep("10 millis"), { until: isThere })
+          writeFileSync(gates.shift()!, "")
+          yield* Fiber.join(asked)
+        })
+      yield* hearing(exec(`notify('one'); notify({ two: 2 }); await ${pass}`, { onprogress }), () => steps.length === 2)
       assert.deepStrictEqual(steps, ["one", "{\"two\":2}"])
       assert.deepStrictEqual(yield* Queue.takeN(logged, 2), ["one", "{\"two\":2}"])
 
-      yield* exec(
-        `await tools.mcp__everything__trigger_long_running_operation({ duration: 0.2, steps: 2 }); ${wait}`,
-        { onprogress }
+      const operation = "tools.mcp__everything__trigger_long_running_operation({ duration: 0.2, steps: 2 })"
+      yield* hearing(
+        exec(`await ${operation}; await ${pass}`, { onprogress }),
+        () => steps.at(-1)?.endsWith(": 2 of 2") === true
       )
-      assert.match(steps.at(-1)!, /: 2 of 2$/)
 
       // A client may want to hear less.
       yield* Effect.promise(() => client.setLoggingLevel("error"))
@@ -214,7 +231,9 @@ describe("what cells and calls say meanwhile", () => {
       yield* exec("notify('five')")
       assert.strictEqual(yield* Queue.take(logged), "five")
 
-      const started = yield* exec(`yield_control(); while (true) { notify('again'); ${wait} }`)
+      const started = yield* exec(
+        `yield_control(); while (true) { notify('again'); await new Promise((resolve) => setTimeout(resolve, 50)) }`
+      )
       const cell_id = started._meta?.["effect-code-mode/cell-id"]
       yield* call("wait", { cell_id, yield_time_ms: 1000 }, { onprogress })
       assert.strictEqual(steps.at(-1), "again")

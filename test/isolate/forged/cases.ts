@@ -366,7 +366,8 @@ export const cases: ReadonlyArray<Case> = [
   excess(
     "notifications that nobody takes",
     /^LimitExceeded the cell has notified more than 4194304 bytes/,
-    times(notify("語".repeat(500_000)), 3)
+    // Two of them are too much; each is given up after a second.
+    times(notify("語".repeat(1_000_000)), 6)
   ),
   excess(
     "too many notifications",
