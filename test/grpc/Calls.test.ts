@@ -209,6 +209,22 @@ describe("calls", () => {
       assert.deepStrictEqual(yield* told(full), ["OK", "", "trailers"])
     }))
 
+  test("are acknowledged with what is told next, and in a moment where there is nothing", () =>
+    Effect.gen(function*() {
+      const { call } = yield* connect({
+        "/echo": echo,
+        "/done": Calls.acknowledged(Service.CloseSessionRequest, Service.Empty, () => Effect.void)
+      })
+      for (let round = 0; round < 3; round++) {
+        const done = Array.from({ length: 3 }, () => call("/done"))
+        assert.deepStrictEqual(yield* Effect.forEach(done, told), done.map(() => ["OK", "", "trailers"]))
+        assert.deepStrictEqual(done.map(({ messages }) => messages.length), [1, 1, 1])
+        const both = [call("/done"), call("/echo", says("x"))]
+        yield* Effect.forEach(both, told)
+        call("/done").reset()
+      }
+    }))
+
   test("of a client have no more unfinished than some messages", () =>
     Effect.gen(function*() {
       const { client } = yield* connect({ "/echo": echo })

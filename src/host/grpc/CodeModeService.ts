@@ -61,13 +61,13 @@ export const make = (host: SharedByClients): Calls.Methods<Isolate> => {
         Service.ToolCall,
         of((session, request: Service.SubscribeToToolCallsRequest, call) => session.subscribe(request, call))
       ),
-      CompleteToolCall: Calls.unary(
+      CompleteToolCall: Calls.acknowledged(
         Service.CompleteToolCallRequest,
         Service.Empty,
         of((session, request: Service.CompleteToolCallRequest) => session.complete(request))
       ),
       // A notification is delivered once it was sent.
-      AcknowledgeNotification: Calls.unary(
+      AcknowledgeNotification: Calls.acknowledged(
         Service.AcknowledgeNotificationRequest,
         Service.Empty,
         of((_session, { notification_id }: Service.AcknowledgeNotificationRequest) => {

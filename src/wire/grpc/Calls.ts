@@ -39,6 +39,8 @@ export interface Call {
   readonly addHeader: (name: string, value: string) => void
   /** Sends a message, and waits until there is room for another one. */
   readonly send: (frame: Buffer) => Effect.Effect<void, Status.Status>
+  /** Waits until the client is told something else, or a moment. */
+  readonly company: Effect.Effect<void>
   /** From here on its messages are no answers, of which so many may be unread: each waits until the one before was read. */
   readonly becomeFeed: () => void
 }
@@ -70,6 +72,16 @@ export const unary = <A, B, R>(
   response: Protobuf.Message<B>,
   run: (request: A, call: Call) => Effect.Effect<Protobuf.Input<B>, Status.Status, R>
 ): Method<R> => decoded(request, run, (value, call) => call.send(encode(response, value)))
+
+/** A method whose one answer says nothing that is waited for. It leaves together with what the client is told next. */
+export const acknowledged = <A, R>(
+  request: Protobuf.Message<A>,
+  response: Protobuf.Message<Record<never, never>>,
+  run: (request: A, call: Call) => Effect.Effect<void, Status.Status, R>
+): Method<R> => {
+  const frame = encode(response, {})
+  return decoded(request, run, (_value, call) => Effect.flatMap(call.company, () => call.send(frame)))
+}
 
 /** A method with a stream of answers. What it acquires is released once they are sent. */
 export const streaming = <A, B, R>(
@@ -115,16 +127,45 @@ const timeoutOf = (header: string | undefined): Duration.Duration | undefined =>
 /** Bytes that may wait for a reader before it is to be told no more. */
 const roomBytes = 1024 * 1024
 
+/** How long an acknowledgement waits for something that leaves with it. */
+const moment = "1 millis"
+
 /** What the calls of one client share. */
 class Client {
   readonly maxMessageBytes: number
   readonly unfinished: Unfinished
+  private readonly runFork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
   private unread = 0
   private readonly waiting = new Set<() => void>()
+  private readonly alone = new Set<() => void>()
+  private timer: Fiber.Fiber<void> | undefined
 
-  constructor(maxMessageBytes: number) {
+  constructor(maxMessageBytes: number, runFork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>) {
     this.maxMessageBytes = maxMessageBytes
     this.unfinished = new Unfinished(maxMessageBytes)
+    this.runFork = runFork
+  }
+
+  readonly company: Effect.Effect<void> = Effect.callback((resume) => {
+    const go = () => resume(Effect.void)
+    this.alone.add(go)
+    this.timer ??= this.runFork(Effect.delay(Effect.sync(() => this.joinAll()), moment))
+    return Effect.sync(() => this.alone.delete(go))
+  })
+
+  /** The client is told something. */
+  join(): void {
+    if (this.alone.size > 0) {
+      this.timer?.interruptUnsafe()
+      this.joinAll()
+    }
+  }
+
+  private joinAll(): void {
+    const all = Array.from(this.alone)
+    this.alone.clear()
+    this.timer = undefined
+    all.forEach((go) => go())
   }
 
   readonly room: Effect.Effect<void> = Effect.callback((resume) => {
@@ -179,6 +220,10 @@ class ServerCall implements Call {
     return this.client.room
   }
 
+  get company(): Effect.Effect<void> {
+    return this.client.company
+  }
+
   get begin(): Effect.Effect<void> {
     return Effect.sync(() => this.beginNow())
   }
@@ -225,6 +270,7 @@ class ServerCall implements Call {
     if (stream.closed) {
       return Effect.void
     }
+    client.join()
     if (isFeed) {
       stream.write(frame)
     } else {
@@ -294,7 +340,7 @@ export const serve = Effect.fnUntraced(function*<R>(
 ): Effect.fn.Return<void, never, R> {
   const context = Context.omit(Scope.Scope)((yield* Effect.context<R>()) as Context.Context<R | Scope.Scope>)
   const runFork = Effect.runForkWith(context as Context.Context<R>)
-  const client = new Client(maxMessageBytes)
+  const client = new Client(maxMessageBytes, runFork)
   const fibers = new Set<Fiber.Fiber<void, Status.Status>>()
   const left = Deferred.makeUnsafe<void>()
   const leave = () => Deferred.doneUnsafe(left, Effect.void)

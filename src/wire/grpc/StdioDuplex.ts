@@ -8,6 +8,9 @@ import { Duplex } from "node:stream"
 
 const readBytes = 64 * 1024
 
+/** Turns of the loop until node has written the end of an answer whose head it has written. */
+const turns = 3
+
 /** What is written at once at the least, unless there is no more for now. */
 const togetherBytes = 64 * 1024
 
@@ -53,7 +56,7 @@ class StdioDuplex extends Duplex {
     this.collect(chunks, callback)
   }
 
-  /** Of an answer, the head, the message and the end come one by one. They leave together, two turns of the loop later. */
+  /** Of an answer, the head, the message and the end come one by one. They leave together, some turns of the loop later. */
   private collect(chunks: ReadonlyArray<{ readonly chunk: Buffer }>, callback: Callback): void {
     for (const { chunk } of chunks) {
       this.collected.push(chunk)
@@ -63,10 +66,14 @@ class StdioDuplex extends Duplex {
       return this.flush(callback)
     }
     if (this.collected.length === chunks.length) {
-      // oxlint-disable-next-line no-restricted-globals -- it has to be this turn of the loop, for which Effect has no word
-      setImmediate(() => setImmediate(() => this.flush()))
+      this.flushLater(turns)
     }
     callback()
+  }
+
+  private flushLater(turns: number): void {
+    // oxlint-disable-next-line no-restricted-globals -- it is about turns of the loop, for which Effect has no word
+    setImmediate(() => turns === 1 ? this.flush() : this.flushLater(turns - 1))
   }
 
   private flush(callback?: Callback): void {
