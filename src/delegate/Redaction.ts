@@ -70,16 +70,22 @@ const redactText = (text: string, forms: ReadonlyArray<string>): string => {
   return ranges.length === 0 ? text : [...pieces, text.slice(end)].join("")
 }
 
+/** Takes secrets out of texts. */
+export const texts = (secrets: ReadonlyArray<string>): (text: string) => string => {
+  const forms = Array.from(new Set(secrets.flatMap(formsOf)))
+  return (text) => redactText(text, forms)
+}
+
 type Redact = <A extends Schema.Json>(value: A) => A
 
 const makeRedact = (secrets: ReadonlyArray<string>): Redact => {
-  const forms = Array.from(new Set(secrets.flatMap(formsOf)))
+  const redactIn = texts(secrets)
   const hasNumbers = secrets.some((secret) => Number.isFinite(Number(secret)))
 
   const redactObject = (value: Schema.JsonObject): Schema.JsonObject => {
     const members = new Map<string, Schema.Json>()
     for (const [key, member] of Object.entries(value)) {
-      let name = redactText(key, forms)
+      let name = redactIn(key)
       // Two names may have become one.
       while (members.has(name)) {
         name = `${name}'`
@@ -91,12 +97,12 @@ const makeRedact = (secrets: ReadonlyArray<string>): Redact => {
 
   const redact = (value: Schema.Json): Schema.Json =>
     typeof value === "string"
-      ? redactText(value, forms)
+      ? redactIn(value)
       : isList(value)
       ? value.map(redact)
       : isObject(value)
       ? redactObject(value)
-      : typeof value === "number" && hasNumbers && redactText(String(value), forms) !== String(value)
+      : typeof value === "number" && hasNumbers && redactIn(String(value)) !== String(value)
       ? redacted
       : value
 

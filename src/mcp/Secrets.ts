@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import * as Redaction from "../delegate/Redaction.ts"
 
 export interface Confidence {
   readonly url?: string | undefined
@@ -35,9 +36,5 @@ const secretsOf = ({ headers = {}, secrets = [], url = "" }: Confidence): Readon
 ]
 
 /** A function that takes the secrets out of a text. */
-export const hide = (confidence: Confidence): (text: string) => string => {
-  const secrets = Array.from(new Set(secretsOf(confidence)))
-    .filter((secret) => secret.length >= minLength)
-    .sort((a, b) => b.length - a.length)
-  return (text) => secrets.reduce((text, secret) => text.replaceAll(secret, "[hidden]"), text)
-}
+export const hide = (confidence: Confidence): (text: string) => string =>
+  Redaction.texts(secretsOf(confidence).filter((secret) => secret.length >= minLength))

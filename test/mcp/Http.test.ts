@@ -119,7 +119,7 @@ describe("Mcp over HTTP", () => {
       const { message } = yield* Effect.flip(Mcp.connect({ url: "http://me:s%20cret@127.0.0.1:1/mcp" }))
       assert.strictEqual(
         message,
-        "MCP server http://me:[hidden]@127.0.0.1:1/mcp cannot be used: " +
+        "MCP server http://me:[redacted]@127.0.0.1:1/mcp cannot be used: " +
           "http://127.0.0.1:1/mcp cannot be reached (bad port): is the server running?"
       )
     }))
@@ -701,7 +701,7 @@ describe("Mcp over HTTP", () => {
         )
         assert.strictEqual(
           error.message,
-          `MCP server ${url} cannot be used: ${url} answered 401 Unauthorized: bad token [hidden] at /mcp?[hidden]; ` +
+          `MCP server ${url} cannot be used: ${url} answered 401 Unauthorized: bad token [redacted] at /mcp?[redacted]; ` +
             "it may want an Authorization header, which a config file can give under \"headers\""
         )
       }))

@@ -868,11 +868,11 @@ describe("what was given in confidence", () => {
       const error = yield* Effect.flip(connect(script, more))
       assert.strictEqual(
         error.message,
-        "MCP server odd cannot be used: it exited with status 1; it last wrote:\nbad token [hidden]"
+        "MCP server odd cannot be used: it exited with status 1; it last wrote:\nbad token [redacted]"
       )
       const self = yield* connect({
         "tools/call": [`{"jsonrpc":"2.0","id":$id,"error":{"code":1,"message":"no ${secret}","data":"${secret}"}}`]
       }, more)
-      assert.strictEqual((yield* Effect.flip(self.callTool("do", {}))).text, "MCP error 1: no [hidden]\n[hidden]")
+      assert.strictEqual((yield* Effect.flip(self.callTool("do", {}))).text, "MCP error 1: no [redacted]\n[redacted]")
     }))
 })
