@@ -19,7 +19,7 @@ import { nameOf, type Shape, withInvoke } from "./Shape.ts"
 /** How long an interrupted call may take to end before it is given up. */
 const grace = "100 millis"
 
-/** Interrupts a call whose time is over. It may go on, and what it gives reaches nobody. */
+/** Interrupts a call whose time is over. It may go on, and what it gives is dropped. */
 const giveUp = (name: string, call: Fiber.Fiber<unknown, unknown>) =>
   Effect.flatMap(
     Effect.timeoutOption(Fiber.interrupt(call), grace),

@@ -96,7 +96,7 @@ const typescript = runCell("const answer: number = 42; text(answer)", "typescrip
   })
 )
 
-/** Whether the compiler is there, and finds a mistake. Nobody needs it who does not ask for checks. */
+/** Whether the compiler is there, and finds a mistake. Only checks need it. */
 const checks = Effect.gen(function*() {
   const Check = yield* Effect.promise(() => import("../../Check.ts"))
   const { check } = yield* Check.make()
