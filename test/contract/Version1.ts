@@ -42,9 +42,18 @@ const toEvent = (response: Message.CellResponse): Protocol.CellEvent => {
   return { _tag, cellId: Protocol.CellId.make(said.cell_id), items: said.content_items }
 }
 
-/** The client has shaken hands. */
+/** What is asked of a client that has shaken hands. */
+export type Words = Pick<Client, "serve" | "answer" | "initial" | "askExecute" | "askWait"> & {
+  readonly open: () => Effect.Effect<unknown>
+  readonly shutdown: () => Effect.Effect<unknown>
+  readonly ask: (
+    request: { readonly method: "session/terminate"; readonly sessionId: string; readonly cellId: string }
+  ) => number
+  readonly send: (message: { readonly type: "operation/cancel"; readonly id: number }) => void
+}
+
 export const make = Effect.fnUntraced(function*(
-  client: Client
+  client: Words
 ): Effect.fn.Return<SessionRuntime["Service"], never, Delegate | Scope.Scope> {
   const delegate = yield* Delegate
   const states = new Map<string, State>()
