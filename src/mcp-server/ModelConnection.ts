@@ -5,8 +5,8 @@
  *
  * Effect's `McpServer` speaks the protocol: versions, schemas, cancellation, requests to the client. It has one registry
  * for all of its connections and tells nothing of when one begins or ends, so that a session could not be tied to one.
- * Here each connection has a whole server, over a protocol that is no more than two functions; how messages travel is up
- * to `StdioService` and `HttpService`.
+ * Here each connection has a whole server. `ProtocolEnd` is that server, and how messages travel is up to `StdioService` and
+ * `HttpService`.
  *
  * @internal
  */
@@ -18,17 +18,12 @@ import { Approver } from "../Approver.ts"
 import * as CodeMode from "../CodeMode.ts"
 import { Delegate, withApproval } from "../Delegate.ts"
 import type { Isolate } from "../Isolate.ts"
-import {
-  type IsolateFailure,
-  type LimitsInput,
-  type NestedToolCall,
-  type ToolDefinition,
-  ToolError
-} from "../Protocol.ts"
+import type { IsolateFailure, LimitsInput, NestedToolCall, ToolDefinition } from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
 import * as Package from "../system/Package.ts"
 import * as Bounds from "./Bounds.ts"
 import { Clients } from "./Clients.ts"
+import * as ConnectionDelegate from "./ConnectionDelegate.ts"
 import * as ElicitedApprovals from "./ElicitedApprovals.ts"
 import * as ModelTools from "./ModelTools.ts"
 import * as PassedResources from "./PassedResources.ts"
@@ -67,71 +62,16 @@ const callable = memoize((tools: ReadonlyArray<ToolDefinition>) =>
 
 let connections = 0
 
-/** The delegate of a connection: its calls are counted, its notifications go to its client. */
-const own = (delegate: Delegate["Service"], telling: Telling, calling: Map<string, number>): Delegate["Service"] => {
-  const count = (namespace: string, by: number) => {
-    const now = (calling.get(namespace) ?? 0) + by
-    if (now === 0) {
-      calling.delete(namespace)
-    } else {
-      calling.set(namespace, now)
-    }
-  }
-  return Delegate.of({
-    get tools() {
-      return delegate.tools
-    },
-    get instructions() {
-      return delegate.instructions ?? new Map()
-    },
-    invokeTool: (call) =>
-      Effect.suspend(() => {
-        const namespace = call.toolName.namespace ?? ""
-        count(namespace, 1)
-        return Effect.ensuring(delegate.invokeTool(call), Effect.sync(() => count(namespace, -1)))
-      }),
-    notify: (notification) => Effect.andThen(telling.notification(notification), delegate.notify(notification))
-  })
-}
-
-/** A delegate that is not there yet. */
-export interface Ready {
-  readonly wait: Effect.Effect<void>
-  readonly delegate: () => Delegate["Service"] | undefined
-}
-
-/** What it is until then: one without tools, whose calls wait. */
-const late = (ready: Ready): Delegate["Service"] => {
-  const none: ReadonlyArray<ToolDefinition> = []
-  return Delegate.of({
-    get tools() {
-      return ready.delegate()?.tools ?? none
-    },
-    get instructions() {
-      return ready.delegate()?.instructions ?? new Map()
-    },
-    invokeTool: (call) =>
-      Effect.andThen(
-        ready.wait,
-        Effect.suspend(() =>
-          ready.delegate()?.invokeTool(call) ??
-            Effect.fail(new ToolError({ text: `there is no tool ${call.tool}`, performed: false }))
-        )
-      ),
-    notify: (notification) => Effect.suspend(() => ready.delegate()?.notify(notification) ?? Effect.void)
-  })
-}
-
 /** A connection whose delegate may come later: what needs its tools waits for it. */
 export const makeLate = (
   options: Options,
   send: ProtocolEnd.Send,
-  ready: Ready
+  ready: ConnectionDelegate.Ready
 ): Effect.Effect<ProtocolEnd.ProtocolEnd, IsolateFailure, Isolate | Scope.Scope> =>
   Effect.provideService(
     makeWith(options, send, ready.delegate() === undefined ? ready.wait : undefined),
     Delegate,
-    late(ready)
+    ConnectionDelegate.late(ready)
   )
 
 /** A connection of a client, with a session of its own over the delegate. */
@@ -148,14 +88,13 @@ const makeWith = Effect.fnUntraced(function*(
 ): Effect.fn.Return<ProtocolEnd.ProtocolEnd, IsolateFailure, Delegate | Isolate | Scope.Scope> {
   const server = yield* AiMcpServer.McpServer.make
   const telling = new Telling(server, yield* Effect.scope)
-  const calling = new Map<string, number>()
   const approver = ElicitedApprovals.make((question) => telling.ask(question))
   const approved = yield* Effect.provideService(
     withApproval(yield* Delegate, options.needsApproval),
     Approver,
     approver
   )
-  const delegate = own(approved, telling, calling)
+  const { delegate, isCalling } = ConnectionDelegate.make(approved, telling)
   const sessionId = `mcp-${++connections}`
   const session = yield* Runtime.make({ limits: options.limits, sessionId }).pipe(
     Effect.provideService(Delegate, delegate)
@@ -189,12 +128,7 @@ const makeWith = Effect.fnUntraced(function*(
 
   const clients = yield* Effect.serviceOption(Clients)
   if (clients._tag === "Some") {
-    yield* clients.value.join({
-      sessionId,
-      telling,
-      describe,
-      isCalling: (namespace) => namespace === undefined ? calling.size > 0 : calling.has(namespace)
-    })
+    yield* clients.value.join({ sessionId, telling, describe, isCalling })
   }
 
   const waiting = ready ?? Effect.void

@@ -1,0 +1,69 @@
+/**
+ * What the cells of a connection call: the delegate that all connections share, with what is known of this one.
+ *
+ * @internal
+ */
+import * as Effect from "effect/Effect"
+import { Delegate } from "../Delegate.ts"
+import { type ToolDefinition, ToolError } from "../Protocol.ts"
+import type { Telling } from "./Telling.ts"
+
+/** The delegate, whose calls are counted and whose notifications go to the client, too. */
+export const make = (delegate: Delegate["Service"], telling: Telling) => {
+  const calling = new Map<string, number>()
+  const count = (namespace: string, by: number) => {
+    const now = (calling.get(namespace) ?? 0) + by
+    if (now === 0) {
+      calling.delete(namespace)
+    } else {
+      calling.set(namespace, now)
+    }
+  }
+  return {
+    delegate: Delegate.of({
+      get tools() {
+        return delegate.tools
+      },
+      get instructions() {
+        return delegate.instructions ?? new Map()
+      },
+      invokeTool: (call) =>
+        Effect.suspend(() => {
+          const namespace = call.toolName.namespace ?? ""
+          count(namespace, 1)
+          return Effect.ensuring(delegate.invokeTool(call), Effect.sync(() => count(namespace, -1)))
+        }),
+      notify: (notification) => Effect.andThen(telling.notification(notification), delegate.notify(notification))
+    }),
+    /** Whether a call waits for an answer: of anybody, or of this server. */
+    isCalling: (namespace?: string) => namespace === undefined ? calling.size > 0 : calling.has(namespace)
+  }
+}
+
+/** A delegate that is not there yet. */
+export interface Ready {
+  readonly wait: Effect.Effect<void>
+  readonly delegate: () => Delegate["Service"] | undefined
+}
+
+/** What it is until then: one without tools, whose calls wait. */
+export const late = (ready: Ready): Delegate["Service"] => {
+  const none: ReadonlyArray<ToolDefinition> = []
+  return Delegate.of({
+    get tools() {
+      return ready.delegate()?.tools ?? none
+    },
+    get instructions() {
+      return ready.delegate()?.instructions ?? new Map()
+    },
+    invokeTool: (call) =>
+      Effect.andThen(
+        ready.wait,
+        Effect.suspend(() =>
+          ready.delegate()?.invokeTool(call) ??
+            Effect.fail(new ToolError({ text: `there is no tool ${call.tool}`, performed: false }))
+        )
+      ),
+    notify: (notification) => Effect.suspend(() => ready.delegate()?.notify(notification) ?? Effect.void)
+  })
+}
