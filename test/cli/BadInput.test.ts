@@ -39,7 +39,7 @@ const pipe = Effect.map(folder, (folder) => {
 const writeEnd = (path: string) =>
   Effect.try(() => openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)).pipe(
     Effect.retry({ schedule: Schedule.spaced("10 millis") }),
-    Effect.timeout("10 seconds")
+    Effect.timeout("40 seconds")
   )
 
 const writeTo = (path: string, text: string) =>

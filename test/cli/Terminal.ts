@@ -97,7 +97,7 @@ export const make = Effect.fnUntraced(function*(script: string, { columns = 60, 
         spawnSync("sh", ["-c", `${size(columns, rows)} < '${tty}'`])
         programs.forEach((pid) => process.kill(pid, "SIGCONT"))
       }),
-    until: (pattern: RegExp, patience: Duration.Input = "15 seconds") =>
+    until: (pattern: RegExp, patience: Duration.Input = "40 seconds") =>
       Effect.sync(show).pipe(
         Effect.repeat({ until: (screen) => pattern.test(screen), schedule: Schedule.spaced("20 millis") }),
         Effect.timeoutOrElse({

@@ -27,7 +27,7 @@ export interface Implementation {
 }
 
 /** Nothing here takes long unless it is stuck for ever. */
-const wedged = "10 seconds"
+const wedged = "50 seconds"
 
 const background = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 

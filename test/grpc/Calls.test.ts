@@ -28,7 +28,7 @@ const connect = Effect.fnUntraced(function*(methods: Record<string, Calls.Method
 })
 
 const test = (name: string, body: () => Effect.Effect<unknown, unknown, Scope.Scope>) =>
-  it.live(name, () => Effect.timeout(body(), "10 seconds"))
+  it.live(name, () => Effect.timeout(body(), "50 seconds"))
 
 const echo = Calls.unary(
   Service.CloseSessionRequest,

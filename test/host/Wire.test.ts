@@ -13,7 +13,7 @@ layer(V8.layer(), { excludeTestServices: true })("the wire", (it) => {
   for (const file of globSync("*.json", { cwd: directory }).toSorted()) {
     describe.concurrent(file.replace(".json", ""), () => {
       for (const one of decode(readFileSync(join(directory, file), "utf8"))) {
-        it.effect(one.name, () => Effect.timeout(WireCase.run(one), "20 seconds"))
+        it.effect(one.name, () => Effect.timeout(WireCase.run(one), "50 seconds"))
       }
     })
   }

@@ -68,7 +68,7 @@ const chosen = Script.all.filter(({ name }) =>
 )
 
 describe.runIf(process.platform === "linux")("hostile cells", () => {
-  layer(Surroundings.layer, { excludeTestServices: true, timeout: 30_000 })((it) => {
+  layer(Surroundings.layer, { excludeTestServices: true, timeout: 60_000 })((it) => {
     it.effect.each(chosen.map((script) => [script.name, script] as const))(
       "%s",
       ([, script]) => Effect.map(Trial.run(script), ({ complaints }) => assert.deepStrictEqual(complaints, [])),

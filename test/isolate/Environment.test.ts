@@ -27,7 +27,7 @@ const errorOf = (source: string, options?: Partial<Program>) =>
     return run.error?.text
   })
 
-layer(session, { excludeTestServices: true, timeout: 30_000 })("the cell's environment", (it) => {
+layer(session, { excludeTestServices: true, timeout: 60_000 })("the cell's environment", (it) => {
   // ---------------------------------------------------------------------------
   // The language
   // ---------------------------------------------------------------------------

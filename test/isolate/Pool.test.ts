@@ -73,7 +73,7 @@ describe("past the bound on lanes", () => {
       yield* guest.close
       yield* Queue.collect(busy.events)
       // Its loop has been stopped, too.
-      yield* Lanes.rest(() => Lanes.lanesOf(process.pid)).pipe(Effect.timeout("20 seconds"))
+      yield* Lanes.rest(() => Lanes.lanesOf(process.pid)).pipe(Effect.timeout("50 seconds"))
       stays.resolve(id, "\"still here\"")
       assert.deepStrictEqual((yield* hear(stays, [])).texts, ["still here"])
     }).pipe(engine({ maxLanes: 1 })))

@@ -122,7 +122,7 @@ export const until = (condition: () => boolean) =>
     while (!condition()) {
       yield* Effect.sleep(10)
     }
-  }).pipe(Effect.timeout("20 seconds"))
+  }).pipe(Effect.timeout("50 seconds"))
 
 /** Starts a process with a busy cell; gives it and its lanes, one of them in use. */
 export const startBusyHost = Effect.gen(function*() {

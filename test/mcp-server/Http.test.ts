@@ -338,7 +338,7 @@ describe("the command mcp --http", () => {
       const session = { "mcp-session-id": yield* open(url) }
       yield* Effect.forkScoped(Effect.exit(ask(url, "POST", hanging, session)))
       running.child.kill("SIGTERM")
-      const { status, stdout } = yield* Effect.timeout(running.result, "10 seconds")
+      const { status, stdout } = yield* Effect.timeout(running.result, "20 seconds")
       assert.deepStrictEqual([status, stdout], [130, ""])
     }))
 

@@ -21,7 +21,7 @@ import * as BuiltHost from "./BuiltHost.ts"
 
 const background = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
-const wedged = "10 seconds"
+const wedged = "50 seconds"
 
 const request = (source: string): Protocol.CellRequest => ({ callId: "call-1", source })
 
