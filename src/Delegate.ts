@@ -103,19 +103,21 @@ export class CurrentCall extends Context.Service<CurrentCall, NestedToolCall>()(
 
 /**
  * Hears when the tool call of this fiber begins to wait for a person, and when that wait ends, with or without an answer.
- * A call may wait for several. A session gives one to each call.
+ * `before` says that the tool has not begun to work, `within` that it may have. A call may wait for several. A session gives
+ * one to each call.
  *
  * @category references
  * @since 0.1.0
  */
 export const ApprovalWait: Context.Reference<{
-  readonly began: () => void
+  readonly began: (when: "before" | "within") => void
   readonly ended: (isAnswered: boolean) => void
 }> = Approval.ApprovalWait
 
 /**
- * Says that a tool call waits for a person while `self` runs. Its cell says so in `cells` and in `Yielded`, and the wait
- * does not count for `maxWallTime`.
+ * Says that a tool call waits for a person while `self` runs, for a handler that asks in a way of its own. Its cell says so
+ * in `cells` and in `Yielded`, and the wait does not count for `maxWallTime`. A call that is stopped meanwhile may have done
+ * part of its work.
  *
  * @category combinators
  * @since 0.1.0

@@ -20,22 +20,25 @@ import { nameOf, refuse } from "./Shape.ts"
 // =============================================================================
 
 export const ApprovalWait = Context.Reference<{
-  readonly began: () => void
+  readonly began: (when: "before" | "within") => void
   readonly ended: (isAnswered: boolean) => void
 }>(
   "effect-code-mode/ApprovalWait",
   { defaultValue: () => ({ began: () => {}, ended: () => {} }) }
 )
 
-export const awaitingApproval = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+const waiting = <A, E, R>(when: "before" | "within", self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) => {
     const wait = fiber.getRef(ApprovalWait)
     return Effect.acquireUseRelease(
-      Effect.sync(wait.began),
+      Effect.sync(() => wait.began(when)),
       () => self,
       (_, exit) => Effect.sync(() => wait.ended(!Exit.hasInterrupts(exit)))
     )
   })
+
+export const awaitingApproval = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  waiting("within", self)
 
 // =============================================================================
 // Asking
@@ -105,10 +108,13 @@ const make = (approver: Approver["Service"] | undefined): Gate => {
         }
       }))
     questions.add(question)
-    return awaitingApproval(Effect.ensuring(
-      Effect.raceFirst(asked, Deferred.await(answer)),
-      Effect.sync(() => questions.delete(question))
-    ))
+    return waiting(
+      "before",
+      Effect.ensuring(
+        Effect.raceFirst(asked, Deferred.await(answer)),
+        Effect.sync(() => questions.delete(question))
+      )
+    )
   }
 
   return (call, definition, invoke) =>

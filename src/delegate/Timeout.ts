@@ -48,9 +48,9 @@ export const withTimeout = (
       })
       const answer: Fiber.Fiber<Schema.Json, ToolError> = runFork(
         Effect.scoped(Effect.provideService(self.invokeTool(call), ApprovalWait, {
-          began: () => {
+          began: (when) => {
             deadline.pause()
-            wait.began()
+            wait.began(when)
           },
           ended: (isAnswered) => {
             deadline.resume()

@@ -304,7 +304,7 @@ export const serve = Effect.fnUntraced(function*(
       AwaitsApproval: inIt(({ approvals }, { awaits, callback }) =>
         Effect.sync(() => {
           const wait = approvals.get(callback)
-          return awaits ? wait?.began() : wait?.ended(true)
+          return awaits ? wait?.began("within") : wait?.ended(true)
         })
       ),
       Shutdown: shutdown

@@ -29,6 +29,8 @@ export class Entry {
   /** When its tool began to work on it, or went on with it. */
   private since = 0
   private spent = 0
+  /** Whether its tool may have begun, as far as approvals tell. */
+  private hasWorked = false
   private isCancelled = false
   private isOver = false
   private onWaits: (waits: boolean) => void = () => {}
@@ -48,9 +50,17 @@ export class Entry {
       return call
     }).pipe(
       Effect.provideService(ApprovalWait, {
-        began: () => this.setWaits(this.waits + 1),
-        // A call that is stopped without an answer never goes on, and has done nothing.
-        ended: (isAnswered) => isAnswered || !this.isCancelled ? this.setWaits(this.waits - 1) : undefined
+        began: (when) => {
+          this.hasWorked ||= when === "within"
+          this.setWaits(this.waits + 1)
+        },
+        // A call that is stopped without an answer never goes on.
+        ended: (isAnswered) => {
+          if (isAnswered || !this.isCancelled) {
+            this.hasWorked = true
+            this.setWaits(this.waits - 1)
+          }
+        }
       })
     )
   }
@@ -67,7 +77,8 @@ export class Entry {
     const failure = Exit.isFailure(exit) ? Cause.findErrorOption(exit.cause) : Option.none()
     const state = Exit.isSuccess(exit)
       ? "Succeeded"
-      : this.waits > 0 || this.state === "NotStarted" || Option.isSome(failure) && failure.value.performed === false
+      : this.waits > 0 && !this.hasWorked || this.state === "NotStarted" ||
+          Option.isSome(failure) && failure.value.performed === false
       ? "NotStarted"
       : Option.isNone(failure) && Cause.hasInterruptsOnly(exit.cause)
       ? "Interrupted"
@@ -84,7 +95,12 @@ export class Entry {
 
   toRecord(): ToolCallRecord {
     const state = this.waits > 0 ? "AwaitingApproval" : this.state
-    return { toolCallId: this.id, tool: this.tool, state, durationMillis: this.spent + this.sinceThen() }
+    return {
+      toolCallId: this.id,
+      tool: this.tool,
+      state,
+      durationMillis: this.state === "NotStarted" ? 0 : this.spent + this.sinceThen()
+    }
   }
 
   private setWaits(waits: number): void {

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Approver from "effect-code-mode/Approver"
 import * as Delegate from "effect-code-mode/Delegate"
 import * as Isolate from "effect-code-mode/Isolate"
 import {
@@ -19,6 +20,7 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
+import * as Noting from "../delegate/Noting.ts"
 import * as PlayedHost from "../remote/PlayedHost.ts"
 import { calls, finished, request, started, toolCallId, toolDefinition } from "./TestSession.ts"
 
@@ -50,6 +52,11 @@ const kinds: ReadonlyArray<
 
 /** Waits until a person agrees. */
 const waiting = Delegate.awaitingApproval
+
+/** A delegate whose calls a person would have to agree to, who never does. */
+const asked = Delegate.withPolicy(Noting.make(undefined, {}, ["tool"]).self, () => "ask").pipe(
+  Effect.provide(Approver.layerCallback(() => Effect.never))
+)
 
 /** Lets everything happen that can happen by itself. */
 const settle = Effect.forEach(Array.from({ length: 30 }), () => Effect.yieldNow, { discard: true })
@@ -151,15 +158,28 @@ describe.each(kinds)("the ledger %s", (_, make) => {
   )
 
   test(
-    "says of a call that was stopped while a person was asked that it has done nothing",
+    "says of a call that was stopped before a person agreed to it that it has done nothing",
+    Effect.gen(function*() {
+      const { cell, isolate, session, states } = yield* makeCell({ invokeTool: (yield* asked).invokeTool })
+      yield* isolate.emit(calls("tool-1"))
+      yield* settle
+      assert.deepStrictEqual(yield* states, ["AwaitingApproval"])
+      yield* session.terminate(cell)
+      assert.deepStrictEqual(yield* states, ["NotStarted"])
+    })
+  )
+
+  test(
+    "says of a call that was stopped while its tool asked a person that it may have done something",
     Effect.gen(function*() {
       const { cell, isolate, session, states } = yield* makeCell({
         invokeTool: () => Effect.timeoutOption(waiting(Effect.never), "1 day").pipe(Effect.as(null))
       })
       yield* isolate.emit(calls("tool-1"))
       yield* settle
+      assert.deepStrictEqual(yield* states, ["AwaitingApproval"])
       yield* session.terminate(cell)
-      assert.deepStrictEqual(yield* states, ["NotStarted"])
+      assert.deepStrictEqual(yield* states, ["Interrupted"])
     })
   )
 
@@ -254,9 +274,14 @@ describe.each(kinds)("the ledger %s", (_, make) => {
 describe("the ledger of a session whose host is lost", () => {
   it.effect("says what became of its calls", () =>
     Effect.gen(function*() {
+      const { invokeTool } = yield* asked
       const { cut, session } = yield* PlayedHost.open({
-        invokeTool: ({ toolCallId }) =>
-          toolCallId === "tool-1" ? Effect.succeed(1) : toolCallId === "tool-2" ? waiting(Effect.never) : Effect.never
+        invokeTool: (call) =>
+          call.toolCallId === "tool-1"
+            ? Effect.succeed(1)
+            : call.toolCallId === "tool-2"
+            ? invokeTool(call)
+            : Effect.never
       })
       const cell = yield* session.create(request())
       const isolate = yield* Effect.flatMap(Isolate.TestIsolates, ({ next }) => next)
