@@ -1,7 +1,7 @@
 /**
  * Runs the unmodified Codex CLI with its own code-mode host and with ours in its place, over gRPC, which it speaks by
- * itself, and over framed JSON, and compares what the model behind it is told: `npm run test:codex`, or `node test/codex/compare.ts TIMES`. Linux on
- * x64 only, as the package it fetches.
+ * itself, and over framed JSON, and compares what the model behind it is told: `npm run test:codex`, or
+ * `node test/codex/compare.ts TIMES`. Linux on x64 only, as the package it fetches.
  */
 import { deepStrictEqual } from "node:assert"
 import { join } from "node:path"

@@ -118,7 +118,7 @@ export class HostedSession {
   private readonly calls: ToolCalls
   private readonly executions = new Observations("execution")
   private readonly waits = new Observations("wait")
-  private readonly openExecutions = new Set<Feed<Protobuf.Input<Service.ExecuteEvent>, Status>>()
+  private readonly openExecutions = new Set<Feed<Protobuf.Input<Service.ExecuteEvent>>>()
   private readonly openWaits = new Map<string, Deferred.Deferred<never, Status>>()
   private readonly cancelledWaits = new Remembered<string>(maxRemembered)
   private isClosed = false
@@ -138,7 +138,7 @@ export class HostedSession {
   }
 
   /** What happens in the session, from its opening to its end. */
-  get stream(): Stream.Stream<Event> {
+  get stream(): Stream.Stream<Event, Status> {
     return this.events.stream
   }
 
@@ -166,7 +166,7 @@ export class HostedSession {
     if (problem !== undefined) {
       return yield* problem
     }
-    const events = new Feed<Protobuf.Input<Service.ExecuteEvent>, Status>()
+    const events = new Feed<Protobuf.Input<Service.ExecuteEvent>>()
     const observation = yield* this.executions.begin(id, (yieldRequested) =>
       new Observation(this.clock, {
         yieldRequested,
