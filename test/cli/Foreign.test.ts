@@ -141,13 +141,13 @@ const cases: Readonly<Record<string, Case>> = {
         home,
         `const processes = (await import("node:child_process")).default
         const { spawn } = processes
-        processes.spawn = (command, ...rest) => {
-          if (command.endsWith("/tsc")) {
+        processes.spawn = (command, args, ...rest) => {
+          if (args.includes("--api")) {
             throw new Error(${JSON.stringify(evil("failure of a check"))} + ${
           JSON.stringify(evil("check that does not work"))
         })
           }
-          return spawn(command, ...rest)
+          return spawn(command, args, ...rest)
         }
         syncBuiltinESMExports()`
       ),
@@ -518,32 +518,6 @@ const cases: Readonly<Record<string, Case>> = {
         `${command} mcp --http 0`
       ].join("\n"),
     types: [[/listening at/, key.ctrlC]]
-  },
-  "a cell with a mistake": {
-    paths: { "mistake in a cell": undefined },
-    script: ({ file, server }) => {
-      const cell = file("cell.js", `await tools[${JSON.stringify(evil("mistake in a cell"))}]({})`)
-      return `${command} run ${cell} --check --mcp ${server({ tools: [tool("a")] })}`
-    }
-  },
-  "a compiler that cannot check": {
-    paths: { "failure of a check": undefined },
-    env: (home) => {
-      const body = JSON.stringify({ jsonrpc: "2.0", id: 1, error: evil("failure of a check") })
-      const said = `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
-      const compiler = `process.stdin.once("data", () => process.stdout.write(${JSON.stringify(said)}))`
-      return preload(
-        home,
-        `const { default: processes } = await import("node:child_process")
-        const { spawn } = processes
-        processes.spawn = (command, args, options) =>
-          args.includes("--api")
-            ? spawn(process.execPath, ["-e", ${JSON.stringify(compiler)}], options)
-            : spawn(command, args, options)
-        syncBuiltinESMExports()`
-      )
-    },
-    script: ({ file }) => `${command} run ${file("cell.js", "text(1)")} --check`
   },
   "a client of the host": {
     paths: { "error of the host": shown("x"), "log": undefined },

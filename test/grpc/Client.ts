@@ -255,6 +255,7 @@ export class Session {
       session_id: this.id,
       execution_id: `execution-${++executions}`,
       tool_call_id: "call-1",
+      yield_time_ms: 60_000,
       source,
       ...more
     })
