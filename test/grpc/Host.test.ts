@@ -86,9 +86,15 @@ describe("a host over gRPC", () => {
       ])
       const [one, all] = [session.subscribe("a"), session.subscribe()]
       yield* Effect.all([one.begun, all.begun, session.subscribe("b").begun])
-      const execution = session.execute(source(4), { enabled_tools })
+      const execution = session.execute(
+        `const told = () => tools.a().catch((reason) => { notify(reason); throw reason });`
+          + source(4).replace("tools.a()", "told()"),
+        { enabled_tools }
+      )
       yield* one.heard(2)
       yield* all.heard(1)
+      // After the start of the session and the end of its first cell, it hears of the call that fails. The others wait.
+      yield* session.lease.heard(3)
       for (const call of [...one.messages, ...all.messages]) {
         yield* session.complete(call.invocation_id, call.sequence)
       }
