@@ -348,6 +348,7 @@ export const serve = Effect.fnUntraced(function*<R>(
   const answer = (stream: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders) => {
     stream.on("error", () => {})
     if (headers[":path"] === probe && isRead(headers[":method"])) {
+      stream.resume()
       return stream.respond({ ":status": 200 }, { endStream: true })
     }
     const call = new ServerCall(stream, client)
