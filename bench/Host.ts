@@ -37,7 +37,10 @@ export class HostProcess {
 
   /** What it gives, unless the host is lost. */
   protected unlessLost<A>(promise: Promise<A>): Promise<A> {
-    return Promise.race([promise, this.lost.promise])
+    const either = Promise.race([promise, this.lost.promise])
+    // Who asked may have had enough meanwhile.
+    either.catch(() => {})
+    return either
   }
 
   /** Resident memory of the host, and of what it started, in MiB. */

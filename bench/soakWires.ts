@@ -158,7 +158,11 @@ const tcp = async (): Promise<Connected> => {
   socket.on("error", () => {}).on("close", () => lost.reject(new Error("the connection is gone")))
   const client = new GrpcClient(
     (bytes) => socket.write(bytes),
-    (promise) => Promise.race([promise, lost.promise])
+    (promise) => {
+      const either = Promise.race([promise, lost.promise])
+      either.catch(() => {})
+      return either
+    }
   )
   socket.on("data", (bytes: Buffer) => client.http.read(bytes))
   await client.open()
