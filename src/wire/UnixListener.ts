@@ -7,12 +7,14 @@ import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import { unixPathAddress } from "effect/net/NetAddress"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { SocketServer, type SocketServerError } from "effect/socket/SocketServer"
-import { linkSync, lstatSync, renameSync, unlinkSync } from "node:fs"
+import { createHash } from "node:crypto"
+import { lstatSync, unlinkSync } from "node:fs"
 import * as Net from "node:net"
-import { dirname, join } from "node:path"
+import { resolve } from "node:path"
 
 /** The socket could not be made. */
 export class ListenError extends Schema.TaggedError<ListenError>("effect-code-mode/host/ListenError")("ListenError", {
@@ -64,23 +66,43 @@ const isAbandoned = (path: string): Effect.Effect<boolean> =>
     return Effect.sync(() => socket.destroy())
   })
 
-/** Clears the path of a socket that was left behind. False if there is something else. */
-const clear = Effect.fnUntraced(function*(path: string) {
-  if (!(yield* isAbandoned(path))) {
-    return false
+/** How long another host may take to clear the path. */
+const betweenAttempts = "10 millis"
+const attempts = 500
+
+/**
+ * Only one host at a time looks whether a path is abandoned, and clears it: it would take the socket of another one that has
+ * just done so. The kernel takes the name away with its process. Where it has no such names, hosts that start at the same
+ * moment may still do that.
+ */
+const alone = (path: string): Effect.Effect<void, NodeJS.ErrnoException, Scope.Scope> => {
+  if (process.platform !== "linux") {
+    return Effect.void
   }
-  // Another host may have cleared the path meanwhile, and listen there: what is taken away is looked at once more.
-  const aside = join(dirname(path), `.cm-${process.pid}-${process.hrtime.bigint().toString(36)}`)
-  yield* change(path, () => renameSync(path, aside))
-  const abandoned = yield* isAbandoned(aside)
-  yield* change(path, () => {
-    if (!abandoned) {
-      linkSync(aside, path)
+  const name = createHash("sha256").update(resolve(path)).digest("hex")
+  return Effect.acquireRelease(
+    Effect.sync(() => Net.createServer((socket) => socket.destroy())),
+    (server) => Effect.sync(() => server.close())
+  ).pipe(
+    Effect.flatMap((server) => attempt(server, `\0effect-code-mode-${process.getuid!()}-${name}`)),
+    Effect.retry({
+      while: ({ code }) => code === "EADDRINUSE",
+      schedule: Schedule.spaced(betweenAttempts),
+      times: attempts
+    })
+  )
+}
+
+/** Listens where another host has left its socket, if that is what is there. */
+const replace = (server: Net.Server, path: string, error: NodeJS.ErrnoException) =>
+  Effect.scoped(Effect.gen(function*() {
+    yield* alone(path)
+    if (!(yield* isAbandoned(path))) {
+      return yield* Effect.fail(error)
     }
-    unlinkSync(aside)
-  })
-  return abandoned
-})
+    yield* change(path, () => unlinkSync(path))
+    yield* attempt(server, path)
+  }))
 
 /** Hands every client's connection to `onConnection`, until the scope closes. */
 export const listen = (
@@ -96,7 +118,7 @@ export const listen = (
         // A host that was killed leaves its socket behind.
         Effect.catchIf(
           (error) => error.code === "EADDRINUSE",
-          (error) => Effect.flatMap(clear(path), (cleared) => cleared ? attempt(server, path) : Effect.fail(error))
+          (error) => replace(server, path, error)
         )
       )
     ),
