@@ -3,6 +3,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
+import { FrameReader } from "../dist/system/Framing.js"
 
 export type Json = any
 
@@ -90,25 +91,22 @@ export interface BenchHost extends HostProcess {
 }
 
 export class Host extends HostProcess implements BenchHost {
-  private buffer: Buffer = Buffer.alloc(0)
+  /** A frame that comes in many pieces is put together once: some are as long as 64 MiB. */
+  private readonly reader = new FrameReader(
+    { headerLength: 4, lengthOf: (header) => header.readUInt32LE(0) },
+    () => "take",
+    (payload) => {
+      this.onMessage(JSON.parse(payload.toString()))
+      return true
+    }
+  )
   private lastId = 0
   private readonly waiting = new Map<string, (value: Json) => void>()
   onCancel = (_id: number) => {}
 
   constructor(command: string, args: ReadonlyArray<string>, env = process.env) {
     super(command, args, env)
-    this.child.stdout!.on("data", (bytes: Buffer) => this.read(bytes))
-  }
-
-  private read(bytes: Buffer) {
-    this.buffer = this.buffer.length === 0 ? bytes : Buffer.concat([this.buffer, bytes])
-    let at = 0
-    while (this.buffer.length - at >= 4 && this.buffer.length - at - 4 >= this.buffer.readUInt32LE(at)) {
-      const end = at + 4 + this.buffer.readUInt32LE(at)
-      this.onMessage(JSON.parse(this.buffer.toString("utf8", at + 4, end)))
-      at = end
-    }
-    this.buffer = this.buffer.subarray(at)
+    this.child.stdout!.on("data", (bytes: Buffer) => this.reader.push(bytes))
   }
 
   private onMessage(message: Json) {
