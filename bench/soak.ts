@@ -23,6 +23,7 @@ import * as Runtime from "../dist/Runtime.js"
 import * as V8 from "../dist/V8.js"
 import * as Lanes from "../test/hostile/Lanes.ts"
 import * as Script from "../test/hostile/Script.ts"
+import { count, counts, pick, violate, violations } from "./Violations.ts"
 
 if (process.argv.includes("--wires")) {
   await import("./soakWires.ts")
@@ -58,18 +59,6 @@ const delegate = Delegate.layerTools({
     handler: () => Effect.fail(new Protocol.ToolError({ text: "boom" }))
   })
 })
-
-const counts: Record<string, number> = {}
-const count = (what: string) => {
-  counts[what] = (counts[what] ?? 0) + 1
-}
-const violations: Array<string> = []
-const violate = (what: string) => {
-  violations.push(what)
-  console.error(`VIOLATION ${what}`)
-}
-
-const pick = <A>(from: ReadonlyArray<A>): A => from[Math.floor(Math.random() * from.length)]!
 
 const answerOf = (event: Protocol.CellEvent) =>
   event._tag === "Completed"

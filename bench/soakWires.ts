@@ -12,6 +12,7 @@ import { join } from "node:path"
 import * as Lanes from "../test/hostile/Lanes.ts"
 import { GrpcClient, GrpcHost } from "./GrpcHost.ts"
 import { Host, type Json } from "./Host.ts"
+import { count, counts, pick, violate, violations } from "./Violations.ts"
 
 const seconds = Number(process.argv[2] ?? 600)
 const cellsOfAClient = 20
@@ -36,17 +37,6 @@ const hostile = [
   "const f = () => f(); try { f() } catch {} await new Promise(() => {})"
 ]
 
-const counts: Record<string, number> = {}
-const count = (what: string) => {
-  counts[what] = (counts[what] ?? 0) + 1
-}
-const violations: Array<string> = []
-const violate = (what: string) => {
-  violations.push(what)
-  console.error(`VIOLATION ${what}`)
-}
-
-const pick = <A>(from: ReadonlyArray<A>): A => from[Math.floor(Math.random() * from.length)]!
 const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
 
 const within = <A>(what: string, work: Promise<A>): Promise<A> =>
