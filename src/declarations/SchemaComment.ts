@@ -5,6 +5,7 @@
  */
 import type * as Schema from "effect/Schema"
 import { isObject } from "../text/JsonValue.ts"
+import * as Places from "../text/Places.ts"
 
 type JsonObject = Schema.JsonObject
 
@@ -15,7 +16,7 @@ const isNumber = (value: Schema.Json | undefined): value is number => typeof val
 
 /** Lines of text without what would end a comment line, none of them empty. */
 export const lines = (text: string): ReadonlyArray<string> =>
-  text.split(/\r\n|[\n\r\u2028\u2029]/).map((line) => line.trim()).filter((line) => line !== "")
+  Places.lines(text).map((line) => line.trim()).filter((line) => line !== "")
 
 const literal = (value: Schema.Json) => JSON.stringify(value).replace(/[\u2028\u2029]/g, " ")
 

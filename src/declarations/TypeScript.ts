@@ -8,6 +8,7 @@ import { stripVTControlCharacters } from "node:util"
 import type { ToolDefinition } from "../Protocol.ts"
 import * as Identifier from "../text/Identifier.ts"
 import { isObject } from "../text/JsonValue.ts"
+import * as Places from "../text/Places.ts"
 import * as JsonSchema from "./JsonSchema.ts"
 import * as SchemaComment from "./SchemaComment.ts"
 
@@ -145,7 +146,7 @@ export const signature = (tool: ToolDefinition): string => {
 const indent = (text: string) => text.replace(/^(?=.)/gm, "  ")
 
 const documentation = (description: string): string => {
-  const lines = stripVTControlCharacters(description).replaceAll("*/", "* /").trim().split(/\r\n|[\n\r\u2028\u2029]/)
+  const lines = Places.lines(stripVTControlCharacters(description).replaceAll("*/", "* /").trim())
   return lines.length === 1
     ? lines[0] === "" ? "" : `/** ${lines[0]} */\n`
     : `/**\n${lines.map((line) => ` * ${line}`.trimEnd()).join("\n")}\n */\n`

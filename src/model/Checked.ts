@@ -9,6 +9,7 @@ import type * as Check from "../Check.ts"
 import * as TypeScript from "../declarations/TypeScript.ts"
 import type { CellError, ToolDefinition } from "../Protocol.ts"
 import * as Identifier from "../text/Identifier.ts"
+import * as Places from "../text/Places.ts"
 import * as Hints from "./Hints.ts"
 import type { Candidate } from "./Repair.ts"
 
@@ -36,7 +37,7 @@ const lastCall = /\btools\s*\.\s*([\w$]{1,200})(?![^]*\btools\s*\.)/
 
 /** How to call the tools whose calls do not fit. */
 const signatures = (source: string, findings: ReadonlyArray<Check.Finding>, tools: ReadonlyArray<ToolDefinition>) => {
-  const lines = source.split(/\r\n|[\n\r\u2028\u2029]/)
+  const lines = Places.lines(source)
   const names = findings.filter(({ text }) => ofArguments.test(text)).map(({ location: { column, line }, text }) => {
     const before = [...lines.slice(Math.max(0, line - 21), line - 1), lines[line - 1]!.slice(0, column + 200)].join(
       "\n"

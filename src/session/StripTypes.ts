@@ -16,6 +16,7 @@ import * as Schema from "effect/Schema"
 import { Worker } from "node:worker_threads"
 import type { IsolateEvent, IsolateHandle, Lease, Program } from "../Isolate.ts"
 import { CellError, type CellRequest, IsolateFailure } from "../Protocol.ts"
+import * as Places from "../text/Places.ts"
 
 const timeout = "10 seconds"
 
@@ -81,8 +82,6 @@ const ask = (source: string) =>
     return Effect.sync(() => void worker.terminate())
   })
 
-const lineBreak = /\r\n|[\n\r\u2028\u2029]/
-
 /** The index of the character that is shown at a column: the stripper counts as a terminal would. */
 const indexOf = (line: string, column: number): number => {
   let at = 0
@@ -107,7 +106,7 @@ const indexOf = (line: string, column: number): number => {
  */
 const locate = (source: string, report: string): CellError["location"] => {
   const { mark, number } = /^[^\n]*:(?<number>\d+)\n(?:[^]*?\n(?<mark> *)\^+\n)?/.exec(report)?.groups ?? {}
-  const line = number === undefined ? undefined : source.split(lineBreak)[Number(number) - 1]
+  const line = number === undefined ? undefined : Places.lines(source)[Number(number) - 1]
   return line === undefined
     ? undefined
     : { line: Number(number), column: (mark === undefined ? line.search(/\S|$/) : indexOf(line, mark.length)) + 1 }

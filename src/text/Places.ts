@@ -6,6 +6,9 @@
 
 const lineBreak = /\r\n|[\n\r\u2028\u2029]/g
 
+/** The lines, without their ends. */
+export const lines = (text: string): ReadonlyArray<string> => text.split(lineBreak)
+
 /** Where each line begins. */
 export const starts = (text: string): ReadonlyArray<number> => [
   0,

@@ -11,6 +11,7 @@ import type * as Schema from "effect/Schema"
 import type { Finding } from "../../Check.ts"
 import type { Progress } from "../../Mcp.ts"
 import type { CellError, CellId, Location, OutputItem, ToolError } from "../../Protocol.ts"
+import * as Places from "../../text/Places.ts"
 import type { Source } from "../commands/Source.ts"
 import { blank, empty, foreign, join, type Printable, text } from "../terminal/Printable.ts"
 import * as Media from "./Media.ts"
@@ -158,7 +159,7 @@ const place = (
   source: Pick<Source, "label" | "text">,
   { column, line: number }: Location
 ): Printable | undefined => {
-  const line = source.text.split(/\r\n|[\n\r\u2028\u2029]/)[number - 1]
+  const line = Places.lines(source.text)[number - 1]
   return line === undefined ? undefined : text`${source.label}:${number}:${column}\n${mark(number, line, column)}`
 }
 
