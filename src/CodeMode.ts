@@ -189,7 +189,7 @@ export const make = (
   const toolsOf = memoize((all: ReadonlyArray<ToolDefinition>) => {
     const { shown, tools } = catalogueOf(all)
     const isComplete = shown.length === tools.length &&
-      Instructions.isDeclared({ shown, maxDeclarations })
+      Instructions.declarations({ shown, maxDeclarations }) !== undefined
     return isComplete || Instructions.findersIn(tools) !== undefined
       ? tools
       : tools.map((tool) => ({ ...tool, description: Instructions.withSignature(tool) }))

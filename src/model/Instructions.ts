@@ -59,9 +59,11 @@ export const findersIn = (tools: ReadonlyArray<ToolDefinition>) => {
   return search === undefined || describe === undefined ? undefined : { search, describe }
 }
 
-/** Whether tools are declared in full: their declarations are short enough. */
-export const isDeclared = ({ maxDeclarations, shown }: Pick<Facts, "shown" | "maxDeclarations">): boolean =>
-  TypeScript.declarations(shown).length <= maxDeclarations
+/** The declarations of the tools, where they are short enough to be shown in full. */
+export const declarations = ({ maxDeclarations, shown }: Pick<Facts, "shown" | "maxDeclarations">) => {
+  const all = TypeScript.declarations(shown)
+  return all.length <= maxDeclarations ? all : undefined
+}
 
 /** The description of a tool, with how to call it. */
 export const withSignature = (tool: ToolDefinition): string =>
@@ -115,15 +117,15 @@ const declared = (facts: Facts): string => {
   if (tools.length === 0) {
     return "This session has no tools."
   }
-  if (!isDeclared(facts)) {
+  const plain = declarations(facts)
+  if (plain === undefined) {
     return listed(facts)
   }
   // What servers say of their tools comes along where there is room.
   const told = TypeScript.declarations(shown, instructions)
-  const declarations = told.length <= maxDeclarations ? told : TypeScript.declarations(shown)
   const more = tools.length - shown.length
   return [
-    ...shown.length === 0 ? [] : [code(declarations)],
+    ...shown.length === 0 ? [] : [code(told.length <= maxDeclarations ? told : plain)],
     ...more === 0 ? [] : [`There ${more === 1 ? "is one more tool" : `are ${more} more tools`}. ${howToFind(tools)}`]
   ].join("\n")
 }
