@@ -14,6 +14,7 @@ import { FrameError } from "../wire/Frame.ts"
 import type { Answer, CellResponse, HostMessage, MessageId, Request } from "../wire/Message.ts"
 import type { Post } from "./Post.ts"
 import type * as Session from "./Session.ts"
+import { TimedRequest } from "./TimedRequest.ts"
 
 /** Why an operation did not do what it was to do. */
 export class OperationError extends Schema.TaggedError<OperationError>("effect-code-mode/host/OperationError")(
@@ -23,23 +24,18 @@ export class OperationError extends Schema.TaggedError<OperationError>("effect-c
 
 const cancelled = "code-mode request cancelled"
 
-export class Operation implements Session.Request {
+export class Operation extends TimedRequest implements Session.Request {
   readonly id: MessageId
   private readonly method: Request["method"]
   private readonly post: Post
-  private readonly clock: Clock.Clock
-  private readonly begun: bigint
   private state: "unanswered" | "started" | "answered" = "unanswered"
   private fiber: Fiber.Fiber<void, OperationError> | undefined
-  private yieldRequested = false
-  private yieldNow: Effect.Effect<void> = Effect.void
 
   constructor(id: MessageId, method: Request["method"], post: Post, clock: Clock.Clock) {
+    super(clock)
     this.id = id
     this.method = method
     this.post = post
-    this.clock = clock
-    this.begun = clock.monotonicTimeNanosUnsafe()
   }
 
   /** Does what was asked for. The client hears how that ended, unless it was answered on the way. */
@@ -82,7 +78,7 @@ export class Operation implements Session.Request {
   }
 
   private toResponse({ bufferedNanos, cellId, error, items, state }: Session.Outcome): CellResponse {
-    const code_mode_host_duration_ns = Number(this.clock.monotonicTimeNanosUnsafe() - this.begun)
+    const code_mode_host_duration_ns = this.nanos()
     if (state === "Completed" || state === "Missing") {
       return {
         Result: {
@@ -148,21 +144,5 @@ export class Operation implements Session.Request {
       })
       this.state = "answered"
     }
-  }
-
-  // ---------------------------------------------------------------------------
-  // Yielding
-  // ---------------------------------------------------------------------------
-
-  /** Makes the observation answer now, or as soon as it begins. */
-  readonly requestYield: Effect.Effect<void> = Effect.suspend(() => {
-    this.yieldRequested = true
-    return this.yieldNow
-  })
-
-  /** The observation begins. Gives whether it is to answer at once; from now on `yieldNow` makes it answer. */
-  beginObserving(yieldNow: Effect.Effect<void>): boolean {
-    this.yieldNow = yieldNow
-    return this.yieldRequested
   }
 }

@@ -4,11 +4,11 @@
  * @internal
  */
 import type * as Clock from "effect/Clock"
-import * as Effect from "effect/Effect"
 import type { OutputItem } from "../../Protocol.ts"
 import type * as Protobuf from "../../wire/grpc/Protobuf.ts"
 import * as Service from "../../wire/grpc/Service.ts"
 import type * as Session from "../Session.ts"
+import { TimedRequest } from "../TimedRequest.ts"
 
 type Told = Protobuf.Input<Service.ExecutionOutcome>
 
@@ -34,14 +34,10 @@ const toTold = ({ cellId, error, items, state }: Session.Outcome, nanos: number)
   code_mode_host_duration_ns: nanos
 })
 
-export class Observation implements Session.Request {
-  private readonly clock: Clock.Clock
-  private readonly begun: bigint
+export class Observation extends TimedRequest implements Session.Request {
   private readonly onTold: (outcome: Told) => void
   private readonly onStart: (cellId: string) => void
   private isTakenBack = false
-  private isYieldRequested: boolean
-  private yieldNow: Effect.Effect<void> = Effect.void
   cellId: string | undefined
   outcome: Session.Outcome | undefined
 
@@ -50,9 +46,7 @@ export class Observation implements Session.Request {
     readonly onStart?: ((cellId: string) => void) | undefined
     readonly onTold?: ((outcome: Told) => void) | undefined
   } = {}) {
-    this.clock = clock
-    this.begun = clock.monotonicTimeNanosUnsafe()
-    this.isYieldRequested = options.yieldRequested ?? false
+    super(clock, options.yieldRequested)
     this.onStart = options.onStart ?? (() => {})
     this.onTold = options.onTold ?? (() => {})
   }
@@ -77,16 +71,6 @@ export class Observation implements Session.Request {
   }
 
   told(): Told {
-    return toTold(this.outcome!, Number(this.clock.monotonicTimeNanosUnsafe() - this.begun))
-  }
-
-  readonly requestYield: Effect.Effect<void> = Effect.suspend(() => {
-    this.isYieldRequested = true
-    return this.yieldNow
-  })
-
-  beginObserving(yieldNow: Effect.Effect<void>): boolean {
-    this.yieldNow = yieldNow
-    return this.isYieldRequested
+    return toTold(this.outcome!, this.nanos())
   }
 }
