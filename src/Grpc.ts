@@ -27,8 +27,8 @@ import type { Isolate } from "./Isolate.ts"
 import * as Calls from "./wire/grpc/Calls.ts"
 import * as StdioDuplex from "./wire/grpc/StdioDuplex.ts"
 import * as TcpListener from "./wire/grpc/TcpListener.ts"
+import type * as Listening from "./wire/Listening.ts"
 import * as Serving from "./wire/Serving.ts"
-import type * as UnixListener from "./wire/UnixListener.ts"
 
 /**
  * `limits` are the bounds of each session, `maxLiveCells` the one of all sessions together, `maxFrameBytes` the length of
@@ -45,7 +45,7 @@ export type Options = Serving.Options
  * @category errors
  * @since 0.1.0
  */
-export type ListenError = UnixListener.ListenError
+export type ListenError = Listening.ListenError
 
 /**
  * Serves one client, which is at the other end of a stream, until it leaves.

@@ -19,9 +19,9 @@
  * @since 0.1.0
  */
 import * as ClientConnection from "./host/ClientConnection.ts"
+import type * as Listening from "./wire/Listening.ts"
 import * as Serving from "./wire/Serving.ts"
 import type * as Transport from "./wire/Transport.ts"
-import type * as UnixListener from "./wire/UnixListener.ts"
 
 /**
  * A client that does not speak the protocol.
@@ -37,7 +37,7 @@ export type ConnectionError = Transport.ConnectionError
  * @category errors
  * @since 0.1.0
  */
-export type ListenError = UnixListener.ListenError
+export type ListenError = Listening.ListenError
 
 /**
  * `limits` are the bounds of each session, `maxLiveCells` the one of all sessions together.

@@ -47,9 +47,9 @@ import * as RemoteSession from "./remote/RemoteSession.ts"
 import * as Server from "./remote/Server.ts"
 import * as Way from "./remote/Way.ts"
 import { SessionRuntime } from "./Runtime.ts"
+import type * as Listening from "./wire/Listening.ts"
 import * as Serving from "./wire/Serving.ts"
 import type * as Transport from "./wire/Transport.ts"
-import type * as UnixListener from "./wire/UnixListener.ts"
 
 /**
  * No host could be reached.
@@ -73,7 +73,7 @@ export type ConnectionError = Transport.ConnectionError
  * @category errors
  * @since 0.1.0
  */
-export type ListenError = UnixListener.ListenError
+export type ListenError = Listening.ListenError
 
 // =============================================================================
 // Connections

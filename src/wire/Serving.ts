@@ -12,6 +12,7 @@ import type { Readable, Writable } from "node:stream"
 import type { Isolate } from "../Isolate.ts"
 import { Limits } from "../Protocol.ts"
 import * as Frame from "./Frame.ts"
+import type * as Listening from "./Listening.ts"
 import { LiveCells } from "./LiveCells.ts"
 import * as Transport from "./Transport.ts"
 import * as UnixListener from "./UnixListener.ts"
@@ -68,7 +69,7 @@ export const make = (
       /** Runs once clients can connect. */
       readonly onListening?: Effect.Effect<void> | undefined
     }
-  ): Effect.Effect<never, UnixListener.ListenError, Isolate> =>
+  ): Effect.Effect<never, Listening.ListenError, Isolate> =>
     UnixListener.serving(path, sockets(options), options?.onListening)
 
   return { streams, stdio, sockets, unix }

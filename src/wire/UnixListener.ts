@@ -8,38 +8,19 @@ import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import { unixPathAddress } from "effect/net/NetAddress"
 import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { SocketServer, type SocketServerError } from "effect/socket/SocketServer"
 import { createHash } from "node:crypto"
 import { lstatSync, unlinkSync } from "node:fs"
 import * as Net from "node:net"
 import { resolve } from "node:path"
-
-/** The socket could not be made. */
-export class ListenError extends Schema.TaggedError<ListenError>("effect-code-mode/host/ListenError")("ListenError", {
-  path: Schema.String,
-  text: Schema.String
-}) {
-  override get message() {
-    return `cannot listen on ${this.path}: ${this.text}`
-  }
-}
+import * as Listening from "./Listening.ts"
+import { ListenError } from "./Listening.ts"
 
 const onlyOwner = 0o177
 
 const attempt = (server: Net.Server, path: string): Effect.Effect<void, NodeJS.ErrnoException> =>
-  Effect.callback((resume) => {
-    const onError = (error: Error) => {
-      server.off("listening", onListening)
-      resume(Effect.fail(error))
-    }
-    const onListening = () => {
-      // A connection that could not be taken is the loss of one client alone.
-      server.off("error", onError).on("error", () => {})
-      resume(Effect.void)
-    }
-    server.once("error", onError).once("listening", onListening)
+  Listening.listen(server, () => {
     // The socket is made within this call, and no other user can ever have opened it.
     const umask = process.umask(onlyOwner)
     server.listen(path)

@@ -8,7 +8,7 @@ import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import * as Net from "node:net"
-import { ListenError } from "../UnixListener.ts"
+import * as Listening from "../Listening.ts"
 
 /** Where a plain GET tells whether the host is there. */
 export const probe = "/healthz"
@@ -45,21 +45,16 @@ const sort = (socket: Net.Socket, onHttp2: (socket: Net.Socket) => void, onHttp1
 const listen = (
   { host, port }: { readonly host: string; readonly port: number },
   onConnection: (socket: Net.Socket) => void
-): Effect.Effect<Net.Server, ListenError, Scope.Scope> =>
+): Effect.Effect<Net.Server, Listening.ListenError, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.callback<Net.Server, ListenError>((resume) => {
-      const server = Net.createServer({ allowHalfOpen: true }, onConnection)
+    Effect.sync(() => Net.createServer({ allowHalfOpen: true }, onConnection)),
+    (server) => Effect.sync(() => server.close())
+  ).pipe(
+    Effect.tap((server) => {
       server.maxConnections = maxClients
-      server.once("error", (error) =>
-        resume(Effect.fail(new ListenError({ path: `${host}:${port}`, text: error.message }))))
-      server.listen(port, host, () => {
-        // A connection that could not be taken is the loss of one client alone.
-        server.removeAllListeners("error").on("error", () => {})
-        resume(Effect.succeed(server))
-      })
+      return Listening.listen(server, () => server.listen(port, host))
     }),
-    (server) =>
-      Effect.sync(() => server.close())
+    Effect.mapError(({ message }) => new Listening.ListenError({ path: `${host}:${port}`, text: message }))
   )
 
 /** Serves every client of a port, each until it leaves. */
@@ -67,7 +62,7 @@ export const serving = Effect.fnUntraced(function*<R>(
   address: { readonly host: string; readonly port: number },
   serve: (socket: Net.Socket) => Effect.Effect<void, never, R>,
   onListening?: (url: string) => Effect.Effect<void>
-): Effect.fn.Return<never, ListenError, R | Scope.Scope> {
+): Effect.fn.Return<never, Listening.ListenError, R | Scope.Scope> {
   const runFork = yield* FiberSet.makeRuntime<R>()
   const http1 = probes()
   const server = yield* listen(address, (socket) =>
