@@ -52,7 +52,6 @@ const problemOf = (flags: number, length: number, max: number): Status | undefin
 export class RequestReader {
   private readonly max: number
   private readonly unfinished: Unfinished
-  /** Of a message that did not come in one piece. */
   private reader: FrameReader | undefined
   private problem: Status | undefined
   private message: Buffer | undefined
@@ -67,13 +66,6 @@ export class RequestReader {
   push(piece: Buffer): Status | undefined {
     if (this.message !== undefined) {
       return undefined
-    }
-    if (this.reader === undefined && piece.length >= headerLength) {
-      const end = headerLength + framing.lengthOf(piece)
-      if (piece[0] === 0 && piece.length >= end && end - headerLength <= this.max) {
-        this.message = piece.subarray(headerLength, end)
-        return undefined
-      }
     }
     this.reader ??= this.makeReader()
     if (!this.reader.push(piece)) {
