@@ -52,12 +52,12 @@ import * as Shape from "./delegate/Shape.ts"
 import * as Timeout from "./delegate/Timeout.ts"
 import * as ToolFailure from "./delegate/ToolFailure.ts"
 import * as ToolSchema from "./delegate/ToolSchema.ts"
-import {
-  type NestedToolCall,
-  type Notification,
-  type NotifyError,
-  type ToolAnnotations,
-  type ToolDefinition,
+import type {
+  NestedToolCall,
+  Notification,
+  NotifyError,
+  ToolAnnotations,
+  ToolDefinition,
   ToolError
 } from "./Protocol.ts"
 
@@ -260,7 +260,7 @@ export const layer = (options: {
  * @since 0.1.0
  */
 export const layerNoop: Layer.Layer<Delegate> = layer({
-  invokeTool: () => Effect.fail(new ToolError({ text: "code mode nested tools are unavailable", performed: false }))
+  invokeTool: () => Shape.refuse("code mode nested tools are unavailable")
 })
 
 type Services<Tools extends Readonly<Record<string, Tool<any>>>> = Tools[keyof Tools] extends Tool<infer R>
@@ -289,7 +289,7 @@ export const layerTools = <const Tools extends Readonly<Record<string, Tool<any>
             ? tools[name]
             : undefined
           return self === undefined
-            ? Effect.fail(new ToolError({ text: `unknown tool ${name}`, performed: false }))
+            ? Shape.refuse(`unknown tool ${name}`)
             : Effect.provideContext(self.invoke(call.input ?? {}), Context.add(context, CurrentCall, call))
         },
         notify: options?.notify ?? (() => Effect.void)

@@ -25,20 +25,17 @@
  *
  * @since 0.1.0
  */
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import type * as Redacted from "effect/Redacted"
 import { Stdio } from "effect/Stdio"
-import type * as CodeMode from "./CodeMode.ts"
 import type { Delegate } from "./Delegate.ts"
 import type { Isolate } from "./Isolate.ts"
 import * as HttpService from "./mcp-server/HttpService.ts"
 import * as ModelConnection from "./mcp-server/ModelConnection.ts"
 import * as StdioService from "./mcp-server/StdioService.ts"
-import type { IsolateFailure, LimitsInput, NestedToolCall, ToolDefinition } from "./Protocol.ts"
+import type { IsolateFailure } from "./Protocol.ts"
 import * as Transport from "./wire/Transport.ts"
 
 /**
@@ -47,29 +44,7 @@ import * as Transport from "./wire/Transport.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Options {
-  /** What it says its name and version are: those of this package, unless given. */
-  readonly name?: string | undefined
-  readonly version?: string | undefined
-  /** What clients tell their models of it. */
-  readonly instructions?: string | undefined
-  /** How `exec` and `wait` differ from the default ones. `maxWait` is 50 seconds, unless given: clients give up. */
-  readonly codeMode?: CodeMode.Options | undefined
-  /** What checks sources before they run: nothing, unless given. */
-  readonly check?: CodeMode.Checker | undefined
-  /** The bounds of each session. */
-  readonly limits?: LimitsInput | undefined
-  /**
-   * Whether `exec` and `wait` give `structuredContent`, and say so in an output schema. Not unless this is `true`: some
-   * clients, Codex among them, show a model that content in the place of everything else, and so no image.
-   */
-  readonly structured?: boolean | undefined
-  /**
-   * Which calls the client is asked about before they have an effect, by elicitation: those of tools that are annotated
-   * `needsApproval`, unless given. Where the client cannot ask its user, such a call is denied.
-   */
-  readonly needsApproval?: ((call: NestedToolCall, tool: ToolDefinition | undefined) => boolean) | undefined
-}
+export interface Options extends ModelConnection.Options {}
 
 export {
   /**
@@ -111,23 +86,7 @@ export {
  * @category models
  * @since 0.1.0
  */
-export interface HttpOptions extends Options {
-  /** Where it is: `/mcp`, unless given. */
-  readonly path?: HttpRouter.PathInput | undefined
-  /** The origins of pages that may be its clients, such as `https://inspector.example`: none, unless given. */
-  readonly allowedOrigins?: ReadonlyArray<string> | undefined
-  /**
-   * The names under which it may be asked, without ports: those of the loopback, unless given. A name that another site
-   * owns could lead a browser here.
-   */
-  readonly allowedHosts?: ReadonlyArray<string> | "any" | undefined
-  /** What clients have to send as bearer token. */
-  readonly token?: Redacted.Redacted<string> | undefined
-  /** How many sessions there may be: 64, unless given. Another client is refused. */
-  readonly maxSessions?: number | undefined
-  /** How long a session may have nothing open before it is ended: 30 minutes, unless given. A number is milliseconds. */
-  readonly maxIdle?: Duration.Input | undefined
-}
+export interface HttpOptions extends HttpService.Options {}
 
 /**
  * A route that serves any number of clients over streamable HTTP, each with a session of its own. They share the delegate.

@@ -5,7 +5,8 @@
  */
 import * as Effect from "effect/Effect"
 import { Delegate } from "../Delegate.ts"
-import { type ToolDefinition, ToolError } from "../Protocol.ts"
+import * as Shape from "../delegate/Shape.ts"
+import type { ToolDefinition } from "../Protocol.ts"
 import type { Telling } from "./Telling.ts"
 
 /** The delegate, whose calls are counted and whose notifications go to the client, too. */
@@ -20,13 +21,7 @@ export const make = (delegate: Delegate["Service"], telling: Telling) => {
     }
   }
   return {
-    delegate: Delegate.of({
-      get tools() {
-        return delegate.tools
-      },
-      get instructions() {
-        return delegate.instructions ?? new Map()
-      },
+    delegate: Shape.change(delegate, {
       invokeTool: (call) =>
         Effect.suspend(() => {
           const namespace = call.toolName.namespace ?? ""
@@ -61,7 +56,7 @@ export const late = (ready: Ready): Delegate["Service"] => {
         ready.wait,
         Effect.suspend(() =>
           ready.delegate()?.invokeTool(call) ??
-            Effect.fail(new ToolError({ text: `there is no tool ${call.tool}`, performed: false }))
+            Shape.refuse(`there is no tool ${call.tool}`)
         )
       ),
     notify: (notification) => Effect.suspend(() => ready.delegate()?.notify(notification) ?? Effect.void)

@@ -41,10 +41,16 @@ export const message = ({ call, definition }: Approver.ApprovalRequest): string 
     shown(call.input)
   }`
 
+/** What the cell is told of a person who does not agree, and gives no reason. */
+export const declined = Approver.denied("the user declined it")
+export const unanswered = Approver.denied("the user did not answer")
+
 const decision = (answer: ElicitationAnswer): Approver.Decision =>
   answer.action === "accept"
     ? Approver.approved(answer.content.session === true ? "session" : "once")
-    : Approver.denied(answer.action === "decline" ? "the user declined it" : "the user did not answer")
+    : answer.action === "decline"
+    ? declined
+    : unanswered
 
 /** Asks by a function that may have no way to ask. */
 export const make = (

@@ -30,11 +30,20 @@ import type * as ModelConnection from "./ModelConnection.ts"
 import * as ProtocolEnd from "./ProtocolEnd.ts"
 
 export interface Options extends ModelConnection.Options {
+  /** Where it is: `/mcp`, unless given. */
   readonly path?: HttpRouter.PathInput | undefined
+  /** The origins of pages that may be its clients, such as `https://inspector.example`: none, unless given. */
   readonly allowedOrigins?: ReadonlyArray<string> | undefined
+  /**
+   * The names under which it may be asked, without ports: those of the loopback, unless given. A name that another site
+   * owns could lead a browser here.
+   */
   readonly allowedHosts?: ReadonlyArray<string> | "any" | undefined
+  /** What clients have to send as bearer token. */
   readonly token?: Redacted.Redacted<string> | undefined
+  /** How many sessions there may be: 64, unless given. Another client is refused. */
   readonly maxSessions?: number | undefined
+  /** How long a session may have nothing open before it is ended: 30 minutes, unless given. A number is milliseconds. */
   readonly maxIdle?: Duration.Input | undefined
 }
 

@@ -12,11 +12,11 @@
  */
 import * as AiMcpServer from "effect/ai/McpServer"
 import * as Effect from "effect/Effect"
-import { memoize } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import { Approver } from "../Approver.ts"
 import * as CodeMode from "../CodeMode.ts"
 import { Delegate, withApproval } from "../Delegate.ts"
+import * as Shape from "../delegate/Shape.ts"
 import type { Isolate } from "../Isolate.ts"
 import type { IsolateFailure, LimitsInput, NestedToolCall, ToolDefinition } from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
@@ -32,13 +32,26 @@ import { Telling } from "./Telling.ts"
 import * as ToolSearch from "./ToolSearch.ts"
 
 export interface Options {
+  /** What it says its name and version are: those of this package, unless given. */
   readonly name?: string | undefined
   readonly version?: string | undefined
+  /** What clients tell their models of it. */
   readonly instructions?: string | undefined
+  /** How `exec` and `wait` differ from the default ones. `maxWait` is 50 seconds, unless given: clients give up. */
   readonly codeMode?: CodeMode.Options | undefined
+  /** What checks sources before they run: nothing, unless given. */
   readonly check?: CodeMode.Checker | undefined
+  /** The bounds of each session. */
   readonly limits?: LimitsInput | undefined
+  /**
+   * Whether `exec` and `wait` give `structuredContent`, and say so in an output schema. Not unless this is `true`: some
+   * clients, Codex among them, show a model that content in the place of everything else, and so no image.
+   */
   readonly structured?: boolean | undefined
+  /**
+   * Which calls the client is asked about before they have an effect, by elicitation: those of tools that are annotated
+   * `needsApproval`, unless given. Where the client cannot ask its user, such a call is denied.
+   */
   readonly needsApproval?: ((call: NestedToolCall, tool: ToolDefinition | undefined) => boolean) | undefined
 }
 
@@ -54,11 +67,6 @@ const instructionsFor = (tools: ReadonlyArray<ToolDefinition>): string => {
     ? howToUse
     : `${howToUse}\nThe servers: ${shown.join(", ")}${servers.length > shown.length ? ", …" : ""}.`
 }
-
-/** What cells may call: one list for each list, as the index of a search is kept with it. */
-const callable = memoize((tools: ReadonlyArray<ToolDefinition>) =>
-  tools.filter(({ annotations }) => annotations?.callers !== "model")
-)
 
 let connections = 0
 
@@ -108,14 +116,14 @@ const makeWith = Effect.fnUntraced(function*(
       return telling.during(caller, { callId }, codeMode.exec({ source, callId }))
     },
     wait: (request, caller) => telling.during(caller, { cellId: request.cellId }, codeMode.wait(request)),
-    search: (request) => Effect.map(session.tools, (tools) => ToolSearch.answer(callable(tools), request))
+    search: (request) => Effect.map(session.tools, (tools) => ToolSearch.answer(Shape.forCells(tools), request))
   }, options.structured === true)
 
   let listed = ""
   /** Adds the tools with the descriptions of the moment, if they have changed. Clients hear of that. */
   const describe = Effect.gen(function*() {
     const { exec, wait } = yield* codeMode.descriptions
-    const search = ToolSearch.description(callable(yield* session.tools))
+    const search = ToolSearch.description(Shape.forCells(yield* session.tools))
     const descriptions = { exec: ModelTools.withSearch(exec), wait, search }
     const now = JSON.stringify(descriptions)
     if (now !== listed) {

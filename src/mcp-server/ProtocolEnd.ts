@@ -52,7 +52,9 @@ const honest = (result: unknown): unknown => {
   }
 }
 
-const isRequest = (message: JsonRpcCodec.Incoming) => message._tag === "Request" && message.isNotification !== true
+/** Whether it is to be answered. */
+const isRequest = (message: JsonRpcCodec.Incoming): message is Exclude<JsonRpcCodec.Incoming, JsonRpcCodec.Answer> =>
+  message._tag === "Request" && message.isNotification !== true
 
 export const make = Effect.fnUntraced(function*(options: {
   readonly server: AiMcpServer.McpServer["Service"]
@@ -119,15 +121,7 @@ export const make = Effect.fnUntraced(function*(options: {
 
   /** Why a message is not taken. Otherwise, it is counted. */
   const refused = (message: JsonRpcCodec.Incoming): JsonRpcCodec.Refusal | undefined => {
-    if (message._tag !== "Request") {
-      return undefined
-    }
     if (!isRequest(message)) {
-      if (message.tag === "notifications/cancelled") {
-        // There will be no answer.
-        const { requestId } = (message.payload ?? {}) as { readonly requestId?: unknown }
-        end(JSON.stringify(requestId))
-      }
       return undefined
     }
     const key = JsonRpcCodec.keyOf(message.id)
@@ -149,13 +143,18 @@ export const make = Effect.fnUntraced(function*(options: {
     if (refusal !== undefined) {
       return send(refusal)
     }
+    if (message._tag === "Request" && message.tag === "notifications/cancelled") {
+      // There will be no answer.
+      const { requestId } = (message.payload ?? {}) as { readonly requestId?: unknown }
+      end(JSON.stringify(requestId))
+    }
     const taken = write(clientId, message as FromClientEncoded).pipe(
       // So it says that a request which was cancelled, and has not ended yet, has the same id.
       Effect.exit,
       Effect.asVoid
     )
-    const first = message._tag === "Request" && isRequest(message) ? before(message.tag) : undefined
-    if (message._tag !== "Request" || first === undefined) {
+    const first = isRequest(message) ? before(message.tag) : undefined
+    if (!isRequest(message) || first === undefined) {
       return taken
     }
     const key = JsonRpcCodec.keyOf(message.id)

@@ -30,7 +30,7 @@ export const decision = (line: string): Approver.Decision | undefined => {
   switch (word.toLowerCase()) {
     case "n":
     case "no":
-      return Approver.denied(rest === "" ? "the user declined it" : rest)
+      return rest === "" ? ElicitedApprovals.declined : Approver.denied(rest)
     case "y":
     case "yes":
       return approved("once")
@@ -56,7 +56,7 @@ const askAt = (request: Approver.ApprovalRequest) => (prompt: Prompt.Prompt) =>
       const typed = yield* prompt.next(text`  Allow it? `)
       if (typed._tag === "Interrupt") {
         yield* Printer.tell(empty)
-        return Approver.denied("the user did not answer")
+        return ElicitedApprovals.unanswered
       }
       const decided = decision(typed.line)
       if (decided !== undefined) {
@@ -69,5 +69,5 @@ const askAt = (request: Approver.ApprovalRequest) => (prompt: Prompt.Prompt) =>
 /** The end of the input denies a call. */
 export const approver = (converse: Converse): Approver.Approver["Service"] =>
   Approver.Approver.of({
-    ask: (request) => converse(askAt(request), Approver.denied("the user did not answer"))
+    ask: (request) => converse(askAt(request), ElicitedApprovals.unanswered)
   })
