@@ -253,6 +253,14 @@ describe("the command mcp, at standard input and output", () => {
       assert.match(stderr, /MCP server fake cannot be used/)
     }))
 
+  it.live("says what is wrong with its flags when its input is empty, too", () =>
+    Effect.gen(function*() {
+      const running = yield* start(process.execPath, [command, "mcp", "--config", "/no/such.json"], { stdin: "" })
+      const { status, stderr } = yield* running.result
+      assert.strictEqual(status, 2)
+      assert.strictEqual(stderr, "effect-code-mode: --config /no/such.json: there is no such file or folder\n")
+    }))
+
   it.live("ends with its input while a server still starts", () =>
     Effect.gen(function*() {
       const running = yield* start(process.execPath, [

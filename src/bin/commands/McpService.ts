@@ -34,6 +34,9 @@ const behind = <E, R>(tools: Layer.Layer<Delegate, E, R>): Layer.Layer<Delegate,
 /** So long the client waits for its first answer, so that it can be told which servers there are. */
 const patience = "2 seconds"
 
+/** So long a start that may fail is heard of once the client has left. */
+const afterwards = "250 millis"
+
 /**
  * Serves the client at standard input and output. Clients give up a server that does not answer soon, and servers may take
  * their time to start. So what needs their tools waits for them, and nothing else.
@@ -60,6 +63,8 @@ export const stdio = Effect.fnUntraced(function*<E, R>(
     ).pipe(Effect.provideContext(shared))
   const failed = Effect.andThen(Fiber.join(started), Effect.never)
   yield* Effect.raceFirst(StdioService.serve(transport, connect), failed)
+  // What is wrong with the flags is said to a client that leaves at once, too.
+  yield* Effect.timeoutOption(Fiber.join(started), afterwards)
 }, Effect.scoped)
 
 const path = "/mcp"
