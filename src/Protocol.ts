@@ -232,6 +232,7 @@ export type ToolDefinition = typeof ToolDefinition.Type
  * - `idempotencyKey`: the same for each attempt at this call, and for no other call.
  * - `attempt`: 1, unless something tries the call again.
  * - `tool`: the `name` of the tool's definition.
+ * - `queuedMillis`: how long it has waited for its turn, because `maxToolCallsInFlight` others ran. Absent where it had not to.
  * - `input`: absent where the script passed no argument.
  *
  * @category tools
@@ -247,6 +248,7 @@ export const NestedToolCall = Schema.Struct({
   tool: Schema.String,
   toolName: ToolName,
   kind: ToolKind,
+  queuedMillis: Schema.optionalKey(Schema.Number),
   input: Schema.optionalKey(Schema.Json)
 })
 
@@ -619,6 +621,70 @@ export const LifecycleEvent = Schema.TaggedUnion({
  * @since 0.1.0
  */
 export type LifecycleEvent = typeof LifecycleEvent.Type
+
+const ofCall = {
+  cellId: CellId,
+  toolCallId: ToolCallId,
+  tool: Schema.String,
+  atMillis: Schema.Number
+}
+
+/**
+ * A step in the life of a tool call: its tool and its sizes, never its values.
+ *
+ * **Details**
+ *
+ * `tool` is the definition's `name`. `atMillis` is when it happened, in milliseconds and parts of them since 1970. Sizes are
+ * bytes of JSON.
+ *
+ * - `CallStarted`: the tool begins to work on it. It had to wait for its turn for `queuedMillis`.
+ * - `CallWaits`: it begins to wait until a person agrees.
+ * - `CallGoesOn`: that wait is over, with or without an answer.
+ * - `CallEnded`: it is over. `durationMillis` is how long its tool has worked on it, `approvalMillis` how long it has waited
+ *   until a person agreed. `outputBytes` is the size of its result; that of a call which gave none is 0.
+ *
+ * Each call ends once, before its cell settles. One that is stopped while it waits for its turn ends as `NotStarted`, without
+ * having started; where the cell is in another process, nothing is told of it.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export const CallEvent = Schema.TaggedUnion({
+  CallStarted: { ...ofCall, queuedMillis: Schema.Number, inputBytes: Schema.Int },
+  CallWaits: ofCall,
+  CallGoesOn: ofCall,
+  CallEnded: {
+    ...ofCall,
+    outcome: Schema.Literals(["NotStarted", "Succeeded", "Failed", "Interrupted"]),
+    queuedMillis: Schema.Number,
+    approvalMillis: Schema.Number,
+    durationMillis: Schema.Number,
+    outputBytes: Schema.Int
+  }
+})
+
+/**
+ * @category events
+ * @since 0.1.0
+ */
+export type CallEvent = typeof CallEvent.Type
+
+/**
+ * What happens in a session: to its cells, and to their tool calls.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export const ActivityEvent = Schema.Union([
+  ...Object.values(LifecycleEvent.cases),
+  ...Object.values(CallEvent.cases)
+])
+
+/**
+ * @category events
+ * @since 0.1.0
+ */
+export type ActivityEvent = LifecycleEvent | CallEvent
 
 // =============================================================================
 // Limits

@@ -47,13 +47,13 @@ import * as Delegate from "./Delegate.ts"
 import * as Shape from "./delegate/Shape.ts"
 import * as Isolate from "./Isolate.ts"
 import * as Protocol from "./Protocol.ts"
-import * as Broadcast from "./session/Broadcast.ts"
 import * as CellImpl from "./session/Cell.ts"
 import * as CellIds from "./session/CellIds.ts"
 import * as CellRef from "./session/CellRef.ts"
 import * as Slots from "./session/Slots.ts"
 import * as StoredValues from "./session/StoredValues.ts"
 import * as TypeScript from "./session/StripTypes.ts"
+import * as Watched from "./session/Watched.ts"
 import * as Utf8 from "./text/Utf8.ts"
 
 // =============================================================================
@@ -285,6 +285,11 @@ export class SessionRuntime extends Context.Service<SessionRuntime, {
   /** What happens to cells from now on, in order. A reader that falls too far behind fails with `Lagged`. */
   readonly events: Stream.Stream<Protocol.LifecycleEvent, Protocol.Lagged>
   /**
+   * The same, and what happens to tool calls. It costs nothing while there is no reader. One that falls too far behind fails
+   * with `Lagged`.
+   */
+  readonly activity: Stream.Stream<Protocol.ActivityEvent, Protocol.Lagged>
+  /**
    * Output that no event has given yet, then output as it is made. It ends with the cell, and takes nothing from
    * observers. A reader that falls too far behind fails with `Lagged`.
    */
@@ -389,7 +394,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
   >(limits.maxRememberedCells)
   const stored = StoredValues.make(limits.maxStoredBytes)
   stored.commit(Object.entries(options?.storedValues ?? {}).map(([key, value]) => [key, JSON.stringify(value)]))
-  const lifecycle = Broadcast.make<Protocol.LifecycleEvent>(4 * limits.maxLiveCells)
+  const watched = Watched.make(limits)
   let sequence = 0
   let starting = 0
   let closing: Deferred.Deferred<void> | undefined
@@ -404,12 +409,13 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
     refuseAlways: stored.refuseAlways,
     refuse: stored.refuse,
     commit: stored.commit,
-    onStalled: (cell) => lifecycle.publish([{ _tag: "Stalled", cellId: cell.id }]),
-    onSettled: (cell, outcome) => lifecycle.publish([{ _tag: "Settled", cellId: cell.id, outcome }]),
+    watched,
+    onStalled: (cell) => watched.cell({ _tag: "Stalled", cellId: cell.id }),
+    onSettled: (cell, outcome) => watched.cell({ _tag: "Settled", cellId: cell.id, outcome }),
     onClosed: (cell, outcome, ledger) => {
       live.delete(cell.id)
       finished.set(cell.id, { outcome, ledger })
-      lifecycle.publish([{ _tag: "Closed", cellId: cell.id }])
+      watched.cell({ _tag: "Closed", cellId: cell.id })
     }
   }
 
@@ -478,7 +484,8 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
               context: caller
             })
             live.set(id, cell)
-            lifecycle.publish([{ _tag: "Admitted", cellId: id }])
+            watched.cell({ _tag: "Admitted", cellId: id })
+            cell.begin()
             return Effect.succeed(cell)
           })
         )
@@ -588,7 +595,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
         Effect.forEach(cells, (cell) => cell.awaitClosed, { discard: true }).pipe(
           Effect.andThen(Effect.sync(() => {
             timer.interruptUnsafe()
-            lifecycle.end()
+            watched.end()
           })),
           Deferred.into(done)
         )
@@ -648,7 +655,8 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
     storedValues: Effect.sync(() =>
       Object.fromEntries(Array.from(stored.snapshot(), ([key, json]) => [key, JSON.parse(json)]))
     ),
-    events: lifecycle.stream(() => []),
+    events: watched.events,
+    activity: watched.activity,
     output: (cell) => Stream.unwrap(Effect.map(find(cell.id), (found) => found.output)),
     shutdown,
     isAlive: Effect.sync(() => closing === undefined)

@@ -46,15 +46,20 @@ export class RemoteCallbacks {
   readonly invokeTool = (id: number, call: NestedToolCall): Effect.Effect<Schema.Json, ToolError> => {
     const { cellId, toolCallId, toolName: { name } } = call
     const ledger = this.options.ledgerOf(cellId)
-    const entry = ledger.made(toolCallId, call.tool)
+    const entry = ledger.made(toolCallId, call.tool, call.queuedMillis)
     const invoke = Effect.map(
       entry.follow(
-        Effect.suspend(() => this.options.delegate.invokeTool(call)),
+        call.input,
+        () => this.options.delegate.invokeTool(call),
         (waits) => this.options.tellAwaits(id, waits)
       ),
       (result) => result ?? null
     ).pipe(Effect.provideService(Owner, { session: this.options.session, cell: ledger }))
-    return this.run<Schema.Json, ToolError>(id, (callbacks, onExit) => callbacks.tool(name, invoke, onExit), entry)
+    return this.run<Schema.Json, ToolError>(
+      id,
+      (callbacks, onExit) => callbacks.tool(name, invoke, onExit, () => {}),
+      entry
+    )
       .pipe(
         Effect.onExit((exit) => Effect.sync(() => entry.ended(exit))),
         Effect.tapDefect((defect) => Effect.logError(`code mode tool ${Visible.line(name)} died`, Cause.die(defect)))

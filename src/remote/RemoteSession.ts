@@ -25,9 +25,10 @@ import { Delegate } from "../Delegate.ts"
 import * as Shape from "../delegate/Shape.ts"
 import * as Protocol from "../Protocol.ts"
 import { type CreateError, type KeyedObserveOptions, type ObserveOptions, SessionRuntime } from "../Runtime.ts"
-import * as Broadcast from "../session/Broadcast.ts"
 import * as CellRef from "../session/CellRef.ts"
 import { CellLedger } from "../session/Ledger.ts"
+import * as Watched from "../session/Watched.ts"
+import * as Utf8 from "../text/Utf8.ts"
 import { FrameError } from "../wire/Frame.ts"
 import { type Connection, type Connections, patience, shared } from "./HostConnection.ts"
 import { RemoteCallbacks } from "./RemoteCallbacks.ts"
@@ -101,7 +102,7 @@ export const make = Effect.fnUntraced(function*(
   const context = Context.omit(Scope.Scope)(yield* Effect.context<Scope.Scope>()) as Context.Context<never>
   const runFork = Effect.runForkWith(context)
   const limits = options?.limits ?? Protocol.Limits.make({})
-  const lifecycle = Broadcast.make<Protocol.LifecycleEvent>(4 * limits.maxLiveCells)
+  const watched = Watched.make(limits)
   /** The live cells of the host, and whether they are settled. */
   const live = new Map<Protocol.CellId, boolean>()
   const known = new Remembered<Protocol.CellId>(limits.maxRememberedCells)
@@ -129,15 +130,23 @@ export const make = Effect.fnUntraced(function*(
     if (!live.has(cellId) && !known.has(cellId)) {
       known.set(cellId, true)
       live.set(cellId, false)
-      lifecycle.publish([{ _tag: "Admitted", cellId }])
+      watched.cell({ _tag: "Admitted", cellId })
     }
   }
 
   /** Whether the session had it, as far as that is remembered. */
   const isKnown = (cellId: Protocol.CellId) => live.has(cellId) || known.has(cellId) || lost.has(cellId)
 
+  const makeLedger = (cellId: Protocol.CellId) =>
+    new CellLedger({
+      cellId,
+      clock,
+      watched,
+      bytesOf: (value) => value === undefined ? 0 : Utf8.byteLength(JSON.stringify(value))
+    })
+
   const ledgerOf = (cellId: Protocol.CellId) => {
-    const ledger = ledgers.get(cellId) ?? new CellLedger(clock)
+    const ledger = ledgers.get(cellId) ?? makeLedger(cellId)
     // Of a cell that has ended, nothing more is noted.
     if (live.has(cellId) || !known.has(cellId)) {
       ledgers.set(cellId, ledger)
@@ -152,13 +161,13 @@ export const make = Effect.fnUntraced(function*(
       ledgers.get(event.cellId)?.close()
     } else if (event._tag === "Closed") {
       live.delete(event.cellId)
-      const ledger = ledgers.get(event.cellId) ?? new CellLedger(clock)
+      const ledger = ledgers.get(event.cellId) ?? makeLedger(event.cellId)
       ledger.close()
       endedLedgers.set(event.cellId, ledger.toLedger())
       ledgers.delete(event.cellId)
     }
     if (event._tag !== "Admitted") {
-      lifecycle.publish([event])
+      watched.cell(event)
     }
   }
 
@@ -426,7 +435,7 @@ export const make = Effect.fnUntraced(function*(
       const end = place === undefined ? Effect.void : endAt(place)
       runFork(
         end.pipe(
-          Effect.andThen(Effect.sync(() => lifecycle.end())),
+          Effect.andThen(Effect.sync(() => watched.end())),
           Deferred.into(done)
         )
       )
@@ -495,7 +504,8 @@ export const make = Effect.fnUntraced(function*(
       return granted
     },
     storedValues: askingAll(({ rpc, session }) => rpc.StoredValues({ session }), {}),
-    events: lifecycle.stream(() => []),
+    events: watched.events,
+    activity: watched.activity,
     output: ({ id }) =>
       Stream.unwrap(
         asking(

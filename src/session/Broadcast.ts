@@ -12,6 +12,8 @@ import * as QueueWeight from "./QueueWeight.ts"
 
 export interface Broadcast<A> {
   readonly publish: (elements: ReadonlyArray<A>) => void
+  /** Whether there is a reader, for what is costly to say. */
+  readonly hasReaders: () => boolean
   /** Ends every reader once it has read what was published. */
   readonly end: () => void
   /** Everything published from when the stream starts, after what `earlier` gives at that moment. */
@@ -65,6 +67,7 @@ export const make = <A>(capacity: number, weight: Weight<A> = { weigh: () => 0, 
         elements.forEach(publish)
       }
     },
+    hasReaders: () => readers.size > 0,
     end: () => {
       ended = true
       for (const reader of readers.keys()) {

@@ -33,11 +33,12 @@ export const abandonedCount = Metric.counter("effect_code_mode_callbacks_abandon
 })
 
 export interface Callbacks {
-  /** Starts a tool call. `onExit` hears how it ended, unless it was cancelled first. */
+  /** Starts a tool call. `onExit` hears how it ended, or `onDropped` that it never started, or was abandoned. */
   readonly tool: <A, E>(
     name: string,
     effect: Effect.Effect<A, E>,
-    onExit: (exit: Exit.Exit<A, E>) => void
+    onExit: (exit: Exit.Exit<A, E>) => void,
+    onDropped: () => void
   ) => void
   /** Starts the delivery of a notification. */
   readonly notification: <A, E>(
@@ -57,6 +58,7 @@ interface Running {
   /** Whether the callback still waits for a slot. */
   waiting: boolean
   withdraw: () => void
+  readonly onDropped: () => void
   /** Undefined until the fiber has run to its first suspension, which may come back to us. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   interrupted: boolean
@@ -78,9 +80,17 @@ class Group {
     name: string,
     fork: () => Fiber.Fiber<A, E>,
     onExit: (exit: Exit.Exit<A, E>) => void,
+    onDropped: () => void,
     onStart?: (callback: Running) => void
   ): void {
-    const callback: Running = { name, waiting: true, withdraw: () => {}, fiber: undefined, interrupted: false }
+    const callback: Running = {
+      name,
+      waiting: true,
+      withdraw: () => {},
+      onDropped,
+      fiber: undefined,
+      interrupted: false
+    }
     this.running.add(callback)
     this.isEmpty.closeUnsafe()
     callback.withdraw = this.slots.take(() => {
@@ -123,6 +133,7 @@ class Group {
       if (callback.waiting) {
         callback.withdraw()
         this.running.delete(callback)
+        callback.onDropped()
       }
     }
     for (const callback of Array.from(this.running)) {
@@ -139,6 +150,7 @@ class Group {
       if (this.running.delete(callback)) {
         this.slots.give()
         names.push(callback.name)
+        callback.onDropped()
       }
     }
     this.empty()
@@ -219,14 +231,14 @@ export const make = (options: {
   }
 
   return {
-    tool: (name, effect, onExit) => {
+    tool: (name, effect, onExit, onDropped) => {
       if (!closed) {
-        tools.start(name, () => runFork(Effect.scoped(effect)), onExit)
+        tools.start(name, () => runFork(Effect.scoped(effect)), onExit, onDropped)
       }
     },
     notification: (effect, onExit) => {
       if (!closed) {
-        notifications.start(notificationName, () => runFork(Effect.scoped(effect)), onExit, deliverWithin)
+        notifications.start(notificationName, () => runFork(Effect.scoped(effect)), onExit, () => {}, deliverWithin)
       }
     },
     size,

@@ -59,6 +59,7 @@ import { Delivery } from "./Delivery.ts"
 import { CellLedger } from "./Ledger.ts"
 import * as Outbox from "./Outbox.ts"
 import type * as Slots from "./Slots.ts"
+import type { Watched } from "./Watched.ts"
 
 /** Stored values as JSON text, by key. */
 export type StoredWrites = ReadonlyArray<readonly [key: string, json: string]>
@@ -72,6 +73,7 @@ export interface Session {
   readonly limits: Limits
   readonly toolSlots: Slots.Slots
   readonly notificationSlots: Slots.Slots
+  readonly watched: Watched
   /** Why no session could take a cell's stored values, if none could. */
   readonly refuseAlways: (writes: StoredWrites) => CellError | undefined
   /** Why the session cannot take a cell's stored values now, if it cannot. */
@@ -160,7 +162,13 @@ export class Cell {
     const annotations = { sessionId: session.id, cellId: options.id, callId: options.callId }
     this.runFork = Effect.runForkWith(annotate(session.context, annotations))
     const clock = Context.get(session.context, Clock.Clock)
-    this.calls = new CellLedger(clock)
+    this.calls = new CellLedger({
+      cellId: options.id,
+      clock,
+      watched: session.watched,
+      // The JSON text of a value, as it comes from the script or goes to it.
+      bytesOf: (text) => typeof text === "string" ? Utf8.byteLength(text) : 0
+    })
     this.grace = Effect.sleep(session.limits.cancellationGrace)
     this.watchers = Broadcast.make(outputCapacity, {
       weigh: Outbox.weigh,
@@ -186,6 +194,10 @@ export class Cell {
       runFork: this.runFork,
       onOver: () => this.exceed(`the script ran for longer than its limit of ${Duration.format(maxWallTime)}`)
     })
+  }
+
+  /** Hears what its isolate has done, and goes on to do. */
+  begin(): void {
     this.runFork(this.readEvents)
   }
 
@@ -403,22 +415,26 @@ export class Cell {
     const entry = this.calls.made(id, tool.name)
     const invoke = Effect.flatMap(parseInput(input), (parsed) =>
       entry.follow(
-        this.session.delegate.invokeTool({
-          sessionId: this.session.id,
-          cellId: this.id,
-          callId: this.options.callId,
-          toolCallId: id,
-          idempotencyKey: `${this.session.id}/${this.id}/${id}`,
-          attempt: 1,
-          tool: tool.name,
-          toolName: tool.toolName,
-          kind: tool.kind,
-          ...parsed
-        }),
+        input,
+        (queued) =>
+          this.session.delegate.invokeTool({
+            sessionId: this.session.id,
+            cellId: this.id,
+            callId: this.options.callId,
+            toolCallId: id,
+            idempotencyKey: `${this.session.id}/${this.id}/${id}`,
+            attempt: 1,
+            tool: tool.name,
+            toolName: tool.toolName,
+            kind: tool.kind,
+            ...queued,
+            ...parsed
+          }),
         (waits) => waits ? this.wallTime.pause() : this.wallTime.resume()
       ))
     const answer = Effect.annotateLogs(Effect.map(invoke, toJsonText), "toolCallId", id)
-    this.callbacks.tool(tool.name, answer, (exit) => {
+    const onDropped = () => entry.ended(Exit.interrupt())
+    const onExit = (exit: Exit.Exit<string, ToolError>) => {
       entry.ended(exit)
       if (Exit.isSuccess(exit)) {
         return this.options.handle.resolve(id, exit.value)
@@ -438,7 +454,9 @@ export class Cell {
         )
       )
       this.options.handle.reject(id, "code mode tool task panicked")
-    })
+    }
+    this.callbacks.tool(tool.name, answer, onExit, onDropped)
+    entry.queued()
   }
 
   private onNotify(text: string): void {

@@ -10,18 +10,28 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { Remembered } from "../data/Remembered.ts"
 import { ApprovalWait } from "../Delegate.ts"
-import type { Ledger, ToolCallId, ToolCallRecord, ToolCallState, ToolError } from "../Protocol.ts"
+import type { CellId, Ledger, ToolCallId, ToolCallRecord, ToolCallState, ToolError } from "../Protocol.ts"
 import * as Monotonic from "../system/Monotonic.ts"
+import type { Watched } from "./Watched.ts"
 
 /** Calls that a live cell's ledger has at most, and that of an ended one. The oldest are left out first. */
 const maxLive = 4096
 const maxEnded = 128
 
+/** What the calls of a cell have in common. */
+export interface Options {
+  readonly cellId: CellId
+  readonly clock: Clock.Clock
+  readonly watched: Pick<Watched, "hearsCalls" | "call">
+  /** How many bytes of JSON an input or a result is. */
+  readonly bytesOf: (value: unknown) => number
+}
+
 /** One call. */
 export class Entry {
   readonly id: ToolCallId
   private readonly tool: string
-  private readonly clock: Clock.Clock
+  private readonly options: Options
   private readonly waiting: Set<Entry>
   private state: Exclude<ToolCallState, "AwaitingApproval"> = "NotStarted"
   /** Approvals that it waits for. */
@@ -29,25 +39,53 @@ export class Entry {
   /** When its tool began to work on it, or went on with it. */
   private since = 0
   private spent = 0
+  /** When it began to wait for its turn, and for how long it has. */
+  private queuedAt: number | undefined
+  private queuedMillis: number
+  /** When it began to wait for an approval, and for how long it has. */
+  private waitsSince = 0
+  private approvalMillis = 0
   /** Whether its tool may have begun, as far as approvals tell. */
   private hasWorked = false
   private isCancelled = false
   private isOver = false
   private onWaits: (waits: boolean) => void = () => {}
 
-  constructor(id: ToolCallId, tool: string, clock: Clock.Clock, waiting: Set<Entry>) {
+  constructor(id: ToolCallId, tool: string, options: Options, waiting: Set<Entry>, queuedMillis: number) {
     this.id = id
     this.tool = tool
-    this.clock = clock
+    this.options = options
     this.waiting = waiting
+    this.queuedMillis = queuedMillis
+  }
+
+  /** It has been given to those that run as soon as they may. If it has not begun by now, it waits for its turn. */
+  queued(): void {
+    if (this.state === "NotStarted" && !this.isOver) {
+      this.queuedAt = this.now()
+    }
   }
 
   /** The call, whose beginning and approvals are noted. `onWaits` hears when it begins to wait, and when it goes on. */
-  follow<A, E, R>(call: Effect.Effect<A, E, R>, onWaits: (waits: boolean) => void): Effect.Effect<A, E, R> {
+  follow<A, E, R>(
+    input: unknown,
+    call: (queued: { readonly queuedMillis?: number }) => Effect.Effect<A, E, R>,
+    onWaits: (waits: boolean) => void
+  ): Effect.Effect<A, E, R> {
     this.onWaits = onWaits
     return Effect.suspend(() => {
       this.measured(() => this.state = "Running")
-      return call
+      this.endQueue()
+      const { bytesOf, watched } = this.options
+      if (watched.hearsCalls()) {
+        watched.call({
+          _tag: "CallStarted",
+          ...this.named(),
+          queuedMillis: this.queuedMillis,
+          inputBytes: bytesOf(input)
+        })
+      }
+      return call(this.queuedMillis === 0 ? {} : { queuedMillis: this.queuedMillis })
     }).pipe(
       Effect.provideService(ApprovalWait, {
         began: (when) => {
@@ -86,11 +124,48 @@ export class Entry {
     this.measured(() => this.state = state)
     if (this.isCancelled) {
       this.waiting.delete(this)
+      if (this.waits > 0) {
+        this.approvalMillis += this.now() - this.waitsSince
+      }
     } else {
       this.setWaits(0)
     }
     this.waits = 0
     this.isOver = true
+    this.endQueue()
+    const { bytesOf, watched } = this.options
+    if (watched.hearsCalls()) {
+      watched.call({
+        _tag: "CallEnded",
+        ...this.named(),
+        outcome: state,
+        queuedMillis: this.queuedMillis,
+        approvalMillis: this.approvalMillis,
+        durationMillis: this.spent,
+        outputBytes: Exit.isSuccess(exit) ? bytesOf(exit.value) : 0
+      })
+    }
+  }
+
+  private endQueue(): void {
+    if (this.queuedAt !== undefined) {
+      this.queuedMillis = this.now() - this.queuedAt
+      this.queuedAt = undefined
+    }
+  }
+
+  private now(): number {
+    return Monotonic.millisUnsafe(this.options.clock)
+  }
+
+  private named() {
+    const { cellId, clock } = this.options
+    return {
+      cellId,
+      toolCallId: this.id,
+      tool: this.tool,
+      atMillis: Number(clock.currentTimeNanosUnsafe()) / 1e6
+    }
   }
 
   toRecord(): ToolCallRecord {
@@ -112,33 +187,39 @@ export class Entry {
     this.measured(() => this.waits = waits)
     if (before !== after) {
       if (after) {
+        this.waitsSince = this.now()
         this.waiting.add(this)
       } else {
+        this.approvalMillis += this.now() - this.waitsSince
         this.waiting.delete(this)
+      }
+      const { watched } = this.options
+      if (watched.hearsCalls()) {
+        watched.call({ _tag: after ? "CallWaits" : "CallGoesOn", ...this.named() })
       }
       this.onWaits(after)
     }
   }
 
   private sinceThen(): number {
-    return this.state === "Running" && this.waits === 0 ? Monotonic.millisUnsafe(this.clock) - this.since : 0
+    return this.state === "Running" && this.waits === 0 ? this.now() - this.since : 0
   }
 
   private measured(change: () => void): void {
     this.spent += this.sinceThen()
     change()
-    this.since = Monotonic.millisUnsafe(this.clock)
+    this.since = this.now()
   }
 }
 
 export class CellLedger {
-  private readonly clock: Clock.Clock
+  private readonly options: Options
   private readonly entries = new Remembered<ToolCallId, Entry>(maxLive)
   private readonly waiting = new Set<Entry>()
   private isClosed = false
 
-  constructor(clock: Clock.Clock) {
-    this.clock = clock
+  constructor(options: Options) {
+    this.options = options
   }
 
   /** The calls that wait until a person agrees. */
@@ -146,8 +227,9 @@ export class CellLedger {
     return Array.from(this.waiting, ({ id }) => id)
   }
 
-  made(id: ToolCallId, tool: string): Entry {
-    const entry = new Entry(id, tool, this.clock, this.waiting)
+  /** `queuedMillis` is how long it has waited for its turn elsewhere. */
+  made(id: ToolCallId, tool: string, queuedMillis = 0): Entry {
+    const entry = new Entry(id, tool, this.options, this.waiting, queuedMillis)
     this.entries.set(id, entry)
     return entry
   }

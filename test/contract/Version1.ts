@@ -232,6 +232,7 @@ export const make = Effect.fnUntraced(function*(
     limits: Protocol.Limits.make({}),
     storedValues: unsaid,
     events: Stream.fromEffect(unsaid),
+    activity: Stream.fromEffect(unsaid),
     output: () => Stream.fromEffect(unsaid)
   })
 })

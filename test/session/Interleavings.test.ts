@@ -70,6 +70,33 @@ interface Watched {
   terminates: number
 }
 
+/** The steps of a cell with those of its calls between them: each call starts at most once, and ends once. */
+const assertActivity = (
+  activity: ReadonlyArray<Protocol.ActivityEvent>,
+  lifecycle: ReadonlyArray<Protocol.LifecycleEvent>
+) => {
+  const isOfCall = (event: Protocol.ActivityEvent): event is Protocol.CallEvent => "toolCallId" in event
+  const steps = activity.filter((event) => !isOfCall(event) && event._tag !== "Stalled")
+  assert.deepStrictEqual(steps, lifecycle, "both streams say the same of the cell")
+  const ofCalls = activity.filter(isOfCall)
+  assert.deepStrictEqual(
+    activity.slice(0, activity.findIndex(({ _tag }) => _tag === "Settled")).filter(isOfCall),
+    ofCalls,
+    "calls are over when the cell is"
+  )
+  const open: Array<string> = []
+  for (const event of ofCalls) {
+    if (event._tag === "CallStarted") {
+      open.push(event.toolCallId)
+    } else if (event._tag === "CallEnded") {
+      const at = open.indexOf(event.toolCallId)
+      assert.isTrue(at >= 0, "what ends has started")
+      open.splice(at, 1)
+    }
+  }
+  assert.deepStrictEqual(open, [], "every call ends")
+}
+
 const play = Effect.fnUntraced(function*(operations: typeof Operations.Type) {
   const host = makeHost()
   yield* Effect.gen(function*() {
@@ -77,6 +104,11 @@ const play = Effect.fnUntraced(function*(operations: typeof Operations.Type) {
     const lifecycle: Array<Protocol.LifecycleEvent> = []
     yield* Effect.forkScoped(
       Stream.runForEach(session.events, (event) => Effect.sync(() => lifecycle.push(event))),
+      { startImmediately: true }
+    )
+    const activity: Array<Protocol.ActivityEvent> = []
+    yield* Effect.forkScoped(
+      Stream.runForEach(session.activity, (event) => Effect.sync(() => activity.push(event))),
       { startImmediately: true }
     )
     const watched: Array<Watched> = []
@@ -200,6 +232,7 @@ const play = Effect.fnUntraced(function*(operations: typeof Operations.Type) {
       assert.lengthOf(new Set(to.outcomes), 1, "and only one")
       const of = lifecycle.filter((event) => event.cellId === to.cell.id && event._tag !== "Stalled")
       assert.deepStrictEqual(of.map((event) => event._tag), ["Admitted", "Settled", "Closed"])
+      assertActivity(activity.filter((event) => event.cellId === to.cell.id), of)
       if (to.terminates === 0 && to.made.includes("end") && to.outcomes[0] === "Completed") {
         const { isolate: later } = yield* makeCell
         assert.isTrue(

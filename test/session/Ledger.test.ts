@@ -61,7 +61,7 @@ const asked = Delegate.withPolicy(Noting.make(undefined, {}, ["tool"]).self, () 
 /** Lets everything happen that can happen by itself. */
 const settle = Effect.forEach(Array.from({ length: 30 }), () => Effect.yieldNow, { discard: true })
 
-describe.each(kinds)("the ledger %s", (_, make) => {
+describe.each(kinds)("the ledger %s", (kind, make) => {
   const makeCell = Effect.fnUntraced(function*(options: Options) {
     const session = yield* make(options)
     const cell = yield* session.create(request())
@@ -101,6 +101,92 @@ describe.each(kinds)("the ledger %s", (_, make) => {
         ["NotStarted", 0],
         ["Interrupted", 5000]
       ])
+    })
+  )
+
+  test(
+    "has what happens to calls told, in order, with times and sizes and nothing else of them",
+    Effect.gen(function*() {
+      const agreed = yield* Deferred.make<void>()
+      const { cell, isolate, session } = yield* makeCell({
+        limits: Limits.make({ maxToolCallsInFlight: 2 }),
+        invokeTool: ({ toolCallId }) =>
+          toolCallId === "tool-1"
+            ? Effect.as(Effect.sleep("1 second"), "é")
+            : toolCallId === "tool-2"
+            ? Effect.andThen(waiting(Deferred.await(agreed)), Effect.fail(new ToolError({ text: "no" })))
+            : toolCallId === "tool-3"
+            ? waiting(Effect.as(Effect.sleep("1 hour"), null))
+            : Effect.never
+      })
+      yield* TestClock.setTime(1_000_000)
+      const activity = yield* Effect.forkChild(Stream.runCollect(session.activity), { startImmediately: true })
+      yield* isolate.emit({
+        _tag: "ToolCalls",
+        calls: ["tool-1", "tool-2", "tool-3", "tool-4", "tool-5"].map((id) => ({
+          id: toolCallId(id),
+          tool: 0,
+          input: "{\"key\":\"secret\"}"
+        }))
+      })
+      yield* settle
+      yield* TestClock.adjust("1 second")
+      yield* settle
+      yield* TestClock.adjust("2 seconds")
+      yield* Deferred.succeed(agreed, undefined)
+      yield* settle
+      yield* TestClock.adjust("2 seconds")
+      yield* session.terminate(cell)
+      yield* session.shutdown
+      const events = yield* Fiber.join(activity)
+      const of = (id: string) =>
+        events.flatMap((event) => {
+          if (!("toolCallId" in event) || event.toolCallId !== id) {
+            return []
+          }
+          const { cellId, tool, toolCallId: _, ...rest } = event
+          assert.deepStrictEqual([cellId, tool], [cell.id, "tool"])
+          return [rest]
+        })
+      const at = (seconds: number) => ({ atMillis: 1_000_000 + 1000 * seconds })
+      const ended = { _tag: "CallEnded", outputBytes: 0, approvalMillis: 0, queuedMillis: 0 } as const
+      const began = { _tag: "CallStarted", inputBytes: 16, queuedMillis: 0 } as const
+      assert.deepStrictEqual(of("tool-1"), [
+        { ...began, ...at(0) },
+        { ...ended, ...at(1), outcome: "Succeeded", durationMillis: 1000, outputBytes: 4 }
+      ])
+      assert.deepStrictEqual(of("tool-2"), [
+        { ...began, ...at(0) },
+        { _tag: "CallWaits", ...at(0) },
+        { _tag: "CallGoesOn", ...at(3) },
+        { ...ended, ...at(3), outcome: "Failed", durationMillis: 0, approvalMillis: 3000 }
+      ])
+      assert.deepStrictEqual(of("tool-3"), [
+        { ...began, ...at(1), queuedMillis: 1000 },
+        { _tag: "CallWaits", ...at(1) },
+        {
+          ...ended,
+          ...at(5),
+          outcome: "Interrupted",
+          durationMillis: 0,
+          approvalMillis: 4000,
+          queuedMillis: 1000
+        }
+      ])
+      assert.deepStrictEqual(of("tool-4"), [
+        { ...began, ...at(3), queuedMillis: 3000 },
+        { ...ended, ...at(5), outcome: "Interrupted", durationMillis: 2000, queuedMillis: 3000 }
+      ])
+      // Elsewhere, nothing is known of a call whose turn has not come.
+      assert.deepStrictEqual(
+        of("tool-5"),
+        kind === "of a session"
+          ? [{ ...ended, ...at(5), outcome: "NotStarted", durationMillis: 0, queuedMillis: 5000 }]
+          : []
+      )
+      assert.notInclude(JSON.stringify(events), "secret")
+      const last = events.slice(-2)
+      assert.deepStrictEqual(last.map(({ _tag }) => _tag), ["Settled", "Closed"])
     })
   )
 
