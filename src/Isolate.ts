@@ -58,6 +58,39 @@ export interface Program {
   readonly maxStoredBytes: number
   /** Whether `content` takes a whole tool result as well as blocks. */
   readonly contentTakesResults: boolean
+  /**
+   * Makes the program one that does the same again: it is a function of this, of what it is started with, and of its
+   * turns. It is to be pausable. Its random numbers come from `seed`, its clock stands still between two turns, and none
+   * of its timers fires by itself.
+   */
+  readonly deterministic?: Deterministic | undefined
+}
+
+/**
+ * What makes a program deterministic.
+ *
+ * **Details**
+ *
+ * `seed` is 32 hexadecimal digits. `now` is the time of the script's start, in whole milliseconds since 1970.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Deterministic {
+  readonly seed: string
+  readonly now: number
+}
+
+/**
+ * A turn of a deterministic program: the time at which it happens, and whether its next timer fires. Otherwise it has the
+ * answers that were given since the frontier, in their order.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Turn {
+  readonly now: number
+  readonly timer: boolean
 }
 
 /**
@@ -69,7 +102,8 @@ export interface Program {
  * - `Output`, `ToolCalls`, `Notify`, `YieldRequested`: the helpers of the same kind were called. A tool call names its
  *   tool by its place in `Program.tools`; `input` is JSON text, absent where the script passed no argument.
  * - `Frontier`: the script can do nothing more until the outside answers; `pendingToolCalls` are the calls without an
- *   answer and `timers` the number of timers that have not fired. A pausable isolate now waits for `resume`.
+ *   answer and `timers` the number of timers that have not fired. A pausable isolate now waits for `resume`; a
+ *   deterministic one says when its next timer is `due`, by its own clock.
  * - `Finished`: the script ended; `stored` are its writes as JSON text, by key.
  *
  * @category models
@@ -87,7 +121,7 @@ export const IsolateEvent = Schema.TaggedUnion({
   },
   Notify: { text: Schema.String },
   YieldRequested: {},
-  Frontier: { pendingToolCalls: Schema.Array(ToolCallId), timers: Schema.Int },
+  Frontier: { pendingToolCalls: Schema.Array(ToolCallId), timers: Schema.Int, due: Schema.optionalKey(Schema.Int) },
   Finished: {
     stored: Schema.Array(Schema.Tuple([Schema.String, Schema.String])),
     error: Schema.optionalKey(CellError)
@@ -118,8 +152,8 @@ export interface IsolateHandle {
   readonly resolve: (id: ToolCallId, json: string) => void
   /** Settles a tool call with an error text. */
   readonly reject: (id: ToolCallId, text: string) => void
-  /** Lets a pausable isolate that stands at a frontier go on. */
-  readonly resume: () => void
+  /** Lets a pausable isolate that stands at a frontier go on; a deterministic one is told its turn. */
+  readonly resume: (turn?: Turn) => void
   /** Stops the script, whatever it is doing, and ends `events`. Returns at once; the rest is done in the background. */
   readonly stop: () => void
 }
@@ -158,7 +192,7 @@ export class Isolate extends Context.Service<Isolate, {
 export type TestCommand =
   | { readonly _tag: "Resolve"; readonly id: ToolCallId; readonly json: string }
   | { readonly _tag: "Reject"; readonly id: ToolCallId; readonly text: string }
-  | { readonly _tag: "Resume" }
+  | { readonly _tag: "Resume"; readonly turn?: Turn }
   | { readonly _tag: "Stop" }
 
 /**
@@ -256,7 +290,7 @@ export const layerTest: Layer.Layer<Isolate | TestIsolates> = Layer.effectContex
         isDegraded: () => false,
         resolve: (id, json) => tell({ _tag: "Resolve", id, json }),
         reject: (id, text) => tell({ _tag: "Reject", id, text }),
-        resume: () => tell({ _tag: "Resume" }),
+        resume: (turn) => tell(turn === undefined ? { _tag: "Resume" } : { _tag: "Resume", turn }),
         stop: () => {
           tell({ _tag: "Stop" })
           Queue.endUnsafe(events)

@@ -27,6 +27,7 @@ export const Kind = {
   Resolve: 4,
   /** A tool call's id, a space, and its error text as a JSON string. */
   Reject: 5,
+  /** To a deterministic cell, with its turn as JSON. */
   Resume: 6,
   Stop: 7,
   /** Nothing of a cell that has ended runs any more. */
@@ -59,7 +60,16 @@ export interface ProgramFrame {
   readonly maxPendingInputBytes: number
   /** The longest event in bytes that the host takes of this cell. */
   readonly maxEventBytes: number
+  readonly deterministic?: { readonly seed: string; readonly now: number } | undefined
 }
+
+/**
+ * The latest time at which a deterministic cell's timer can be due, in milliseconds since 1970.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const maxDue = 999_999_999_999_999
 
 /**
  * The longest payload in bytes that either side takes.

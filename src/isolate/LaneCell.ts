@@ -42,6 +42,7 @@ const encodeProgram = (program: Program): string => {
     maxPendingToolCalls: program.maxPendingToolCalls,
     maxPendingInputBytes: program.maxPendingInputBytes,
     maxEventBytes: maxEventBytes(program),
+    deterministic: program.deterministic,
     ...(Duration.isFinite(program.maxCpuTime) ? { maxCpuMillis: Duration.toMillis(program.maxCpuTime) } : {})
   }
   return JSON.stringify(frame)
@@ -105,9 +106,9 @@ export const start = Effect.fnUntraced(function*(
     resolve: (id, json) => answer(id, () => lane.send(cell, Kind.Resolve, `${id} ${json}`), "the result of the tool"),
     reject: (id, text) =>
       answer(id, () => lane.send(cell, Kind.Reject, `${id} ${JSON.stringify(text)}`), "the error of the tool"),
-    resume: () => {
+    resume: (turn) => {
       if (contract.resume()) {
-        lane.send(cell, Kind.Resume)
+        lane.send(cell, Kind.Resume, turn === undefined ? "" : JSON.stringify(turn))
       }
     },
     stop

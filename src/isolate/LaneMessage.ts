@@ -315,14 +315,25 @@ export class Contract {
   }
 
   private readFrontier(reader: EventReader): Event<"Frontier"> {
-    const { pendingToolCalls, timers } = reader.rest({ pendingToolCalls: this.readPending, timers: natural })
+    const { due, pendingToolCalls, timers } = reader.rest({
+      pendingToolCalls: this.readPending,
+      timers: natural,
+      due: natural
+    })
     if (pendingToolCalls === undefined || timers === undefined) {
       return breach("a frontier does not say what its cell waits for")
+    }
+    if ((due !== undefined) !== (this.program.deterministic !== undefined && timers > 0)) {
+      return breach(
+        "a frontier does not say when its cell's next timer is due, or says so of a clock that is not its own"
+      )
     }
     if (this.program.pausable) {
       this.state = "paused"
     }
-    return { _tag: "Frontier", pendingToolCalls, timers }
+    return due === undefined
+      ? { _tag: "Frontier", pendingToolCalls, timers }
+      : { _tag: "Frontier", pendingToolCalls, timers, due }
   }
 
   /** Every call without an answer, in the order of the calls, and those whose answer may not have arrived there yet. */

@@ -3,10 +3,11 @@
  *
  * @since 0.1.0
  */
+import type { Turn } from "../../Isolate.ts"
 import { Kind, type ProgramFrame } from "../Frames.ts"
 import type { Out, Start } from "./prelude.ts"
 import { load, type Loaded } from "./Source.ts"
-import { makeTimers } from "./Timers.ts"
+import { makeStillTimers, makeTimers } from "./Timers.ts"
 import type { Prepared } from "./Warm.ts"
 
 /** What a cell needs of its lane. */
@@ -32,7 +33,11 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
   const { controls, isolate } = prepared
   const inbox: Array<Entry> = []
   const pendingCalls = new Set<string>()
-  const timers = makeTimers((id) => {
+  const { deterministic } = program
+  // The time of a deterministic cell's turn, which its helpers are told.
+  let now = deterministic?.now
+  const stillTimers = deterministic && makeStillTimers(() => now!)
+  const timers = stillTimers ?? makeTimers((id) => {
     inbox.push({ _tag: "Timer", id })
     pump()
   })
@@ -211,14 +216,14 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
       return onQuiet()
     }
     if (first._tag === "Timer") {
-      return take(controls.fire.apply(undefined, [first.id], copy))
+      return take(controls.fire.apply(undefined, [first.id, now], copy))
     }
     const answers = [first.json]
     for (let next = inbox[0]; next?._tag === "Answer"; next = inbox[0]) {
       answers.push(next.json)
       inbox.shift()
     }
-    take(controls.settle.apply(undefined, [`[${answers.join(",")}]`], copy))
+    take(controls.settle.apply(undefined, [`[${answers.join(",")}]`, now], copy))
   }
 
   // A running cell's frontier matters once nothing is pending; naming every pending call at each would cost more than
@@ -228,7 +233,20 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
       state = "paused"
     }
     if (program.pausable || pendingCalls.size === 0) {
-      say(`{"_tag":"Frontier","pendingToolCalls":${JSON.stringify([...pendingCalls])},"timers":${timers.size()}}`)
+      const due = stillTimers?.due()
+      say(
+        `{"_tag":"Frontier","pendingToolCalls":${JSON.stringify([...pendingCalls])},"timers":${timers.size()}${
+          due === undefined ? "" : `,"due":${due}`
+        }}`
+      )
+    }
+  }
+
+  const takeTurn = (turn: Turn) => {
+    now = turn.now
+    const id = turn.timer ? stillTimers?.takeFirst() : undefined
+    if (id !== undefined) {
+      inbox.push({ _tag: "Timer", id })
     }
   }
 
@@ -276,7 +294,7 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
     }
     say(`{"_tag":"Started"}`)
     const { contentTakesResults, maxPendingInputBytes, maxPendingToolCalls, stored, tools, variadic } = program
-    const start: Start = { contentTakesResults, maxPendingInputBytes, maxPendingToolCalls, variadic }
+    const start: Start = { contentTakesResults, deterministic, maxPendingInputBytes, maxPendingToolCalls, variadic }
     take(controls.start.apply(undefined, [tools, stored, JSON.stringify(start)], copy))
   }
 
@@ -313,9 +331,12 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
     stop,
     resolve: (id: string, json: string) => answer(id, true, json),
     reject: (id: string, json: string) => answer(id, false, json),
-    resume: () => {
+    resume: (payload: string) => {
       if (state === "paused") {
         state = "running"
+        if (payload !== "") {
+          takeTurn(JSON.parse(payload))
+        }
         pump()
       }
     }

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import { maxDue } from "../Frames.ts"
 
 const maxDelay = 2 ** 31 - 1
 
@@ -68,11 +69,11 @@ const makeHeap = () => {
 /** Cleared timers that may stay where they are. */
 const keptCleared = 64
 
-export const makeTimers = (fire: (id: number) => void) => {
+/** Timers by their deadlines. `set` and `clear` tell whether another one is the next now. */
+const makeAgenda = () => {
   const heap = makeHeap()
   // Those that will fire; cleared ones stay in the heap until it is their turn, or they are too many.
   const waiting = new Map<number, Timer>()
-  let alarm: NodeJS.Timeout | undefined
 
   const first = () => {
     while (heap.first()?.isCleared === true) {
@@ -81,9 +82,50 @@ export const makeTimers = (fire: (id: number) => void) => {
     return heap.first()
   }
 
+  return {
+    size: () => waiting.size,
+    first,
+    takeFirst: (): number | undefined => {
+      const next = first()
+      if (next !== undefined) {
+        heap.removeFirst()
+        waiting.delete(next.id)
+      }
+      return next?.id
+    },
+    set: (id: number, due: number): boolean => {
+      const timer = { id, due, isCleared: false }
+      waiting.set(id, timer)
+      heap.push(timer)
+      return heap.first() === timer
+    },
+    clear: (id: number): boolean => {
+      const timer = waiting.get(id)
+      if (timer === undefined) {
+        return false
+      }
+      const isNext = heap.first() === timer
+      waiting.delete(id)
+      timer.isCleared = true
+      if (heap.size() > 2 * waiting.size + keptCleared) {
+        heap.removeCleared()
+      }
+      return isNext
+    },
+    clearAll: (): void => {
+      waiting.clear()
+      heap.removeAll()
+    }
+  }
+}
+
+export const makeTimers = (fire: (id: number) => void) => {
+  const agenda = makeAgenda()
+  let alarm: NodeJS.Timeout | undefined
+
   const arm = () => {
     clearTimeout(alarm)
-    const next = first()
+    const next = agenda.first()
     alarm = next === undefined
       ? undefined
       : setTimeout(onAlarm, Math.min(Math.max(Math.ceil(next.due - performance.now()), 0), maxDelay))
@@ -91,42 +133,44 @@ export const makeTimers = (fire: (id: number) => void) => {
 
   const onAlarm = () => {
     const now = performance.now()
-    for (let next = first(); next !== undefined && next.due <= now; next = first()) {
-      heap.removeFirst()
-      waiting.delete(next.id)
+    for (let next = agenda.first(); next !== undefined && next.due <= now; next = agenda.first()) {
+      agenda.takeFirst()
       fire(next.id)
     }
     arm()
   }
 
   return {
-    size: () => waiting.size,
+    size: agenda.size,
     set: (id: number, delay: number): void => {
-      const timer = { id, due: performance.now() + delay, isCleared: false }
-      waiting.set(id, timer)
-      heap.push(timer)
-      if (heap.first() === timer) {
+      if (agenda.set(id, performance.now() + delay)) {
         arm()
       }
     },
     clear: (id: number): void => {
-      const timer = waiting.get(id)
-      if (timer !== undefined) {
-        const isNext = heap.first() === timer
-        waiting.delete(id)
-        timer.isCleared = true
-        if (heap.size() > 2 * waiting.size + keptCleared) {
-          heap.removeCleared()
-        }
-        if (isNext) {
-          arm()
-        }
+      if (agenda.clear(id)) {
+        arm()
       }
     },
     clearAll: (): void => {
-      waiting.clear()
-      heap.removeAll()
+      agenda.clearAll()
       arm()
     }
+  }
+}
+
+/** Timers that fire when they are told to, by a clock that is given. */
+export const makeStillTimers = (now: () => number) => {
+  const agenda = makeAgenda()
+  return {
+    ...agenda,
+    set: (id: number, delay: number): void => {
+      agenda.set(id, Math.min(now() + delay, maxDue))
+    },
+    clear: (id: number): void => {
+      agenda.clear(id)
+    },
+    /** When the next one is due. */
+    due: () => agenda.first()?.due
   }
 }

@@ -113,7 +113,7 @@ const read = makeReader((id, kind, payload) => {
       return answer?.(payload.slice(0, space), payload.slice(space + 1))
     }
     case Kind.Resume:
-      return cells.get(id)?.resume()
+      return cells.get(id)?.resume(payload)
     case Kind.Stop:
       return cells.get(id)?.stop()
   }

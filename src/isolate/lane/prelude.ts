@@ -51,6 +51,7 @@ export interface Start {
   readonly variadic: ReadonlyArray<number>
   readonly maxPendingToolCalls: number
   readonly maxPendingInputBytes: number
+  readonly deterministic?: { readonly seed: string; readonly now: number } | undefined
 }
 
 /** What the lane does to a cell. */
@@ -58,8 +59,8 @@ export interface Controls {
   /** Lets the program go on from its first `await`. `start` is the JSON of a `Start`. */
   readonly start: (tools: string, stored: string, start: string) => Out
   /** Takes settled tool calls: `[[id, true, result], [id, false, text], …]`. */
-  readonly settle: (answers: string) => Out
-  readonly fire: (timer: number) => Out
+  readonly settle: (answers: string, now?: number) => Out
+  readonly fire: (timer: number, now?: number) => Out
   /** Ends the cell with an error. */
   readonly fail: (text: string) => Out
   readonly drain: () => Out
@@ -100,6 +101,7 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
   let characters = 0
   let flushedAt = 0
   let prompt = 0
+  let firstPrompt = 0
 
   const take = () => {
     let lines = out.length > 1 ? out[1]! : ""
@@ -134,7 +136,7 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
     out = [""]
     characters = 0
     flushedAt = now()
-    prompt = 0
+    prompt = firstPrompt
     run()
     return out
   }
@@ -634,6 +636,8 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
     cell.define(name, globals[name])
   }
 
+  let setTime: (time: any) => void = () => {}
+
   const begin = cell.withResolvers()
   const program = {
     begin: begin.promise,
@@ -676,11 +680,18 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
         contentTakesResults = start.contentTakesResults
         maxPending = start.maxPendingToolCalls
         maxPendingBytes = start.maxPendingInputBytes
+        if (start.deterministic !== undefined) {
+          setTime = cell.makeRepeatable(start.deterministic.seed)
+          setTime(start.deterministic.now)
+          // What it does is kept before it has an effect, and is best kept together.
+          firstPrompt = prompt = promptLines
+        }
         begin.resolve(undefined)
       }),
 
-    settle: (answers) =>
+    settle: (answers, time) =>
       turn(() => {
+        setTime(time)
         const all = cell.parse(answers)
         for (let index = 0; index < all.length; index++) {
           const answer = all[index]
@@ -695,8 +706,9 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
         }
       }),
 
-    fire: (timer) =>
+    fire: (timer, time) =>
       turn(() => {
+        setTime(time)
         const callback = mapGet(timers, timer)
         mapDelete(timers, timer)
         try {

@@ -93,6 +93,114 @@ export function realm(codeGeneration: boolean) {
   }
 
   // ---------------------------------------------------------------------------
+  // A cell that does the same again
+  // ---------------------------------------------------------------------------
+
+  // Called before the script runs. Its functions are proxies, so that they look as the builtins do; none of their traps
+  // looks at a list of arguments.
+  const makeRepeatable = (seed: string): (time: number) => void => {
+    let time = 0
+    const replace = (of: object, name: string, target: Function, run: (self: any, args: Array<any>) => unknown) =>
+      defineProperty(of, name, {
+        value: new Proxy(
+          target,
+          { __proto__: null, apply: (_: Function, self: unknown, args: Array<any>) => run(self, args) } as {}
+        )
+      })
+
+    // xoshiro128**, of which 53 bits make a number.
+    const { imul } = Math
+    const part = (at: number) => parseInt(seed.slice(at, at + 8), 16) | 0
+    let a = part(0)
+    let b = part(8)
+    let c = part(16)
+    let d = part(24) || 1
+    const bits = () => {
+      const product = imul(b, 5)
+      const result = imul((product << 7) | (product >>> 25), 9) >>> 0
+      const shifted = b << 9
+      c ^= a
+      d ^= b
+      b ^= c
+      a ^= d
+      c ^= shifted
+      d = (d << 11) | (d >>> 21)
+      return result
+    }
+    replace(Math, "random", Math.random, () => ((bits() >>> 5) * 67_108_864 + (bits() >>> 6)) / 9_007_199_254_740_992)
+
+    const CellDate = Date
+    const { toString } = CellDate.prototype
+    replace(CellDate, "now", CellDate.now, () => time)
+    global["Date"] = CellDate.prototype.constructor = new Proxy(
+      CellDate,
+      {
+        __proto__: null,
+        apply: () => apply(toString, construct(CellDate, [time]), []),
+        construct: (_: Function, args: Array<unknown>, newTarget: Function) =>
+          construct(CellDate, args.length === 0 ? [time] : args, newTarget)
+      } as {}
+    ) as any
+
+    // Without an argument, what formats dates takes the time.
+    const formats = Intl.DateTimeFormat.prototype
+    const { formatToParts } = formats
+    const parts = (self: unknown, date: unknown) => apply(formatToParts, self, [date === undefined ? time : date])
+    replace(formats, "formatToParts", formatToParts, (self, args) => parts(self, args.length > 0 ? args[0] : undefined))
+    const makeFormat = getOwnPropertyDescriptor(formats, "format")!.get!
+    const known = new WeakMap<Function, Function>()
+    const knownGet = (format: Function): Function | undefined => apply(weakGet, known, [format])
+    const { get: weakGet, set: weakSet } = WeakMap.prototype
+    const getFormat = new Proxy(
+      makeFormat,
+      {
+        __proto__: null,
+        apply: (_: Function, self: unknown) => {
+          const format = apply(makeFormat, self, []) as Function
+          const before = knownGet(format)
+          if (before !== undefined) {
+            return before
+          }
+          const made = new Proxy(
+            format,
+            {
+              __proto__: null,
+              apply: (_: Function, self: unknown, args: Array<unknown>) =>
+                apply(format as any, self, [args.length > 0 && args[0] !== undefined ? args[0] : time])
+            } as {}
+          )
+          apply(weakSet, known, [format, made])
+          return made
+        }
+      } as {}
+    )
+    defineProperty(formats, "format", { get: getFormat as any })
+
+    const { Temporal } = global as any
+    if (Temporal !== undefined) {
+      const { Instant, Now } = Temporal
+      const { fromEpochMilliseconds } = Instant
+      const { toZonedDateTimeISO } = Instant.prototype
+      const { toPlainDate, toPlainDateTime, toPlainTime } = Temporal.ZonedDateTime.prototype
+      const { timeZoneId } = Now
+      const instant = () => apply(fromEpochMilliseconds, Instant, [time])
+      const zoned = (args: Array<unknown>) =>
+        apply(toZonedDateTimeISO, instant(), [args.length > 0 && args[0] !== undefined ? args[0] : timeZoneId()])
+      replace(Now, "instant", Now.instant, instant)
+      replace(Now, "zonedDateTimeISO", Now.zonedDateTimeISO, (_, args) => zoned(args))
+      replace(Now, "plainDateISO", Now.plainDateISO, (_, args) => apply(toPlainDate, zoned(args), []))
+      replace(Now, "plainDateTimeISO", Now.plainDateTimeISO, (_, args) => apply(toPlainDateTime, zoned(args), []))
+      replace(Now, "plainTimeISO", Now.plainTimeISO, (_, args) => apply(toPlainTime, zoned(args), []))
+    }
+
+    // It shows when memory is freed.
+    delete global["WeakRef"]
+    return (next) => {
+      time = next
+    }
+  }
+
+  // ---------------------------------------------------------------------------
   // The helpers that a script can see to be written in JavaScript
   // ---------------------------------------------------------------------------
 
@@ -223,6 +331,7 @@ export function realm(codeGeneration: boolean) {
     forbidCodeGeneration,
     guardBuffers,
     isResizable,
+    makeRepeatable,
     makeTarget,
     maxByteLength,
     watchProxies,
