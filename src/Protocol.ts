@@ -70,6 +70,20 @@ export const Generation = Schema.Int.pipe(Schema.brand("effect-code-mode/Generat
  */
 export type Generation = typeof Generation.Type
 
+/**
+ * The number under which an owner has claimed a session of a store. A later claim has a greater one, in the whole store.
+ *
+ * @category ids
+ * @since 0.1.0
+ */
+export const Epoch = Schema.Int.pipe(Schema.brand("effect-code-mode/Epoch"))
+
+/**
+ * @category ids
+ * @since 0.1.0
+ */
+export type Epoch = typeof Epoch.Type
+
 // =============================================================================
 // Cells
 // =============================================================================
@@ -970,6 +984,62 @@ export class ToolError extends Schema.TaggedError<ToolError>("effect-code-mode/T
  */
 export class NotifyError extends Schema.TaggedError<NotifyError>("effect-code-mode/NotifyError")("NotifyError", {
   text: Schema.String
+}) {
+  override get message() {
+    return this.text
+  }
+}
+
+/**
+ * The session belongs to another owner until `leaseUntil`, in milliseconds since 1970, or longer: owners that are there
+ * renew their lease.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SessionTaken extends Schema.TaggedError<SessionTaken>("effect-code-mode/SessionTaken")("SessionTaken", {
+  session: Schema.String,
+  owner: Schema.String,
+  leaseUntil: Schema.Number
+}) {
+  override get message() {
+    return `session ${this.session} belongs to ${this.owner}`
+  }
+}
+
+/**
+ * The session was claimed by another owner, released, or removed since `epoch`. Nothing was written.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Fenced extends Schema.TaggedError<Fenced>("effect-code-mode/Fenced")("Fenced", {
+  session: Schema.String,
+  epoch: Epoch
+}) {
+  override get message() {
+    return `session ${this.session} does not belong to the owner of epoch ${this.epoch} any more`
+  }
+}
+
+/**
+ * A store could not do what it was asked.
+ *
+ * **Details**
+ *
+ * - `Unavailable`: it cannot be reached, is locked or full. What was to be written may be there.
+ * - `Damaged`: what it holds cannot be read.
+ * - `NewerVersion`: a newer version of this package has made it.
+ * - `WrongKey`: what it holds was encrypted with a key that was not given.
+ * - `TooLarge`: a record, or a journal with it, would go past a bound. Nothing was written.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class StoreFailure extends Schema.TaggedError<StoreFailure>("effect-code-mode/StoreFailure")("StoreFailure", {
+  reason: Schema.Literals(["Unavailable", "Damaged", "NewerVersion", "WrongKey", "TooLarge"]),
+  text: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message() {
     return this.text

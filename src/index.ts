@@ -36,4 +36,9 @@ export * as Runtime from "./Runtime.ts"
 /**
  * @since 0.1.0
  */
+export * as Store from "./Store.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as V8 from "./V8.ts"

@@ -1,0 +1,182 @@
+/**
+ * Where what happens in a session is kept, so that its cells outlive their process.
+ *
+ * **Details**
+ *
+ * A session has a journal: records in the order in which they were appended. It belongs to one owner at a time, and each
+ * claim of it has an epoch that is greater than all before. An append with an older epoch is refused, so an owner that
+ * was frozen and wakes up writes nothing into a session that another one has taken over.
+ *
+ * `layerSqlite` keeps journals in one file, for all processes of a machine. `layerMemory` keeps them in this process.
+ *
+ * **Example** (The sessions of a file)
+ *
+ * ```ts
+ * import * as Store from "effect-code-mode/Store"
+ * import * as Effect from "effect/Effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const store = yield* Store.Store
+ *   return yield* store.list
+ * }).pipe(Effect.provide(Store.layerSqlite({ filename: "sessions.db" })))
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Layer from "effect/Layer"
+import type { StoreFailure } from "./Protocol.ts"
+import type * as Append from "./store/Append.ts"
+import type * as Contract from "./store/Contract.ts"
+import * as MemoryStore from "./store/MemoryStore.ts"
+import * as Record_ from "./store/Record.ts"
+import * as SqliteStore from "./store/SqliteStore.ts"
+
+// =============================================================================
+// Models
+// =============================================================================
+
+/**
+ * What a journal says of the cells of a session, record by record.
+ *
+ * **Details**
+ *
+ * Of the session:
+ *
+ * - `Tools`: a list of tools, under a number. It is written once, and cells name the number.
+ * - `Values`: all stored values at a version. It takes the place of every `Stored` and `Values` up to this version.
+ *
+ * Of a cell:
+ *
+ * - `Created`: its request, and what its run depends on besides: its tools, the engine, the seed of its random numbers, and
+ *   the version of the stored values that it sees.
+ * - `Turn`: the script went on, at this time, because it started, calls were answered, a timer was due, or it was resumed.
+ * - `Called`, `Output`, `Yielded`, `Notified`, `Frontier`: what the script did in a turn.
+ * - `Attempted`: a call is made once more. `Answered`: what came of it. `Delivered`: a notification has arrived.
+ * - `Resumed`, `Stopped`: what was asked of the cell.
+ * - `Heard`: an observer got the items `from` up to `to` of its output, and an event.
+ * - `Stored`: what it has stored, and the version of the session's values with it. It is appended together with `Settled`.
+ * - `Settled`: how it ended.
+ *
+ * A `Sealed` record is another one, encrypted.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Record = Record_.Record
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Record = Record_.Record
+
+/**
+ * The records of a session, in the order in which they were appended. A session that is not there has none.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SessionJournal = Contract.SessionJournal
+
+/**
+ * What a store knows of a session without reading its journal. Times are milliseconds since 1970.
+ *
+ * **Details**
+ *
+ * - `owner`: who has claimed it and not released it. The lease may be over.
+ * - `changedAt`: when something was appended last.
+ * - `liveCells`, `settledCells`: how many cells have not ended, and how many have.
+ * - `bytes`: what its records take as text.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SessionSummary = Contract.SessionSummary
+
+// =============================================================================
+// Service
+// =============================================================================
+
+/**
+ * A store of sessions. What an effect of it has succeeded with is kept, also when the process or the machine stops then.
+ *
+ * **Example** (Owning a session)
+ *
+ * ```ts
+ * import * as Store from "effect-code-mode/Store"
+ * import * as Effect from "effect/Effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const store = yield* Store.Store
+ *   const epoch = yield* store.claim("user-42", "host-1", "10 seconds")
+ *   const { records } = yield* store.load("user-42")
+ *   yield* store.append("user-42", epoch, [{ _tag: "Tools", number: records.length, definitions: [] }])
+ *   yield* store.release("user-42", epoch)
+ * })
+ * ```
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Store extends Context.Service<Store, Contract.Contract>()("effect-code-mode/Store") {}
+
+// =============================================================================
+// Layers
+// =============================================================================
+
+/**
+ * The bounds of a store. Past one of them, an append fails with the `StoreFailure` `TooLarge`, and nothing is written.
+ *
+ * **Details**
+ *
+ * Bytes are those of the UTF-8 of records as JSON. How a cell ended, and who has heard of it, always fits.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export interface Bounds extends Append.Bounds {
+  /** Bytes of one record. 16 MiB without it. */
+  readonly maxRecordBytes?: number | undefined
+  /** Bytes of the records of one cell. 64 MiB without it. */
+  readonly maxCellBytes?: number | undefined
+  /** Bytes of the records of one session. 1 GiB without it. */
+  readonly maxSessionBytes?: number | undefined
+}
+
+/**
+ * Keeps sessions in the memory of this process. For tests.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerMemory = (bounds?: Bounds): Layer.Layer<Store> =>
+  Layer.sync(Store, () => Store.of(MemoryStore.make(bounds)))
+
+/**
+ * How a file is used.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export interface SqliteOptions extends Bounds {
+  /** The file. It is made where there is none, for its owner alone. Its folder has to be there, and on a local disk. */
+  readonly filename: string
+  /** How long to wait while another process writes. 10 seconds without it. */
+  readonly busyTimeout?: Duration.Input | undefined
+}
+
+/**
+ * Keeps sessions in one file of SQLite, for any number of processes of this machine.
+ *
+ * **Details**
+ *
+ * An append is on the disk when it succeeds. Appends that are made at the same time share one write to the disk. Beside the
+ * file there are two more while it is in use, with the same name and `-wal` and `-shm`: copy none of them without the others.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerSqlite = (options: SqliteOptions): Layer.Layer<Store, StoreFailure> =>
+  Layer.effect(Store, SqliteStore.make(options))

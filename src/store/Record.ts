@@ -1,0 +1,142 @@
+/**
+ * What a journal says of the cells of a session, record by record.
+ *
+ * @internal
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import {
+  CellError,
+  CellId,
+  CellKind,
+  CellRequest,
+  Generation,
+  OutputItem,
+  StoreFailure,
+  ToolCallId,
+  ToolDefinition
+} from "../Protocol.ts"
+
+const { tools: _, ...request } = CellRequest.fields
+
+/** Milliseconds since 1970. */
+const Millis = Schema.Number
+
+/** JSON text, as an isolate gives and takes it. */
+const JsonText = Schema.String
+
+const Values = Schema.Array(Schema.Tuple([Schema.String, JsonText]))
+
+/** Everything but what is sealed. */
+const plain = {
+  Tools: { number: Schema.Int, definitions: Schema.Array(ToolDefinition) },
+  Values: { version: Schema.Int, values: Values },
+  Created: {
+    cellId: CellId,
+    number: Schema.Int,
+    at: Millis,
+    kind: CellKind,
+    request: Schema.Struct(request),
+    tools: Schema.Int,
+    ownTools: Schema.Boolean,
+    engine: Schema.String,
+    seed: Schema.String,
+    stored: Schema.Int
+  },
+  Turn: {
+    cellId: CellId,
+    turn: Schema.Int,
+    at: Millis,
+    cause: Schema.TaggedUnion({
+      Started: {},
+      Answers: { calls: Schema.Array(ToolCallId) },
+      Timer: { timer: Schema.Int },
+      Resumed: {}
+    })
+  },
+  Called: { cellId: CellId, call: ToolCallId, tool: Schema.Int, input: Schema.optionalKey(JsonText) },
+  Attempted: { cellId: CellId, call: ToolCallId, attempt: Schema.Int },
+  Answered: {
+    cellId: CellId,
+    call: ToolCallId,
+    answer: Schema.TaggedUnion({
+      Resolved: { json: JsonText },
+      Rejected: { text: Schema.String, effect: Schema.Literals(["none", "failed", "unknown"]) }
+    })
+  },
+  Output: { cellId: CellId, items: Schema.Array(OutputItem) },
+  Yielded: { cellId: CellId },
+  Notified: { cellId: CellId, number: Schema.Int, text: Schema.String },
+  Delivered: { cellId: CellId, number: Schema.Int },
+  Frontier: { cellId: CellId, generation: Generation, pending: Schema.Array(ToolCallId) },
+  Resumed: { cellId: CellId, generation: Generation },
+  Heard: {
+    cellId: CellId,
+    key: Schema.optionalKey(Schema.String),
+    wait: Schema.optionalKey(Schema.Number),
+    from: Schema.Int,
+    to: Schema.Int,
+    event: Schema.TaggedUnion({
+      Yielded: {
+        stalled: Schema.optionalKey(Schema.Literal(true)),
+        awaitingApproval: Schema.optionalKey(Schema.Array(ToolCallId))
+      },
+      Frontier: { generation: Generation },
+      Ended: {}
+    })
+  },
+  Stopped: { cellId: CellId, by: Schema.Literals(["terminate", "shutdown"]) },
+  Stored: { cellId: CellId, version: Schema.Int, writes: Values },
+  Settled: {
+    cellId: CellId,
+    at: Millis,
+    outcome: Schema.TaggedUnion({
+      Completed: { error: Schema.optionalKey(CellError) },
+      Terminated: {}
+    })
+  }
+}
+
+export const Kind = Schema.Literals(Object.keys(plain) as ReadonlyArray<keyof typeof plain>)
+
+export type Kind = typeof Kind.Type
+
+export const Record = Schema.TaggedUnion({
+  ...plain,
+  Sealed: {
+    kind: Kind,
+    cellId: Schema.optionalKey(CellId),
+    version: Schema.optionalKey(Schema.Int),
+    key: Schema.String,
+    data: Schema.String
+  }
+})
+
+export type Record = typeof Record.Type
+
+const text = Schema.fromJsonString(Schema.toCodecJson(Record))
+
+/** A record as it is kept. */
+export const encode = Schema.encodeEffect(text)
+
+const decodeAll = Schema.decodeEffect(Schema.Array(text))
+
+export const decode = (texts: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Record>, StoreFailure> =>
+  Effect.mapError(
+    decodeAll(texts),
+    (cause) => new StoreFailure({ reason: "Damaged", text: "the store has a record that cannot be read", cause })
+  )
+
+/** What a store has to know of a record, whatever else it says. */
+export interface Label {
+  readonly kind: Kind
+  readonly cellId: CellId | undefined
+  /** Of stored values. */
+  readonly version: number | undefined
+}
+
+export const labelOf = (record: Record): Label => ({
+  kind: record._tag === "Sealed" ? record.kind : record._tag,
+  cellId: "cellId" in record ? record.cellId : undefined,
+  version: "version" in record ? record.version : undefined
+})
