@@ -11,6 +11,7 @@ interface Manifest {
   readonly bin: Record<string, string>
   readonly dependencies: Record<string, string>
   readonly devDependencies: Record<string, string>
+  readonly peerDependencies: Record<string, string>
   readonly exports: Record<string, string | null | Record<string, string>>
 }
 
@@ -34,7 +35,7 @@ describe("the package", () => {
   })
 
   it("carries its documents and examples, and no tests", () => {
-    for (const path of ["LICENSE", "README.md", "docs/architecture.md", "examples/readme.ts"]) {
+    for (const path of ["CHANGELOG.md", "LICENSE", "README.md", "docs/architecture.md", "examples/readme.ts"]) {
       assert.include(packed, path)
     }
     assert.deepStrictEqual(packed.filter((path) => /^(test|bench|\.)|tsbuildinfo|bundle\/cache/.test(path)), [])
@@ -87,6 +88,18 @@ describe("the package", () => {
     for (const [name, version] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })) {
       if (name === "effect" || name.startsWith("@effect/")) assert.match(version, /^\d+\.\d+\.\d+$/, name)
     }
+  })
+
+  it("has a line for each of its dependencies in docs/dependencies.md", () => {
+    const told = Array.from(
+      read("docs/dependencies.md").matchAll(/^\| (`.*?`) +\|/gm),
+      ([, cell = ""]) => cell.replaceAll("`", "").split(", ")
+    ).flat()
+    const isThere = (name: string) =>
+      told.some((each) => each.endsWith("*") ? name.startsWith(each.slice(0, -1)) : each === name)
+    const { dependencies, devDependencies, peerDependencies } = manifest
+    const names = Object.keys({ ...dependencies, ...devDependencies, ...peerDependencies })
+    assert.deepStrictEqual(names.filter((name) => !isThere(name)), [])
   })
 
   it("locks the packages of every platform", () => {
