@@ -25,12 +25,15 @@
  */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
 import type { StoreFailure } from "./Protocol.ts"
 import type * as Append from "./store/Append.ts"
 import type * as Contract from "./store/Contract.ts"
 import * as MemoryStore from "./store/MemoryStore.ts"
 import * as Record_ from "./store/Record.ts"
+import * as Sealing from "./store/Sealing.ts"
 import * as SqliteStore from "./store/SqliteStore.ts"
 
 // =============================================================================
@@ -180,3 +183,51 @@ export interface SqliteOptions extends Bounds {
  */
 export const layerSqlite = (options: SqliteOptions): Layer.Layer<Store, StoreFailure> =>
   Layer.effect(Store, SqliteStore.make(options))
+
+/**
+ * A key, and the name under which records refer to it. The secret is 32 random bytes in base64, as `openssl rand -base64 32`
+ * makes them.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export interface Key {
+  readonly id: string
+  readonly secret: Redacted.Redacted<string>
+}
+
+/**
+ * Encrypts what is kept in another store, with AES-256-GCM.
+ *
+ * **Details**
+ *
+ * `key` is for what is written from now on. What was written before may have one of `olderKeys`. To change a key, give the
+ * new one another id, and keep the old one for as long as there are sessions with it.
+ *
+ * Everything that a record says is encrypted. Names of sessions, ids of cells, the kinds of records, their sizes and times
+ * are not. A record that was changed cannot be read any more; one that was taken away is not missed.
+ *
+ * A session that is not encrypted, or with another key, fails with the `StoreFailure` `WrongKey`.
+ *
+ * **Example** (A key from the environment)
+ *
+ * ```ts
+ * import * as Store from "effect-code-mode/Store"
+ * import * as Config from "effect/Config"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ *
+ * const layer = Layer.unwrap(
+ *   Effect.map(Config.Redacted("STORE_KEY"), (secret) => Store.layerEncrypted({ key: { id: "2026", secret } }))
+ * ).pipe(
+ *   Layer.provide(Store.layerSqlite({ filename: "sessions.db" }))
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerEncrypted = (
+  options: { readonly key: Key; readonly olderKeys?: ReadonlyArray<Key> | undefined }
+): Layer.Layer<Store, StoreFailure, Store> =>
+  Layer.effect(Store, Effect.flatMap(Store, (store) => Sealing.make(store, options)))

@@ -13,7 +13,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { closeSync, openSync } from "node:fs"
 import { getBuiltinModule } from "node:process"
@@ -78,27 +78,32 @@ const corrupt = 11
 const full = 13
 const notADatabase = 26
 
-const codeOf = (cause: unknown): number =>
-  cause instanceof Error && "errcode" in cause && typeof cause.errcode === "number" ? cause.errcode & 0xff : 0
+/** What SQLite or the system has thrown. */
+interface Thrown {
+  readonly code: number
+  readonly cause: Error
+}
 
-const reasonOf = (cause: unknown): string => cause instanceof Error ? cause.message : String(cause)
+/** Anything else is a bug. */
+const toThrown = (cause: unknown): Thrown => {
+  if (cause instanceof Error && "code" in cause) {
+    return { code: "errcode" in cause && typeof cause.errcode === "number" ? cause.errcode & 0xff : 0, cause }
+  }
+  throw cause
+}
 
-const failureOf = (filename: string, cause: unknown): StoreFailure => {
-  const code = codeOf(cause)
-  return cause instanceof StoreFailure
-    ? cause
-    : code === corrupt || code === notADatabase
-    ? new StoreFailure({ reason: "Damaged", text: `${filename} is damaged, or no store: ${reasonOf(cause)}`, cause })
+const toFailure = (filename: string, { cause, code }: Thrown): StoreFailure =>
+  code === corrupt || code === notADatabase
+    ? new StoreFailure({ reason: "Damaged", text: `${filename} is damaged, or no store: ${cause.message}`, cause })
     : new StoreFailure({
       reason: "Unavailable",
       text: code === busy
         ? `another process keeps ${filename} locked`
         : code === full
         ? `there is no room for ${filename}`
-        : `${filename} cannot be used: ${reasonOf(cause)}`,
+        : `${filename} cannot be used: ${cause.message}`,
       cause
     })
-}
 
 // =============================================================================
 // The file
@@ -122,39 +127,51 @@ const transact = <A>(database: DatabaseSync, body: () => A): A => {
   }
 }
 
-const open = (filename: string): DatabaseSync => {
-  // What it holds is for its owner alone. SQLite gives the files beside it the same rights.
-  closeSync(openSync(filename, "a", 0o600))
-  const { DatabaseSync } = getBuiltinModule("node:sqlite")
-  const database = new DatabaseSync(filename, { timeout: 20, enableForeignKeyConstraints: true })
-  try {
-    const made = pragma(database, "user_version")
-    const isOurs = pragma(database, "application_id") === applicationId
-    const isEmpty = database.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined
-    if (!isOurs && !isEmpty) {
-      throw new StoreFailure({ reason: "Damaged", text: `${filename} is a database of something else` })
-    }
-    if (isOurs && Number(made) > version) {
-      throw new StoreFailure({
-        reason: "NewerVersion",
-        text: `${filename} was made by a newer version of effect-code-mode`
-      })
-    }
-    if (!isOurs) {
-      database.exec("PRAGMA auto_vacuum = INCREMENTAL")
-    }
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864")
+/** Makes the file a store, unless it is one, or says why it cannot. */
+const prepareFile = (database: DatabaseSync, filename: string): StoreFailure | undefined => {
+  const isOurs = pragma(database, "application_id") === applicationId
+  if (!isOurs && database.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() !== undefined) {
+    return new StoreFailure({ reason: "Damaged", text: `${filename} is a database of something else` })
+  }
+  if (isOurs && Number(pragma(database, "user_version")) > version) {
+    return new StoreFailure({
+      reason: "NewerVersion",
+      text: `${filename} was made by a newer version of effect-code-mode`
+    })
+  }
+  if (!isOurs) {
+    database.exec("PRAGMA auto_vacuum = INCREMENTAL")
+  }
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864")
+  if (!isOurs) {
     transact(database, () => {
       // Another process may have been first.
       if (pragma(database, "application_id") !== applicationId) {
         database.exec(schema)
       }
     })
-    return database
+  }
+  return undefined
+}
+
+const open = (filename: string): DatabaseSync | StoreFailure => {
+  // What it holds is for its owner alone. SQLite gives the files beside it the same rights.
+  closeSync(openSync(filename, "a", 0o600))
+  const { DatabaseSync } = getBuiltinModule("node:sqlite")
+  // A moment's wait is shorter than trying again.
+  const database = new DatabaseSync(filename, { timeout: 20, enableForeignKeyConstraints: true })
+  let failure: StoreFailure | undefined
+  try {
+    failure = prepareFile(database, filename)
   } catch (cause) {
     database.close()
     throw cause
   }
+  if (failure === undefined) {
+    return database
+  }
+  database.close()
+  return failure
 }
 
 // =============================================================================
@@ -187,34 +204,25 @@ export const make = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Contract, StoreFailure, Scope.Scope> {
   const { filename } = options
   const limits = Append.limitsOf(options)
-  const patience = Duration.toMillis(Duration.fromInputUnsafe(options.busyTimeout ?? "10 seconds"))
   const scope = yield* Effect.scope
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
+  const again = Schedule.min([Schedule.exponential("1 millis"), Schedule.spaced("50 millis")]).pipe(
+    Schedule.jittered,
+    Schedule.upTo({ duration: options.busyTimeout ?? "10 seconds" })
+  )
 
   /** Tried again while another process writes. */
   const attempt = <A>(body: () => A): Effect.Effect<A, StoreFailure> =>
-    Effect.flatMap(Clock.currentTimeMillis, (began) => {
-      const once = (wait: number): Effect.Effect<A, StoreFailure> =>
-        Effect.suspend(() => {
-          try {
-            return Effect.succeed(body())
-          } catch (cause) {
-            return codeOf(cause) !== busy
-              ? Effect.fail(failureOf(filename, cause))
-              : Effect.flatMap(Clock.currentTimeMillis, (now) =>
-                now - began >= patience
-                  ? Effect.fail(failureOf(filename, cause))
-                  : Effect.flatMap(
-                    Random.nextBetween(0.5, 1),
-                    (jitter) => Effect.andThen(Effect.sleep(wait * jitter), once(Math.min(wait * 2, 50)))
-                  ))
-          }
-        })
-      return once(1)
-    })
+    Effect.try({ try: body, catch: toThrown }).pipe(
+      Effect.retry({ while: ({ code }) => code === busy, schedule: again }),
+      Effect.mapError((thrown) => toFailure(filename, thrown))
+    )
 
   const database = yield* Effect.acquireRelease(
-    attempt(() => open(filename)),
+    Effect.flatMap(
+      attempt(() => open(filename)),
+      (result) => result instanceof StoreFailure ? Effect.fail(result) : Effect.succeed(result)
+    ),
     (database) => Effect.sync(() => database.close())
   )
 
@@ -427,7 +435,13 @@ export const make = Effect.fnUntraced(function*(
           )
           return result.changes === 1
         }),
-        (result) => typeof result === "boolean" ? Effect.succeed(result) : Effect.fail(result)
+        (result): Effect.Effect<boolean, SessionTaken | StoreFailure> =>
+          typeof result !== "boolean"
+            ? Effect.fail(result)
+            : result
+            // The file gets shorter.
+            ? Effect.as(attempt(() => database.exec("PRAGMA incremental_vacuum")), true)
+            : Effect.succeed(false)
       )
   }
 })
