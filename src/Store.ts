@@ -33,6 +33,7 @@ import type * as Append from "./store/Append.ts"
 import type * as Contract from "./store/Contract.ts"
 import * as MemoryStore from "./store/MemoryStore.ts"
 import * as Record_ from "./store/Record.ts"
+import * as Retention_ from "./store/Retention.ts"
 import * as Sealing from "./store/Sealing.ts"
 import * as SqliteStore from "./store/SqliteStore.ts"
 
@@ -231,3 +232,40 @@ export const layerEncrypted = (
   options: { readonly key: Key; readonly olderKeys?: ReadonlyArray<Key> | undefined }
 ): Layer.Layer<Store, StoreFailure, Store> =>
   Layer.effect(Store, Effect.flatMap(Store, (store) => Sealing.make(store, options)))
+
+// =============================================================================
+// Retention
+// =============================================================================
+
+/**
+ * How long a store keeps what is over. What lives is kept in any case.
+ *
+ * **Details**
+ *
+ * The last cell of a session stays, because it says which the next one is. What a cell has stored is the session's, and stays
+ * when the cell goes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Retention {
+  /** How long a cell is kept that has ended, and whose outcome was read. 7 days without it. */
+  readonly endedFor?: Duration.Input | undefined
+  /** How long a cell is kept that has ended, and whose outcome was not read. For ever without it. */
+  readonly unreadFor?: Duration.Input | undefined
+  /** How long a session is kept that has no live cells, with what was stored. For ever without it. */
+  readonly unusedFor?: Duration.Input | undefined
+}
+
+/**
+ * Takes out of a store what need not be kept any longer. It leaves alone sessions that have an owner.
+ *
+ * The result is how many sessions and cells are gone. After a `StoreFailure`, those before it are gone, too.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const prune = (
+  retention: Retention = {}
+): Effect.Effect<{ readonly sessions: number; readonly cells: number }, StoreFailure, Store> =>
+  Effect.flatMap(Store, (store) => Retention_.prune(store, retention))
