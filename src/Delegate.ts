@@ -34,11 +34,9 @@
 import type * as AiTool from "effect/ai/Tool"
 import type * as Toolkit from "effect/ai/Toolkit"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Approver } from "./Approver.ts"
@@ -109,10 +107,7 @@ export class CurrentCall extends Context.Service<CurrentCall, NestedToolCall>()(
  * @category references
  * @since 0.1.0
  */
-export const ApprovalWait: Context.Reference<{
-  readonly began: (when: "before" | "within") => void
-  readonly ended: (isAnswered: boolean) => void
-}> = Approval.ApprovalWait
+export const ApprovalWait = Approval.ApprovalWait
 
 /**
  * Says that a tool call waits for a person while `self` runs, for a handler that asks in a way of its own. Its cell says so
@@ -122,8 +117,7 @@ export const ApprovalWait: Context.Reference<{
  * @category combinators
  * @since 0.1.0
  */
-export const awaitingApproval: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
-  Approval.awaitingApproval
+export const awaitingApproval = Approval.awaitingApproval
 
 // =============================================================================
 // Tools as plain functions
@@ -135,11 +129,7 @@ export const awaitingApproval: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect
  * @category models
  * @since 0.1.0
  */
-export interface Tool<out R = never> {
-  readonly description: string
-  readonly inputSchema: Schema.Json
-  readonly outputSchema?: Schema.Json
-  readonly annotations?: ToolAnnotations
+export interface Tool<out R = never> extends PlainTools.Described {
   readonly invoke: (input: Schema.Json) => Effect.Effect<Schema.Json, ToolError, R>
 }
 
@@ -176,26 +166,12 @@ export interface Tool<out R = never> {
  * @category constructors
  * @since 0.1.0
  */
-export const tool: {
-  <P extends Schema.Top, E, R>(options: {
-    readonly description?: string | undefined
-    readonly annotations?: ToolAnnotations | undefined
-    readonly parameters: P
-    readonly handler: (parameters: P["Type"]) => Effect.Effect<Schema.Json | void, E, R>
-  }): Tool<R | P["DecodingServices"]>
-  <P extends Schema.Top, S extends Schema.Top, E, R>(options: {
-    readonly description?: string | undefined
-    readonly annotations?: ToolAnnotations | undefined
-    readonly parameters: P
-    readonly success: S
-    readonly handler: (parameters: P["Type"]) => Effect.Effect<S["Type"], E, R>
-  }): Tool<R | P["DecodingServices"] | S["EncodingServices"]>
-} = <P extends Schema.Top, S extends Schema.Top, E, R>(options: {
+export const tool = <P extends Schema.Top, E, R, S extends Schema.Top = never>(options: {
   readonly description?: string | undefined
   readonly annotations?: ToolAnnotations | undefined
   readonly parameters: P
   readonly success?: S | undefined
-  readonly handler: (parameters: P["Type"]) => Effect.Effect<any, E, R>
+  readonly handler: (parameters: P["Type"]) => Effect.Effect<[S] extends [never] ? Schema.Json | void : S["Type"], E, R>
 }): Tool<R | P["DecodingServices"] | S["EncodingServices"]> => {
   const decode = Schema.decodeUnknownEffect(Schema.toCodecJson(options.parameters))
   const encode = options.success === undefined
@@ -222,14 +198,14 @@ export const tool: {
  * @category constructors
  * @since 0.1.0
  */
-export const definition: (
-  name: string,
-  tool: Pick<Tool, "description" | "inputSchema" | "outputSchema" | "annotations">
-) => ToolDefinition = PlainTools.definition
+export const definition = PlainTools.definition
 
 // =============================================================================
 // Layers
 // =============================================================================
+
+/** Takes a notification that is wanted nowhere. */
+const drop = () => Effect.void
 
 /**
  * The raw form: every tool call goes to one function, with its ids. Without `notify`, notifications are dropped.
@@ -237,21 +213,12 @@ export const definition: (
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: {
+export const layer = ({ instructions, invokeTool, notify = drop, tools = [] }: {
   readonly tools?: ReadonlyArray<ToolDefinition> | undefined
   readonly instructions?: ReadonlyMap<string, string> | undefined
   readonly invokeTool: (call: NestedToolCall) => Effect.Effect<Schema.Json, ToolError>
   readonly notify?: ((notification: Notification) => Effect.Effect<void, NotifyError>) | undefined
-}): Layer.Layer<Delegate> =>
-  Layer.succeed(
-    Delegate,
-    Delegate.of({
-      tools: options.tools ?? [],
-      ...options.instructions === undefined ? {} : { instructions: options.instructions },
-      invokeTool: options.invokeTool,
-      notify: options.notify ?? (() => Effect.void)
-    })
-  )
+}): Layer.Layer<Delegate> => Layer.succeed(Delegate, Delegate.of({ tools, instructions, invokeTool, notify }))
 
 /**
  * A host without tools: calls fail, notifications are dropped.
@@ -292,7 +259,7 @@ export const layerTools = <const Tools extends Readonly<Record<string, Tool<any>
             ? Shape.refuse(`unknown tool ${name}`)
             : Effect.provideContext(self.invoke(call.input ?? {}), Context.add(context, CurrentCall, call))
         },
-        notify: options?.notify ?? (() => Effect.void)
+        notify: options?.notify ?? drop
       }))
     )
   )
@@ -312,7 +279,7 @@ export const layerTools = <const Tools extends Readonly<Record<string, Tool<any>
  * @category references
  * @since 0.1.0
  */
-export const Callers: Context.Reference<"model" | "cells" | "both"> = AiTools.Callers
+export const Callers = AiTools.Callers
 
 /**
  * A host whose tools are those of an `effect/ai` toolkit.
@@ -399,7 +366,7 @@ export const layerToolkit = <Tools extends Record<string, AiTool.Any>>(
               (isNeeded) => isNeeded ? gate(call, tool.definition, tool.invoke) : tool.invoke(call)
             )
         },
-        notify: options?.notify ?? (() => Effect.void)
+        notify: options?.notify ?? drop
       })
     })
   )
@@ -443,10 +410,7 @@ export const mapLayer = <E2 = never, R2 = never>(
  * @category combinators
  * @since 0.1.0
  */
-export const filter: (
-  self: Delegate["Service"],
-  keep: (tool: ToolDefinition) => boolean
-) => Delegate["Service"] = Middleware.filter
+export const filter = Middleware.filter
 
 /**
  * The same of the delegate of a layer.
@@ -591,10 +555,7 @@ export const layerRename = (
  * @category combinators
  * @since 0.1.0
  */
-export const annotate: (
-  self: Delegate["Service"],
-  toAnnotations: (tool: ToolDefinition) => ToolAnnotations
-) => Delegate["Service"] = Middleware.annotate
+export const annotate = Middleware.annotate
 
 /**
  * Interrupts a call that takes longer, and rejects its promise with a text that says so. A number is milliseconds. The
@@ -603,10 +564,7 @@ export const annotate: (
  * @category combinators
  * @since 0.1.0
  */
-export const withTimeout: (
-  self: Delegate["Service"],
-  duration: Duration.Input | ((tool: ToolDefinition | undefined) => Duration.Input)
-) => Delegate["Service"] = Timeout.withTimeout
+export const withTimeout = Timeout.withTimeout
 
 /**
  * Runs so many calls at a time, of all tools together or of each `tool`. Others wait in the order they came; a session
@@ -615,11 +573,7 @@ export const withTimeout: (
  * @category combinators
  * @since 0.1.0
  */
-export const withConcurrency: (
-  self: Delegate["Service"],
-  permits: number,
-  of?: "tool" | "all"
-) => Delegate["Service"] = Middleware.withConcurrency
+export const withConcurrency = Middleware.withConcurrency
 
 /**
  * Tries calls again that failed, of tools that are annotated `readOnly` or `idempotent`. `attempt` of the call counts up.
@@ -627,10 +581,7 @@ export const withConcurrency: (
  * @category combinators
  * @since 0.1.0
  */
-export const withRetry: <Out>(
-  self: Delegate["Service"],
-  schedule: Schedule.Schedule<Out, ToolError>
-) => Delegate["Service"] = Middleware.withRetry
+export const withRetry = Middleware.withRetry
 
 /**
  * What `withCache` keeps.
@@ -672,7 +623,7 @@ export interface CacheOptions extends Cache.Options {}
  * @category combinators
  * @since 0.1.0
  */
-export const withCache: (self: Delegate["Service"], options?: CacheOptions) => Delegate["Service"] = Cache.withCache
+export const withCache = Cache.withCache
 
 /**
  * What becomes of a call: it is made, or the `Approver` is asked, or it is denied with a reason that the model reads.
