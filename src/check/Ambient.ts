@@ -78,11 +78,6 @@ const helpers = [
   )
 ].join("\n")
 
-const helperNames = Array.from(
-  TypeScript.cellTypes.matchAll(/^declare (?:const|function) (\w+)/gm),
-  ([, name]) => name!
-)
-
 const console =
   "declare var console: { [Name in \"log\" | \"info\" | \"warn\" | \"error\" | \"debug\" | \"trace\" | \"dir\" | " +
   "\"table\" | \"assert\" | \"group\" | \"groupCollapsed\" | \"groupEnd\" | \"time\" | \"timeEnd\" | \"timeLog\" | \"count\" | " +
@@ -110,7 +105,7 @@ export const declarations = (level: Level, tools: ReadonlyArray<ToolDefinition>,
 
 /** Those of a cell of which nothing is known. */
 export const open = `declare var ${
-  [...new Set([...helperNames, "tools", "console"])].map((name) => `${name}: any`).join(", ")
+  [...new Set([...TypeScript.helperNames, "tools", "console"])].map((name) => `${name}: any`).join(", ")
 };`
 
 // =============================================================================

@@ -84,6 +84,12 @@ declare function stream_settled<V>(
 declare function setTimeout(callback: (...args: any[]) => void, millis?: number): number;
 declare function clearTimeout(timer: number | undefined): void;`
 
+/** What it calls them. */
+export const helperNames = Array.from(
+  cellTypes.matchAll(/^declare (?:const|function) (\w+)/gm),
+  ([, name]) => name!
+)
+
 const isMcpResult = (schema: Json): schema is JsonObject & { readonly properties: JsonObject } => {
   if (!isObject(schema) || !isObject(schema.properties)) {
     return false

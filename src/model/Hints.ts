@@ -4,6 +4,7 @@
  * @internal
  */
 import * as Suggestion from "../declarations/Suggestion.ts"
+import * as TypeScript from "../declarations/TypeScript.ts"
 import type { CellError, Ledger, ToolCallRecord, ToolDefinition } from "../Protocol.ts"
 import * as Identifier from "../text/Identifier.ts"
 
@@ -45,20 +46,8 @@ const missing: Readonly<Record<string, string>> = {
   AbortController: "There is no AbortController in a cell; wait with terminate: true ends a cell."
 }
 
-const helpers = new Set([
-  "text",
-  "image",
-  "audio",
-  "content",
-  "generatedImage",
-  "store",
-  "load",
-  "notify",
-  "exit",
-  "yield_control",
-  "as_settled",
-  "stream_settled"
-])
+/** What a cell finds that is a function. */
+const helpers = new Set(TypeScript.helperNames.filter((name) => name !== "ALL_TOOLS"))
 
 /** What there is instead of a name that models expect. */
 export const ofMissingName = (name: string): string | undefined =>

@@ -4,6 +4,7 @@
  * @internal
  */
 import * as Predicate from "effect/Predicate"
+import * as TypeScript from "../../declarations/TypeScript.ts"
 import type { ToolDefinition } from "../../Protocol.ts"
 import * as Identifier from "../../text/Identifier.ts"
 import type { Completion } from "../terminal/Prompt.ts"
@@ -11,24 +12,7 @@ import type { Completion } from "../terminal/Prompt.ts"
 /** The lines that are for the prompt itself. */
 export const commands = [".tools", ".cells", ".wait", ".terminate", ".break", ".exit", ".help"] as const
 
-const helpers = [
-  "ALL_TOOLS",
-  "as_settled",
-  "audio",
-  "clearTimeout",
-  "content",
-  "exit",
-  "generatedImage",
-  "image",
-  "load",
-  "notify",
-  "setTimeout",
-  "store",
-  "stream_settled",
-  "text",
-  "tools",
-  "yield_control"
-]
+const helpers = Array.from(new Set([...TypeScript.helperNames, "tools"])).toSorted()
 
 /** How much of what was typed is looked at. */
 const maxLength = 10_000
