@@ -4,6 +4,7 @@
  * @internal
  */
 import * as CliError from "effect/cli/CliError"
+import type * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -51,12 +52,7 @@ export const flags = {
   )
 }
 
-export interface Flags {
-  readonly http: Option.Option<number>
-  readonly host: Option.Option<string>
-  readonly allowedHosts: ReadonlyArray<string>
-  readonly allowedOrigins: ReadonlyArray<string>
-}
+export type Flags = Command.Command.Config.Infer<typeof flags>
 
 const isLoopback = (host: string) =>
   host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."))

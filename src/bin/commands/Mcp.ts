@@ -18,13 +18,34 @@ import * as Failure from "./Failure.ts"
 import * as HttpFlags from "./HttpFlags.ts"
 import * as ToolFlags from "./ToolFlags.ts"
 
-interface Flags extends ToolFlags.Flags, HttpFlags.Flags {
-  readonly structured: boolean
-  readonly check: Checking.Level
-  readonly yieldAfter: Duration.Duration
-  readonly maxWait: Duration.Duration
-  readonly maxOutput: number
+const flags = {
+  ...ToolFlags.flags,
+  ...HttpFlags.flags,
+  check: Checking.flag,
+  yieldAfter: DurationFlag.make("yield-after").pipe(
+    Flag.withDescription("How long exec waits for a cell, which goes on then (default: 10s)"),
+    Flag.withDefault(Duration.seconds(10))
+  ),
+  maxWait: DurationFlag.make("max-wait").pipe(
+    Flag.withDescription(
+      "The longest that exec and wait take, whatever they are asked for (default: 50s, as clients give up after a minute)"
+    ),
+    Flag.withDefault(Duration.seconds(50))
+  ),
+  maxOutput: Flag.Int("max-output").pipe(
+    Flag.withMetavar("TOKENS"),
+    Flag.withDescription("How much output a model sees at a time, in tokens of four bytes (default: 10000)"),
+    Flag.withDefault(10_000)
+  ),
+  structured: Flag.Boolean("structured").pipe(
+    Flag.withDescription(
+      "Give results as structured content, too. Some clients show a model nothing else, and no image"
+    ),
+    Flag.withDefault(false)
+  )
 }
+
+type Flags = Command.Command.Config.Infer<typeof flags>
 
 /** One that starts itself goes on with that. One behind another is not forbidden. */
 const maxDepth = 2
@@ -65,36 +86,7 @@ const serve = Effect.fnUntraced(
   Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.ofStart)
 )
 
-export const command = Command.make(
-  "mcp",
-  {
-    ...ToolFlags.flags,
-    ...HttpFlags.flags,
-    check: Checking.flag,
-    yieldAfter: DurationFlag.make("yield-after").pipe(
-      Flag.withDescription("How long exec waits for a cell, which goes on then (default: 10s)"),
-      Flag.withDefault(Duration.seconds(10))
-    ),
-    maxWait: DurationFlag.make("max-wait").pipe(
-      Flag.withDescription(
-        "The longest that exec and wait take, whatever they are asked for (default: 50s, as clients give up after a minute)"
-      ),
-      Flag.withDefault(Duration.seconds(50))
-    ),
-    maxOutput: Flag.Int("max-output").pipe(
-      Flag.withMetavar("TOKENS"),
-      Flag.withDescription("How much output a model sees at a time, in tokens of four bytes (default: 10000)"),
-      Flag.withDefault(10_000)
-    ),
-    structured: Flag.Boolean("structured").pipe(
-      Flag.withDescription(
-        "Give results as structured content, too. Some clients show a model nothing else, and no image"
-      ),
-      Flag.withDefault(false)
-    )
-  },
-  serve
-).pipe(
+export const command = Command.make("mcp", flags, serve).pipe(
   Command.withDescription("Serve the tools of MCP servers to a model, as one MCP server with exec, wait and search"),
   Command.withExamples([
     { command: "effect-code-mode mcp --config ~/.cursor/mcp.json", description: "Serve at standard input and output" },

@@ -8,7 +8,6 @@ import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import type * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
 import * as Suggestion from "../../declarations/Suggestion.ts"
 import { Delegate } from "../../Delegate.ts"
@@ -23,7 +22,7 @@ import { empty, foreign, join, text } from "../terminal/Printable.ts"
 import * as Printer from "../terminal/Printer.ts"
 import * as Prompt from "../terminal/Prompt.ts"
 import * as Questions from "../terminal/Questions.ts"
-import * as Screen from "../terminal/Screen.ts"
+import type * as Screen from "../terminal/Screen.ts"
 import * as Checking from "./Checking.ts"
 import * as Completion from "./Completion.ts"
 import * as Declared from "./Declared.ts"
@@ -34,14 +33,16 @@ import * as Input from "./Input.ts"
 import * as ListTools from "./ListTools.ts"
 import * as SessionFile from "./SessionFile.ts"
 import * as SessionLayer from "./SessionLayer.ts"
-import * as ToolFlags from "./ToolFlags.ts"
 
-interface Flags extends ToolFlags.Flags {
-  readonly saveMedia: Option.Option<string>
-  readonly session: Option.Option<string>
-  readonly yieldAfter: Duration.Duration
-  readonly check: Checking.Level
+const flags = {
+  ...SessionLayer.flags,
+  yieldAfter: DurationFlag.make("yield-after").pipe(
+    Flag.withDescription("How long the prompt waits for a cell before it comes back (10s)"),
+    Flag.withDefault(Duration.seconds(10))
+  )
 }
+
+type Flags = Command.Command.Config.Infer<typeof flags>
 
 const help = text`Every input is a cell of its own; what it keeps with store(key, value), later ones load(key).
   .tools             the tools, as TypeScript declarations
@@ -280,30 +281,16 @@ const repl = Effect.fnUntraced(function*(flags: Flags, { leaveTo }: Screen.Botto
 
 export const command = Command.make(
   "repl",
-  {
-    ...ToolFlags.flags,
-    saveMedia: Media.flag,
-    session: SessionFile.flag,
-    check: Checking.flag,
-    yieldAfter: DurationFlag.make("yield-after").pipe(
-      Flag.withDescription("How long the prompt waits for a cell before it comes back (10s)"),
-      Flag.withDefault(Duration.seconds(10))
-    )
-  },
+  flags,
   Effect.fnUntraced(function*(flags) {
     const stored = yield* SessionFile.read(flags.session)
     const save = yield* Media.fromFlag(flags.saveMedia)
     if (process.stdin.isTTY) {
       yield* Printer.tell(text`Starting. Each input is a cell of its own; .help says more`)
     }
-    yield* Screen.use(
+    yield* Questions.atScreen(
       Reporter.lines(save),
-      (bottom) =>
-        Effect.flatMap(Questions.atTerminal(bottom), (converse) =>
-          Effect.scoped(repl(flags, bottom)).pipe(
-            Effect.provide(SessionLayer.layer(flags, stored)),
-            Effect.provideService(Questions.Conversation, converse)
-          ))
+      (bottom) => Effect.provide(Effect.scoped(repl(flags, bottom)), SessionLayer.layer(flags, stored))
     )
   }, Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.ofStart))
 ).pipe(

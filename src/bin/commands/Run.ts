@@ -6,7 +6,6 @@
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Suggestion from "../../declarations/Suggestion.ts"
@@ -19,7 +18,6 @@ import * as Reporter from "../report/Reporter.ts"
 import { foreign, type Printable, text } from "../terminal/Printable.ts"
 import * as Printer from "../terminal/Printer.ts"
 import * as Questions from "../terminal/Questions.ts"
-import * as Screen from "../terminal/Screen.ts"
 import * as Checking from "./Checking.ts"
 import * as DurationFlag from "./DurationFlag.ts"
 import * as Execute from "./Execute.ts"
@@ -31,18 +29,34 @@ import * as SessionLayer from "./SessionLayer.ts"
 import * as Source from "./Source.ts"
 import * as ToolFlags from "./ToolFlags.ts"
 
-interface Flags extends ToolFlags.Flags {
-  readonly listTools: Option.Option<string>
-  readonly json: boolean
-  readonly saveMedia: Option.Option<string>
-  readonly session: Option.Option<string>
-  readonly yieldAfter: Option.Option<Duration.Duration>
-  readonly once: boolean
-  readonly check: Checking.Level
-}
-
 /** What `--list-tools` prints, unless it says something else. */
 const everything = "all"
+
+const flags = {
+  ...SessionLayer.flags,
+  listTools: Flag.String("list-tools").pipe(
+    Flag.withMetavar("names|NAME"),
+    Flag.withOptionalValue(everything),
+    Flag.withDescription(
+      "Run nothing; print the tools that a cell would see, as TypeScript declarations, or a line for each, or one of them"
+    ),
+    Flag.optional
+  ),
+  json: Flag.Boolean("json").pipe(
+    Flag.withDescription("Print one JSON object per event, for programs"),
+    Flag.withDefault(false)
+  ),
+  yieldAfter: DurationFlag.make("yield-after").pipe(
+    Flag.withDescription("Print output in the pieces that a host would hear, each after this time at the latest"),
+    Flag.optional
+  ),
+  once: Flag.Boolean("once").pipe(
+    Flag.withDescription("With --yield-after: end the cell at its first yield, with status 3"),
+    Flag.withDefault(false)
+  )
+}
+
+type Flags = Command.Command.Config.Infer<typeof flags>
 
 const listTools = Effect.fn("Run.listTools")(function*(wanted: string, flags: Flags) {
   const { instructions, tools: listed } = yield* Delegate
@@ -99,14 +113,7 @@ const withReporter = <A, E, R>(flags: Flags, self: Effect.Effect<A, E, R | Repor
     const save = yield* Media.fromFlag(flags.saveMedia)
     return flags.json
       ? yield* Effect.provideService(self, Reporter.Reporter, Reporter.json(save))
-      : yield* Screen.use(
-        Reporter.lines(save),
-        (bottom) =>
-          Effect.flatMap(
-            Questions.atTerminal(bottom),
-            (converse) => Effect.provideService(self, Questions.Conversation, converse)
-          )
-      )
+      : yield* Questions.atScreen(Reporter.lines(save), () => self)
   })
 
 const run = Effect.fn("Run.run")(function*(file: string, flags: Flags) {
@@ -142,30 +149,7 @@ export const command = Command.make(
       ),
       Argument.optional
     ),
-    ...ToolFlags.flags,
-    listTools: Flag.String("list-tools").pipe(
-      Flag.withMetavar("names|NAME"),
-      Flag.withOptionalValue(everything),
-      Flag.withDescription(
-        "Run nothing; print the tools that a cell would see, as TypeScript declarations, or a line for each, or one of them"
-      ),
-      Flag.optional
-    ),
-    json: Flag.Boolean("json").pipe(
-      Flag.withDescription("Print one JSON object per event, for programs"),
-      Flag.withDefault(false)
-    ),
-    saveMedia: Media.flag,
-    session: SessionFile.flag,
-    check: Checking.flag,
-    yieldAfter: DurationFlag.make("yield-after").pipe(
-      Flag.withDescription("Print output in the pieces that a host would hear, each after this time at the latest"),
-      Flag.optional
-    ),
-    once: Flag.Boolean("once").pipe(
-      Flag.withDescription("With --yield-after: end the cell at its first yield, with status 3"),
-      Flag.withDefault(false)
-    )
+    ...flags
   },
   Effect.fnUntraced(function*({ file, ...flags }) {
     if (Option.isSome(flags.listTools)) {

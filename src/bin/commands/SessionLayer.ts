@@ -6,10 +6,20 @@
 import * as Layer from "effect/Layer"
 import * as Runtime from "../../Runtime.ts"
 import * as V8 from "../../V8.ts"
+import * as Media from "../report/Media.ts"
 import * as Approvals from "./Approvals.ts"
-import type * as SessionFile from "./SessionFile.ts"
+import * as Checking from "./Checking.ts"
+import * as SessionFile from "./SessionFile.ts"
 import * as ToolCallLog from "./ToolCallLog.ts"
 import * as ToolFlags from "./ToolFlags.ts"
+
+/** What may be said of the session, and of what its cells put out. */
+export const flags = {
+  ...ToolFlags.flags,
+  saveMedia: Media.flag,
+  session: SessionFile.flag,
+  check: Checking.flag
+}
 
 /** A session with the tools that the flags ask for, and the delegate that it has them from. */
 export const layer = (flags: ToolFlags.Flags, storedValues: SessionFile.StoredValues) =>

@@ -3,9 +3,9 @@
  *
  * @internal
  */
+import type * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -63,16 +63,7 @@ export const flags = {
   )
 }
 
-export interface Flags extends ToolChoice.Choice {
-  readonly servers: ReadonlyArray<ServerConfig>
-  readonly configs: ReadonlyArray<string>
-  readonly inheritEnv: boolean
-  readonly optional: boolean
-  readonly startTimeout: Option.Option<Duration.Duration>
-  readonly root: Option.Option<string>
-  readonly approve: Approvals.Which
-  readonly toolTimeout: Option.Option<Duration.Duration>
-}
+export type Flags = Command.Command.Config.Infer<typeof flags>
 
 /** Who hears of servers and answers them, where it is not the person at the terminal. */
 export const ServerOptions = Context.Reference<Pick<Options, "elicit" | "observer"> | undefined>(

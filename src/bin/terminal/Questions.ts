@@ -12,10 +12,11 @@ import type * as Schema from "effect/Schema"
 import * as SchemaComment from "../../declarations/SchemaComment.ts"
 import type { Elicitation, ElicitationAnswer } from "../../Mcp.ts"
 import { isObject } from "../../text/JsonValue.ts"
+import type { Reporter } from "../report/Reporter.ts"
 import { empty, foreign, type Printable, text } from "./Printable.ts"
 import * as Printer from "./Printer.ts"
 import * as Prompt from "./Prompt.ts"
-import type { Bottom } from "./Screen.ts"
+import * as Screen from "./Screen.ts"
 
 /** Talks with the person at a prompt. The end of the input is an answer, too. */
 export type Converse = <A>(
@@ -208,7 +209,7 @@ export const ask = (converse: Converse) => (request: Elicitation): Effect.Effect
   converse((prompt) => askAt(prompt, request), declined)
 
 /** Talks at the terminal, where there is one: one conversation at a time, which is over when it is interrupted. */
-export const atTerminal = Effect.fnUntraced(function*({ interrupt }: Bottom) {
+const atTerminal = Effect.fnUntraced(function*({ interrupt }: Screen.Bottom) {
   if (!Printer.isConversation()) {
     return undefined
   }
@@ -224,3 +225,14 @@ export const atTerminal = Effect.fnUntraced(function*({ interrupt }: Bottom) {
     )
   return converse
 })
+
+/** Gives the effect a reporter, and a conversation with the person who sees what it says. */
+export const atScreen = <A, E, R>(
+  reporter: Reporter["Service"],
+  self: (bottom: Screen.Bottom) => Effect.Effect<A, E, R>
+) =>
+  Screen.use(
+    reporter,
+    (bottom) =>
+      Effect.flatMap(atTerminal(bottom), (converse) => Effect.provideService(self(bottom), Conversation, converse))
+  )
