@@ -11,7 +11,7 @@ import * as Service from "../../wire/grpc/Service.ts"
 import { status } from "../../wire/grpc/Status.ts"
 import type { SharedByClients } from "../../wire/Serving.ts"
 import * as HostedSession from "./HostedSession.ts"
-import { ofUuid } from "./Refusal.ts"
+import * as Refusal from "./Refusal.ts"
 
 type Session = HostedSession.HostedSession
 
@@ -26,7 +26,7 @@ export const make = (host: SharedByClients): Calls.Methods<Isolate> => {
       const session = sessions.get(request.session_id) ?? sessions.get(request.session_id.toLowerCase())
       return session === undefined
         ? Effect.fail(
-          ofUuid("session ID", request.session_id)
+          Refusal.ofUuid("session ID", request.session_id)
             ?? status("NOT_FOUND", `unknown code-mode session ${request.session_id}`)
         )
         : run(session, request, call)
@@ -59,46 +59,43 @@ export const make = (host: SharedByClients): Calls.Methods<Isolate> => {
       SubscribeToToolCalls: Calls.feed(
         Service.SubscribeToToolCallsRequest,
         Service.ToolCall,
-        of((session, request: Service.SubscribeToToolCallsRequest, call) => session.subscribe(request, call))
+        of((session, request, call) => session.subscribe(request, call))
       ),
       CompleteToolCall: Calls.acknowledged(
         Service.CompleteToolCallRequest,
         Service.Empty,
-        of((session, request: Service.CompleteToolCallRequest) => session.complete(request))
+        of((session, request) => session.complete(request))
       ),
       // A notification is delivered once it was sent.
       AcknowledgeNotification: Calls.acknowledged(
         Service.AcknowledgeNotificationRequest,
         Service.Empty,
-        of((_session, { notification_id }: Service.AcknowledgeNotificationRequest) => {
-          const problem = ofUuid("notification ID", notification_id)
-          return problem === undefined ? Effect.succeed({}) : Effect.fail(problem)
-        })
+        of((_session, { notification_id }) => Refusal.unlessFine(Refusal.ofUuid("notification ID", notification_id)))
       ),
       Execute: Calls.streaming(
         Service.ExecuteRequest,
         Service.ExecuteEvent,
-        of((session, request: Service.ExecuteRequest) => session.execute(request))
+        of((session, request) => session.execute(request))
       ),
       Wait: Calls.unary(
         Service.WaitRequest,
         Service.WaitResponse,
-        of((session, request: Service.WaitRequest, call) => session.wait(request, call))
+        of((session, request, call) => session.wait(request, call))
       ),
       YieldObservation: Calls.unary(
         Service.YieldObservationRequest,
         Service.Empty,
-        of((session, request: Service.YieldObservationRequest) => session.yieldObservation(request))
+        of((session, request) => Effect.as(session.yieldObservation(request), {}))
       ),
       CancelWait: Calls.unary(
         Service.CancelWaitRequest,
         Service.Empty,
-        of((session, request: Service.CancelWaitRequest) => session.cancelWait(request))
+        of((session, request) => Effect.as(session.cancelWait(request), {}))
       ),
       Terminate: Calls.unary(
         Service.TerminateRequest,
         Service.WaitResponse,
-        of((session, request: Service.TerminateRequest) => session.terminate(request))
+        of((session, request) => session.terminate(request))
       ),
       GetProcessMetrics: Calls.unary(Service.Empty, Service.GetProcessMetricsResponse, () => ProcessMetrics.read)
     }).map(([name, method]) => [`/codex.code_mode.v1.CodeModeHost/${name}`, method])

@@ -4,7 +4,6 @@
  * @internal
  */
 import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -26,8 +25,6 @@ import { type Event, ToolCalls } from "./ToolCalls.ts"
 
 const maxRemembered = 4096
 const maxFilters = 64
-
-const cancelled = status("CANCELLED", "code-mode wait was cancelled")
 
 const ofName = ({ name, namespace }: Service.ToolName): Status | undefined =>
   Refusal.ofId("tool name", name) ?? (namespace === undefined ? undefined : Refusal.ofId("tool namespace", namespace))
@@ -70,27 +67,27 @@ const toTool = (tool: Service.ToolDefinition) => ({
   kind: kindOf(tool)!
 })
 
-/** Requests of one kind, by the ids that their client gave them. */
+/** Requests of one kind, by the ids that their client gave them. It may be early with what it says of one. */
 class Observations {
   private readonly what: string
   private readonly running = new Map<string, Observation>()
   private readonly ended = new Remembered<string>(maxRemembered)
   private readonly yields = new Remembered<string>(maxRemembered)
+  private readonly cancels = new Remembered<string>(maxRemembered)
 
   constructor(what: string) {
     this.what = what
   }
 
-  has(id: string): boolean {
-    return this.running.has(id) || this.ended.has(id)
-  }
-
   begin(id: string, make: (yieldRequested: boolean) => Observation): Effect.Effect<Observation, Status> {
-    if (this.has(id)) {
+    if (this.running.has(id) || this.ended.has(id)) {
       return Effect.fail(status("ALREADY_EXISTS", `code-mode ${this.what} ID \`${id}\` was reused`))
     }
     const observation = make(this.yields.has(id))
     this.running.set(id, observation)
+    if (this.cancels.has(id)) {
+      observation.cancel()
+    }
     return Effect.succeed(observation)
   }
 
@@ -100,7 +97,17 @@ class Observations {
     this.ended.set(id, true)
   }
 
-  /** Also before it begins. */
+  cancel(id: string): void {
+    this.running.get(id)?.cancel()
+    if (!this.running.has(id) && !this.ended.has(id)) {
+      this.cancels.set(id, true)
+    }
+  }
+
+  cancelAll(): void {
+    this.running.forEach((observation) => observation.cancel())
+  }
+
   requestYield(id: string): Effect.Effect<void> {
     const observation = this.running.get(id)
     if (observation === undefined && !this.ended.has(id)) {
@@ -119,8 +126,6 @@ export class HostedSession {
   private readonly executions = new Observations("execution")
   private readonly waits = new Observations("wait")
   private readonly openExecutions = new Set<Feed<Protobuf.Input<Service.ExecuteEvent>>>()
-  private readonly openWaits = new Map<string, Deferred.Deferred<never, Status>>()
-  private readonly cancelledWaits = new Remembered<string>(maxRemembered)
   private isClosed = false
 
   constructor(
@@ -147,7 +152,7 @@ export class HostedSession {
     if (!this.isClosed) {
       this.isClosed = true
       this.openExecutions.forEach((execution) => execution.end())
-      this.openWaits.forEach((wait) => Deferred.doneUnsafe(wait, Effect.fail(cancelled)))
+      this.waits.cancelAll()
       this.calls.end()
       this.events.end()
     }
@@ -160,12 +165,11 @@ export class HostedSession {
 
   readonly execute = Effect.fnUntraced(function*(this: HostedSession, request: Service.ExecuteRequest) {
     const { execution_id: id } = request
-    const problem = Refusal.ofId("execution ID", id)
-      ?? Refusal.ofId("tool call ID", request.tool_call_id)
-      ?? first(request.enabled_tools, ofTool)
-    if (problem !== undefined) {
-      return yield* problem
-    }
+    yield* Refusal.unlessFine(
+      Refusal.ofId("execution ID", id)
+        ?? Refusal.ofId("tool call ID", request.tool_call_id)
+        ?? first(request.enabled_tools, ofTool)
+    )
     const events = new Feed<Protobuf.Input<Service.ExecuteEvent>>()
     const observation = yield* this.executions.begin(id, (yieldRequested) =>
       new Observation(this.clock, {
@@ -218,30 +222,19 @@ export class HostedSession {
 
   readonly wait = Effect.fnUntraced(function*(this: HostedSession, request: Service.WaitRequest, call: Call) {
     const { cell_id: cellId, wait_id: id } = request
-    const problem = Refusal.ofId("cell ID", cellId) ?? Refusal.ofId("wait ID", id)
-    if (problem !== undefined) {
-      return yield* problem
-    }
+    yield* Refusal.unlessFine(Refusal.ofId("cell ID", cellId) ?? Refusal.ofId("wait ID", id))
     const observation = yield* this.waits.begin(
       id,
       (yieldRequested) => new Observation(this.clock, { yieldRequested })
     )
-    const taken = Deferred.makeUnsafe<never, Status>()
-    this.openWaits.set(id, taken)
-    if (this.cancelledWaits.has(id)) {
-      Deferred.doneUnsafe(taken, Effect.fail(cancelled))
-    }
     yield* this.session.wait(observation, {
       cellId,
       yieldMillis: request.yield_time_ms,
       budget: request.max_output_tokens
     }).pipe(
       Effect.mapError(Refusal.toStatus),
-      (waiting) => Effect.raceFirst(Deferred.await(taken), waiting),
-      Effect.ensuring(Effect.sync(() => {
-        this.openWaits.delete(id)
-        this.waits.end(id)
-      }))
+      (waiting) => Effect.raceFirst(observation.cancelled, waiting),
+      Effect.ensuring(Effect.sync(() => this.waits.end(id)))
     )
     if (observation.outcome?.state === "Completed") {
       call.addHeader("codex-code-mode-result-buffered-for-ns", String(observation.outcome.bufferedNanos))
@@ -249,42 +242,26 @@ export class HostedSession {
     return answer(observation)
   })
 
-  cancelWait({ wait_id: id }: Service.CancelWaitRequest): Effect.Effect<Nothing, Status> {
-    const problem = Refusal.ofId("wait ID", id)
-    if (problem !== undefined) {
-      return Effect.fail(problem)
-    }
-    const wait = this.openWaits.get(id)
-    if (wait !== undefined) {
-      Deferred.doneUnsafe(wait, Effect.fail(cancelled))
-    } else if (!this.waits.has(id)) {
-      this.cancelledWaits.set(id, true)
-    }
-    return nothing
+  cancelWait({ wait_id: id }: Service.CancelWaitRequest): Effect.Effect<void, Status> {
+    return Effect.map(Refusal.unlessFine(Refusal.ofId("wait ID", id)), () => this.waits.cancel(id))
   }
 
-  yieldObservation({ execution_id, wait_id }: Service.YieldObservationRequest): Effect.Effect<Nothing, Status> {
+  yieldObservation({ execution_id, wait_id }: Service.YieldObservationRequest): Effect.Effect<void, Status> {
     const [what, id, observations] = execution_id === undefined
       ? ["wait ID", wait_id, this.waits] as const
       : ["execution ID", execution_id, this.executions] as const
-    if (id === undefined) {
-      return Effect.fail(Refusal.invalid("missing code-mode observation ID"))
-    }
-    const problem = Refusal.ofId(what, id)
-    return problem === undefined ? Effect.andThen(observations.requestYield(id), nothing) : Effect.fail(problem)
+    return id === undefined
+      ? Effect.fail(Refusal.invalid("missing code-mode observation ID"))
+      : Effect.andThen(Refusal.unlessFine(Refusal.ofId(what, id)), observations.requestYield(id))
   }
 
-  terminate(request: Service.TerminateRequest): Effect.Effect<Protobuf.Input<Service.WaitResponse>, Status> {
-    const problem = Refusal.ofId("cell ID", request.cell_id)
-    if (problem !== undefined) {
-      return Effect.fail(problem)
-    }
+  readonly terminate = Effect.fnUntraced(function*(this: HostedSession, request: Service.TerminateRequest) {
+    const { cell_id: cellId, max_output_tokens: budget } = request
+    yield* Refusal.unlessFine(Refusal.ofId("cell ID", cellId))
     const observation = new Observation(this.clock)
-    return this.session.terminate(observation, { cellId: request.cell_id, budget: request.max_output_tokens }).pipe(
-      Effect.mapError(Refusal.toStatus),
-      Effect.map(() => answer(observation))
-    )
-  }
+    yield* Effect.mapError(this.session.terminate(observation, { cellId, budget }), Refusal.toStatus)
+    return answer(observation)
+  })
 
   // ---------------------------------------------------------------------------
   // Tool calls
@@ -292,12 +269,11 @@ export class HostedSession {
 
   readonly subscribe = Effect.fnUntraced(
     function*(this: HostedSession, { tool_names }: Service.SubscribeToToolCallsRequest, call: Call) {
-      const problem = tool_names.length > maxFilters
-        ? Refusal.invalid(`code-mode tool subscription exceeds ${maxFilters} filters`)
-        : first(tool_names, ofName)
-      if (problem !== undefined) {
-        return yield* problem
-      }
+      yield* Refusal.unlessFine(
+        tool_names.length > maxFilters
+          ? Refusal.invalid(`code-mode tool subscription exceeds ${maxFilters} filters`)
+          : first(tool_names, ofName)
+      )
       const subscription = this.calls.subscribe(tool_names)
       if (subscription === undefined) {
         return yield* status("RESOURCE_EXHAUSTED", "code-mode session has too many tool subscriptions")
@@ -313,13 +289,11 @@ export class HostedSession {
     }
   )
 
-  complete({ failed, invocation_id: id, succeeded }: Service.CompleteToolCallRequest): Effect.Effect<Nothing, Status> {
+  complete({ failed, invocation_id: id, succeeded }: Service.CompleteToolCallRequest): Effect.Effect<void, Status> {
     const problem = Refusal.ofUuid("tool invocation ID", id)
+      ?? (failed ?? succeeded ? undefined : Refusal.invalid("tool completion is missing its outcome"))
     if (problem !== undefined) {
       return Effect.fail(problem)
-    }
-    if (failed === undefined && succeeded === undefined) {
-      return Effect.fail(Refusal.invalid("tool completion is missing its outcome"))
     }
     const output = succeeded === undefined
       ? undefined
@@ -331,14 +305,10 @@ export class HostedSession {
       ? Effect.fail(new ToolError({ text: failed!.message }))
       : Effect.succeed(output.success)
     return this.calls.complete(id.toLowerCase(), result)
-      ? nothing
+      ? Effect.void
       : Effect.fail(status("NOT_FOUND", `unknown code-mode tool invocation ${id}`))
   }
 }
-
-type Nothing = Record<never, never>
-
-const nothing: Effect.Effect<Nothing> = Effect.succeed({})
 
 const answer = (observation: Observation): Protobuf.Input<Service.WaitResponse> =>
   observation.outcome!.state === "Missing"

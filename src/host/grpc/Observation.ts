@@ -4,9 +4,12 @@
  * @internal
  */
 import type * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
 import type { OutputItem } from "../../Protocol.ts"
 import type * as Protobuf from "../../wire/grpc/Protobuf.ts"
 import * as Service from "../../wire/grpc/Service.ts"
+import { type Status, status } from "../../wire/grpc/Status.ts"
 import type * as Session from "../Session.ts"
 import { TimedRequest } from "../TimedRequest.ts"
 
@@ -38,6 +41,8 @@ export class Observation extends TimedRequest implements Session.Request {
   private readonly onTold: (outcome: Told) => void
   private readonly onStart: (cellId: string) => void
   private isTakenBack = false
+  private readonly taken = Deferred.makeUnsafe<never, Status>()
+  readonly cancelled = Deferred.await(this.taken)
   cellId: string | undefined
   outcome: Session.Outcome | undefined
 
@@ -54,6 +59,11 @@ export class Observation extends TimedRequest implements Session.Request {
   /** Its caller is not to be told any more. */
   takeBack(): void {
     this.isTakenBack = true
+  }
+
+  /** Its caller is to be told nothing but that. */
+  cancel(): void {
+    Deferred.doneUnsafe(this.taken, Effect.fail(status("CANCELLED", "code-mode wait was cancelled")))
   }
 
   isAnswered(): boolean {

@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import { isUtf8 } from "node:buffer"
@@ -15,6 +16,10 @@ const maxIdBytes = 256
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 export const invalid = (text: string): Status => status("INVALID_ARGUMENT", text)
+
+/** Fails with what is wrong, if something is. */
+export const unlessFine = (problem: Status | undefined): Effect.Effect<void, Status> =>
+  problem === undefined ? Effect.void : Effect.fail(problem)
 
 export const ofId = (what: string, id: string): Status | undefined =>
   id === ""
