@@ -294,6 +294,21 @@ export const Exec = execTool(Instructions.briefExec)
  */
 export const Wait = waitTool(Instructions.briefWait)
 
+/**
+ * What the model asks for with `wait`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const toWaitRequest = (
+  { cell_id, max_tokens, terminate, yield_time_ms }: Tool.Parameters<typeof Wait>
+): WaitRequest => ({
+  cellId: cell_id,
+  maxTokens: max_tokens ?? undefined,
+  terminate: terminate ?? undefined,
+  yieldTime: yield_time_ms ?? undefined
+})
+
 type Tools = { readonly exec: typeof Exec; readonly wait: typeof Wait }
 
 /**
@@ -390,13 +405,7 @@ export const withTools = <Own extends Record<string, Tool.Any>>(
 const handlers = Effect.map(CodeMode, (codeMode) =>
   toolkit.of({
     exec: ({ source }, { toolCallId }) => codeMode.exec({ source, callId: toolCallId }),
-    wait: ({ cell_id, max_tokens, terminate, yield_time_ms }) =>
-      codeMode.wait({
-        cellId: cell_id,
-        maxTokens: max_tokens ?? undefined,
-        terminate: terminate ?? undefined,
-        yieldTime: yield_time_ms ?? undefined
-      })
+    wait: (parameters) => codeMode.wait(toWaitRequest(parameters))
   }))
 
 const levelOf = ({ check = false }: Partial<CheckedOptions>): Check.Level | undefined =>

@@ -96,20 +96,6 @@ const toResult = (output: CodeMode.Output, version: string | undefined, isStruct
 // Tools
 // =============================================================================
 
-export interface Definition {
-  readonly name: string
-  readonly title: string
-  readonly description: string
-  readonly inputSchema: unknown
-  readonly outputSchema?: unknown
-  readonly annotations: {
-    readonly readOnlyHint: boolean
-    readonly destructiveHint: boolean
-    readonly idempotentHint: boolean
-    readonly openWorldHint: boolean
-  }
-}
-
 type Register = Parameters<AiMcpServer.McpServer["Service"]["addTool"]>[0]
 
 const invalid = (error: { readonly message: string }) => new McpSchema.InvalidParams({ message: error.message })
@@ -124,25 +110,26 @@ const withoutNull = (member: unknown): unknown => {
   return others.length === 0 && isObject(only) ? { ...only, ...rest } : member
 }
 
-const inputSchemaOf = (schema: Schema.Constraint): object => {
+const inputSchemaOf = (schema: Schema.Constraint): McpSchema.Tool["inputSchema"] => {
   const { properties = {}, ...rest } = Tool.getJsonSchemaFromSchema(schema) as Schema.JsonObject
   return {
     ...rest,
     properties: Object.fromEntries(
       Object.entries(properties as object).map(([name, each]) => [name, withoutNull(each)])
     )
-  }
+  } as McpSchema.Tool["inputSchema"]
 }
 
-const toTool = ({ annotations, description, inputSchema, name, outputSchema, title }: Definition) =>
-  new McpSchema.Tool({
-    name,
-    title,
-    description,
-    inputSchema: inputSchema as McpSchema.Tool["inputSchema"],
-    ...(outputSchema === undefined ? {} : { outputSchema: outputSchema as McpSchema.Tool["outputSchema"] }),
-    annotations: McpSchema.ToolAnnotations.make({ title, ...annotations })
-  })
+/** What a tool is, and what it may do. */
+const register = (
+  about: Pick<McpSchema.Tool, "name" | "description" | "inputSchema" | "outputSchema"> & { readonly title: string },
+  hints: typeof McpSchema.ToolAnnotations.Encoded,
+  handle: Register["handle"]
+): Register => ({
+  tool: new McpSchema.Tool({ ...about, annotations: McpSchema.ToolAnnotations.make({ title: about.title, ...hints }) }),
+  annotations: Context.empty(),
+  handle
+})
 
 const execInput = inputSchemaOf(CodeMode.Exec.parametersSchema)
 const waitInput = inputSchemaOf(CodeMode.Wait.parametersSchema)
@@ -178,54 +165,42 @@ export const make = (handlers: Handlers, isStructured: boolean) => {
     return toResult(yield* handlers.exec(source, from), from?.client.protocolVersion, isStructured)
   })
   const wait: Register["handle"] = Effect.fnUntraced(function*(payload) {
-    const { cell_id, max_tokens, terminate, yield_time_ms } = yield* Effect.mapError(decodeWait(payload), invalid)
+    const request = CodeMode.toWaitRequest(yield* Effect.mapError(decodeWait(payload), invalid))
     const from = yield* caller
-    const output = yield* handlers.wait({
-      cellId: cell_id,
-      maxTokens: max_tokens ?? undefined,
-      terminate: terminate ?? undefined,
-      yieldTime: yield_time_ms ?? undefined
-    }, from)
-    return toResult(output, from?.client.protocolVersion, isStructured)
+    return toResult(yield* handlers.wait(request, from), from?.client.protocolVersion, isStructured)
   })
   const search: Register["handle"] = Effect.fnUntraced(function*(payload) {
     const text = yield* handlers.search(yield* Effect.mapError(decodeSearch(payload), invalid))
     return new McpSchema.CallToolResult({ content: [McpSchema.TextContent.make({ text })] })
   })
 
-  return (descriptions: Descriptions): ReadonlyArray<Register> =>
-    [
+  return (descriptions: Descriptions): ReadonlyArray<Register> => [
+    register(
       {
-        tool: toTool({
-          name: "exec",
-          title: "Run JavaScript that calls tools",
-          description: descriptions.exec,
-          inputSchema: execInput,
-          ...outputSchema,
-          annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true }
-        }),
-        handle: exec
+        name: "exec",
+        title: "Run JavaScript that calls tools",
+        description: descriptions.exec,
+        inputSchema: execInput,
+        ...outputSchema
       },
+      { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
+      exec
+    ),
+    register(
       {
-        tool: toTool({
-          name: "wait",
-          title: "Wait for a cell",
-          description: descriptions.wait,
-          inputSchema: waitInput,
-          ...outputSchema,
-          annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false }
-        }),
-        handle: wait
+        name: "wait",
+        title: "Wait for a cell",
+        description: descriptions.wait,
+        inputSchema: waitInput,
+        ...outputSchema
       },
-      {
-        tool: toTool({
-          name: "search",
-          title: "Find tools",
-          description: descriptions.search,
-          inputSchema: searchInput,
-          annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false }
-        }),
-        handle: search
-      }
-    ].map((each) => ({ ...each, annotations: Context.empty() }))
+      { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
+      wait
+    ),
+    register(
+      { name: "search", title: "Find tools", description: descriptions.search, inputSchema: searchInput },
+      { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+      search
+    )
+  ]
 }

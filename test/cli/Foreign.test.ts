@@ -135,7 +135,7 @@ const cases: Readonly<Record<string, Case>> = {
     }
   },
   "a compiler that does not start": {
-    paths: { "failure of a check": undefined, "check that does not work": undefined },
+    paths: { "failure of a check": undefined, "what does not work": undefined },
     env: (home) =>
       preload(
         home,
@@ -144,7 +144,7 @@ const cases: Readonly<Record<string, Case>> = {
         processes.spawn = (command, args, ...rest) => {
           if (args.includes("--api")) {
             throw new Error(${JSON.stringify(evil("failure of a check"))} + ${
-          JSON.stringify(evil("check that does not work"))
+          JSON.stringify(evil("what does not work"))
         })
           }
           return spawn(command, args, ...rest)
@@ -454,8 +454,7 @@ const cases: Readonly<Record<string, Case>> = {
   "doctor, in a strange place": {
     paths: {
       "path of node": undefined,
-      "engine that does not work": "path of node",
-      "types that are not taken out": "path of node",
+      "what does not work": "path of node",
       "version of node": process.version,
       "our version": "effect-code-mode 0."
     },

@@ -44,9 +44,9 @@ const node = (): Finding => ({
   text: text`${foreign("version of node", process.version, "word")} at ${
     foreign("path of node", process.execPath, "word")
   }`,
-  ...(Number.parseInt(process.versions.node, 10) < 26
-    ? { todo: text`works; Node 26 survives some cells that run out of memory, where this one loses their session` }
-    : {})
+  todo: Number.parseInt(process.versions.node, 10) < 26
+    ? text`works; Node 26 survives some cells that run out of memory, where this one loses their session`
+    : undefined
 })
 
 const isolatedVm: { readonly version: string } = createRequire(import.meta.url)("isolated-vm/package.json")
@@ -64,64 +64,66 @@ const runCell = (source: string, language: "javascript" | "typescript") =>
     }
   })
 
+type Timed = readonly [Duration.Duration, unknown]
+
+/** What a trial says, or why it fails and what is to be done then. */
+const tried = <R>(
+  what: Finding["what"],
+  trial: Effect.Effect<Printable, { readonly message: string }, R>,
+  otherwise: Pick<Finding, "todo" | "fatal">
+) =>
+  Effect.match(trial, {
+    onSuccess: (text): Finding => ({ what, text }),
+    onFailure: ({ message }): Finding => ({
+      what,
+      text: foreign("what does not work", message.replaceAll("\n", " "), "quote"),
+      ...otherwise
+    })
+  })
+
+/** How long something took at first, and then. */
+const times = ([[first], [next]]: readonly [Timed, Timed]) =>
+  text`${Render.duration(Duration.toMillis(first))}, the next ${Render.duration(Duration.toMillis(next))}`
+
 const timedCell = Effect.timed(runCell("text(6 * 7)", "javascript"))
 
-const engine = Effect.all([timedCell, timedCell]).pipe(
-  Effect.match({
-    onSuccess: ([[first], [next]]): Finding => ({
-      what: "engine",
-      text: text`V8 ${foreign("version of V8", process.versions.v8, "word")}, isolated-vm ${
+const engine = tried(
+  "engine",
+  Effect.map(
+    Effect.all([timedCell, timedCell]),
+    (timed) =>
+      text`V8 ${foreign("version of V8", process.versions.v8, "word")}, isolated-vm ${
         foreign("version of isolated-vm", isolatedVm.version, "word")
-      }; the first cell took ${Render.duration(Duration.toMillis(first))}, the next ${
-        Render.duration(Duration.toMillis(next))
-      }`
-    }),
-    onFailure: ({ message }): Finding => ({
-      what: "engine",
-      text: foreign("engine that does not work", message.replaceAll("\n", " "), "quote"),
-      todo: text`npm rebuild isolated-vm, with this node; it needs a binary for this platform, or a compiler`,
-      fatal: true
-    })
-  })
+      }; the first cell took ${times(timed)}`
+  ),
+  {
+    todo: text`npm rebuild isolated-vm, with this node; it needs a binary for this platform, or a compiler`,
+    fatal: true
+  }
 )
 
-const typescript = runCell("const answer: number = 42; text(answer)", "typescript").pipe(
-  Effect.match({
-    onSuccess: (): Finding => ({ what: "typescript", text: text`types are taken out in a thread of their own` }),
-    onFailure: ({ message }): Finding => ({
-      what: "typescript",
-      text: foreign("types that are not taken out", message.replaceAll("\n", " "), "quote"),
-      todo: text`write cells in JavaScript`
-    })
-  })
+const typescript = tried(
+  "typescript",
+  Effect.as(
+    runCell("const answer: number = 42; text(answer)", "typescript"),
+    text`types are taken out in a thread of their own`
+  ),
+  { todo: text`write cells in JavaScript` }
 )
 
 /** Whether the compiler is there, and finds a mistake. Only checks need it. */
-const checks = Effect.gen(function*() {
+const compiler = Effect.gen(function*() {
   const Check = yield* Effect.promise(() => import("../../Check.ts"))
   const { check } = yield* Check.make()
   const timed = Effect.timed(check({ source: "text(tolls)", tools: [], level: "names" }))
-  const [[first, found], [next]] = yield* Effect.all([timed, timed])
-  if (found.length !== 1) {
+  const both = yield* Effect.all([timed, timed])
+  if (both[0][1].length !== 1) {
     return yield* Effect.fail({ message: "the compiler of typescript finds no mistake where there is one" })
   }
-  return { first, next }
-}).pipe(
-  Effect.scoped,
-  Effect.match({
-    onSuccess: ({ first, next }): Finding => ({
-      what: "checks",
-      text: text`the compiler of typescript; the first check took ${
-        Render.duration(Duration.toMillis(first))
-      }, the next ${Render.duration(Duration.toMillis(next))}`
-    }),
-    onFailure: ({ message }): Finding => ({
-      what: "checks",
-      text: foreign("check that does not work", message, "quote"),
-      todo: text`nothing, unless you want --check`
-    })
-  })
-)
+  return text`the compiler of typescript; the first check took ${times(both)}`
+})
+
+const checks = tried("checks", Effect.scoped(compiler), { todo: text`nothing, unless you want --check` })
 
 // =============================================================================
 // Lanes
@@ -181,25 +183,25 @@ const laneFindings = ({ command, environment, groups, outOfMemoryScore, status }
         ...has(isKilledWithHost, text`killed when its host ends`),
         ...has(Number(outOfMemoryScore) > 0, text`first to go when the machine's memory runs out`)
       ], text`, `),
-      ...(isKilledWithHost ? {} : {
-        todo: process.getuid?.() === 0
-          ? text`install this package where other users can read it: its folder, and the node that runs it`
-          : text`install util-linux, for setpriv`
-      })
+      todo: isKilledWithHost
+        ? undefined
+        : process.getuid?.() === 0
+        ? text`install this package where other users can read it: its folder, and the node that runs it`
+        : text`install util-linux, for setpriv`
     },
     {
       what: "user",
       text: uid === String(process.getuid?.()) ? text`${user}, as its host` : text`${user}, a user of its own`,
-      ...(uid === "0" ? { todo: text`run as an ordinary user: an escape from V8 would be root` } : {})
+      todo: uid === "0" ? text`run as an ordinary user: an escape from V8 would be root` : undefined
     },
     {
       what: "lanes",
       text: text`${maxLanes} with a session of their own; ${bytes(maxMemoryBytes)} together with their host, ${
         isGrouped ? "kept by a cgroup" : "counted four times a second"
       }`,
-      ...(isGrouped
-        ? {}
-        : { todo: text`works; run as root or in a cgroup that is yours for a bound that the kernel keeps` })
+      todo: isGrouped
+        ? undefined
+        : text`works; run as root or in a cgroup that is yours for a bound that the kernel keeps`
     }
   ]
 }
@@ -234,7 +236,7 @@ const limits = ({
   {
     what: "memory",
     text: text`${bytes(maxHeapSizeBytes)} of V8 heap a cell; there are ${bytes(Memory.available())}`,
-    ...(Memory.available() < 4 * maxHeapSizeBytes ? { todo: text`run few cells at a time` } : {})
+    todo: Memory.available() < 4 * maxHeapSizeBytes ? text`run few cells at a time` : undefined
   },
   {
     what: "cells",
