@@ -20,6 +20,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import { defined } from "./data/Defined.ts"
 import type { NestedToolCall, ToolDefinition } from "./Protocol.ts"
 
 /**
@@ -86,7 +87,7 @@ export class Approver extends Context.Service<Approver, {
 export const approved = (remember: Remember = "once", input?: Schema.Json): Decision => ({
   _tag: "Approved",
   remember,
-  ...(input === undefined ? {} : { input })
+  ...defined({ input })
 })
 
 /**
@@ -99,7 +100,7 @@ export const approved = (remember: Remember = "once", input?: Schema.Json): Deci
 export const denied = (reason?: string, remember: Remember = "once"): Decision => ({
   _tag: "Denied",
   remember,
-  ...(reason === undefined ? {} : { reason })
+  ...defined({ reason })
 })
 
 /**

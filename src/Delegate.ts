@@ -40,6 +40,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Approver } from "./Approver.ts"
+import { defined } from "./data/Defined.ts"
 import * as AiTools from "./delegate/AiTools.ts"
 import * as Approval from "./delegate/Approval.ts"
 import * as Cache from "./delegate/Cache.ts"
@@ -180,8 +181,7 @@ export const tool = <P extends Schema.Top, E, R, S extends Schema.Top = never>(o
   return {
     description: options.description ?? "",
     inputSchema: ToolSchema.make(options.parameters),
-    ...(options.success === undefined ? {} : { outputSchema: ToolSchema.make(options.success) }),
-    ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
+    ...defined({ outputSchema: options.success && ToolSchema.make(options.success), annotations: options.annotations }),
     invoke: Effect.fnUntraced(function*(input) {
       const parameters = yield* decode(input).pipe(
         Effect.mapError((error) => ToolFailure.ofArgument(error.message))

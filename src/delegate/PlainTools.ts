@@ -4,6 +4,7 @@
  * @internal
  */
 import type * as Schema from "effect/Schema"
+import { defined } from "../data/Defined.ts"
 import type { ToolAnnotations, ToolDefinition } from "../Protocol.ts"
 import * as Identifier from "../text/Identifier.ts"
 
@@ -23,8 +24,7 @@ export const definition = (
   description,
   kind: "function",
   inputSchema,
-  ...(outputSchema === undefined ? {} : { outputSchema }),
-  ...(annotations === undefined ? {} : { annotations })
+  ...defined({ outputSchema, annotations })
 })
 
 /** Tools whose keys come out alike as identifiers are told apart: an exact one stays, another one is `KEY_2`, and says so. */

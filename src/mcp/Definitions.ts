@@ -5,6 +5,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
+import { defined } from "../data/Defined.ts"
 import type { ToolDefinition, ToolError } from "../Protocol.ts"
 import * as Identifier from "../text/Identifier.ts"
 import { isObject } from "../text/JsonValue.ts"
@@ -86,7 +87,7 @@ const definition = (name: string, namespace: string, tool: ServerTool): ToolDefi
         : ""
     ].filter((line) => line !== "").join("\n"),
     kind: "function",
-    ...(tool.inputSchema === undefined ? {} : { inputSchema: tool.inputSchema }),
+    ...defined({ inputSchema: tool.inputSchema }),
     outputSchema: resultSchema(tool.outputSchema),
     ...annotationsOf(tool)
   }

@@ -4,6 +4,7 @@
  * @internal
  */
 import * as Schema from "effect/Schema"
+import { defined } from "../data/Defined.ts"
 import { isObject } from "../text/JsonValue.ts"
 import * as JsonRpc from "./JsonRpc.ts"
 import * as Limits from "./Limits.ts"
@@ -48,6 +49,8 @@ const sizeOf = (schema: Schema.Json, depth: number): number => {
   return size
 }
 
+const isWithinBounds = (schema: Schema.Json) => sizeOf(schema, Limits.maxSchemaDepth) <= Limits.maxSchemaNodes
+
 const isSchema = (value: Schema.Json | undefined): value is Schema.Json => isObject(value) || typeof value === "boolean"
 
 const textOf = (value: Schema.Json | undefined, length: number) =>
@@ -68,25 +71,23 @@ const fromValue = (value: unknown, warn: (text: string) => void): ServerTool | s
   const schema = (key: "inputSchema" | "outputSchema") => {
     const schema = value[key]
     if (!isSchema(schema)) {
-      return {}
+      return undefined
     }
-    if (sizeOf(schema, Limits.maxSchemaDepth) > Limits.maxSchemaNodes) {
+    if (!isWithinBounds(schema)) {
       warn(`the ${key} of its tool ${JSON.stringify(name)} is left out: it is too large, or nested too deeply`)
-      return {}
+      return undefined
     }
-    return { [key]: schema }
+    return schema
   }
-  const titleText = textOf(title, Limits.maxNameLength)
-  const descriptionText = textOf(description, Limits.maxDescriptionLength)
   return {
     name,
-    ...(titleText === undefined ? {} : { title: titleText }),
-    ...(descriptionText === undefined ? {} : { description: descriptionText }),
-    ...schema("inputSchema"),
-    ...schema("outputSchema"),
-    ...(isObject(annotations) && sizeOf(annotations, Limits.maxSchemaDepth) <= Limits.maxSchemaNodes
-      ? { annotations }
-      : {})
+    ...defined({
+      title: textOf(title, Limits.maxNameLength),
+      description: textOf(description, Limits.maxDescriptionLength),
+      inputSchema: schema("inputSchema"),
+      outputSchema: schema("outputSchema"),
+      annotations: isObject(annotations) && isWithinBounds(annotations) ? annotations : undefined
+    })
   }
 }
 

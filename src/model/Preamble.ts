@@ -8,6 +8,7 @@
  *
  * @internal
  */
+import { defined } from "../data/Defined.ts"
 import type { CellError, Location, OutputItem } from "../Protocol.ts"
 
 /** Strings stay as they are, errors show their stack, other values are JSON. */
@@ -82,7 +83,7 @@ export const placesOf = (
     ofText,
     ofError: ({ location, ...error }) => {
       const place = location === undefined ? undefined : find(location.line, location.column)
-      return { ...error, text: ofText(error.text), ...(place === undefined ? {} : { location: place }) }
+      return { ...error, text: ofText(error.text), ...defined({ location: place }) }
     },
     ofItem: (item) => item.type === "input_text" ? { type: "input_text", text: ofText(item.text) } : item
   }

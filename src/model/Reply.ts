@@ -4,6 +4,7 @@
  * @internal
  */
 import * as Schema from "effect/Schema"
+import { defined } from "../data/Defined.ts"
 import type { CellError, CellId, Ledger, OutputItem, ToolCallId } from "../Protocol.ts"
 import * as Truncation from "../Truncation.ts"
 
@@ -61,9 +62,7 @@ export const make = (options: {
       ...shown,
       ...hints.flatMap((hint) => hint === undefined ? [] : [text(hint)])
     ],
-    ...(error === undefined ? {} : { error }),
-    ...(ledger === undefined ? {} : { ledger }),
-    ...(awaitingApproval === undefined ? {} : { awaitingApproval })
+    ...defined({ error, ledger, awaitingApproval })
   }
 }
 

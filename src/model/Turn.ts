@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
+import { defined } from "../data/Defined.ts"
 import { Remembered } from "../data/Remembered.ts"
 import {
   type CellError,
@@ -135,9 +136,7 @@ export const make = (session: SessionRuntime["Service"], options: Options) => {
       maxTokens: call.maxTokens,
       hints,
       ledger,
-      ...(event._tag === "Yielded" && event.awaitingApproval !== undefined
-        ? { awaitingApproval: event.awaitingApproval }
-        : {})
+      ...defined({ awaitingApproval: event._tag === "Yielded" ? event.awaitingApproval : undefined })
     })
   })
 

@@ -20,6 +20,7 @@ import { RpcClientError } from "effect/rpc/RpcClientError"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { defined } from "../data/Defined.ts"
 import { Remembered } from "../data/Remembered.ts"
 import { Delegate } from "../Delegate.ts"
 import * as Shape from "../delegate/Shape.ts"
@@ -239,8 +240,7 @@ export const make = Effect.fnUntraced(function*(
       session,
       version: Rpcs.version,
       tools: Shape.forCells(delegate.tools),
-      ...(options?.limits === undefined ? {} : { limits: options.limits }),
-      ...(options?.storedValues === undefined ? {} : { storedValues: options.storedValues })
+      ...defined({ limits: options?.limits, storedValues: options?.storedValues })
     }).pipe(
       Stream.runForEach((event) =>
         Effect.sync(() => {

@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import { Worker } from "node:worker_threads"
+import { defined } from "../data/Defined.ts"
 import type { IsolateEvent, IsolateHandle, Lease, Program } from "../Isolate.ts"
 import { CellError, type CellRequest, IsolateFailure } from "../Protocol.ts"
 import * as Places from "../text/Places.ts"
@@ -125,7 +126,7 @@ const toError = (source: string, { code, location, message, report = "" }: typeo
   return {
     _tag: "ScriptError",
     text: `SyntaxError: ${advice(message)}`,
-    ...(place === undefined ? {} : { location: place })
+    ...defined({ location: place })
   }
 }
 

@@ -7,6 +7,7 @@ import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import { defined } from "../../data/Defined.ts"
 import type { ServerConfig } from "../../Mcp.ts"
 import * as Words from "./Words.ts"
 
@@ -16,7 +17,7 @@ const named = /^(?<name>[\w-]+)=(?<command>[^]*)$/
 export const parse = (value: string): Result.Result<ServerConfig, string> =>
   Result.flatMap(Words.split(value), ([first = "", ...args]): Result.Result<ServerConfig, string> => {
     const { command = first, name } = named.exec(first)?.groups ?? {}
-    const naming = name === undefined ? {} : { name }
+    const naming = defined({ name })
     return command === ""
       ? Result.fail("there is no command")
       : /^https?:\/\//.test(command) && args.length === 0

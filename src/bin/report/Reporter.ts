@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
 import type { Finding } from "../../Check.ts"
+import { defined } from "../../data/Defined.ts"
 import type { Progress } from "../../Mcp.ts"
 import type { CellId, NestedToolCall, Outcome, OutputItem, ToolCallId, ToolError } from "../../Protocol.ts"
 import type { Failure } from "../commands/Failure.ts"
@@ -101,25 +102,14 @@ export const json = (save: Media.Save | undefined): Reporter["Service"] => {
     started: (cellId) => print({ type: "started", cellId }),
     output: printItems(save, (shown) => Printer.print(join(shown.map(toEvent).map(Event.toLine)))),
     toolStarted: ({ call, id, tool }) =>
-      mention({
-        type: "toolCall",
-        toolCallId: id,
-        tool,
-        ...(call.input === undefined ? {} : { input: call.input })
-      }),
+      mention({ type: "toolCall", toolCallId: id, tool, ...defined({ input: call.input }) }),
     toolProgress: () => Effect.void,
     serverSaid: () => Effect.void,
     toolsChanged: () => Effect.void,
     toolEnded: ({ id, tool }, millis, exit) => {
       const { outcome, text } = Render.toolOutcome(exit)
-      return mention({
-        type: "toolResult",
-        toolCallId: id,
-        tool,
-        millis: Math.round(millis),
-        outcome,
-        ...(text === undefined ? {} : { text })
-      })
+      const ended = { type: "toolResult", toolCallId: id, tool, millis: Math.round(millis), outcome } as const
+      return mention({ ...ended, ...defined({ text }) })
     },
     notification: (text) => mention({ type: "notification", text }),
     yielded: (cellId) => print({ type: "yielded", cellId }),
