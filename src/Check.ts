@@ -211,7 +211,7 @@ export const make = Effect.fnUntraced(function*(
   const scope = yield* Effect.scope
   const one = Semaphore.withPermit(yield* Semaphore.make(1))
   let running: Running | undefined
-  let confinement: Compiler.Confinement | undefined
+  let confinement: Confinement.Confinement | undefined
 
   const start = Effect.gen(function*() {
     const files = new Map(Object.values(cellFiles).map((path): [string, string] => [path, ""]))

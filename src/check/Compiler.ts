@@ -33,15 +33,6 @@ export interface Compiler {
   readonly kill: Effect.Effect<void>
 }
 
-/** What the operating system adds to a process. */
-export interface Confinement {
-  readonly command: (
-    program: string,
-    args: ReadonlyArray<string>
-  ) => readonly [program: string, args: ReadonlyArray<string>]
-  readonly adopt: (pid: number) => void
-}
-
 /** The folder in which the given files lie, for the compiler. */
 export const folder = "/check"
 
@@ -127,7 +118,7 @@ export const start = Effect.fnUntraced(function*(
   executable: string,
   files: ReadonlyMap<string, string>,
   maxMemoryBytes: number,
-  confinement: Confinement
+  confinement: ChildProcess.Confinement
 ): Effect.fn.Return<Compiler, ChildProcess.NotStarted, Scope.Scope> {
   const [command, args] = confinement.command(executable, [
     "--api",

@@ -7,20 +7,14 @@
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, writeFile } from "node:fs"
+import type * as ChildProcess from "../system/ChildProcess.ts"
 import type { Cgroup } from "./Cgroup.ts"
 
 /**
  * @category models
  * @since 0.1.0
  */
-export interface Confinement {
-  /** The command that runs a program of its own, with these arguments. */
-  readonly command: (
-    program: string,
-    args: ReadonlyArray<string>
-  ) => readonly [program: string, args: ReadonlyArray<string>]
-  /** Does what can only be done to a process that is there. */
-  readonly adopt: (pid: number) => void
+export interface Confinement extends ChildProcess.Confinement {
   /** Whether a lane is killed at once when this process ends, and not only ends itself when it notices. */
   readonly isKilledWithHost: boolean
   /** What is in force, in words, for the lanes that were adopted so far. */

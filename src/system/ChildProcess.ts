@@ -26,6 +26,17 @@ export interface Command {
   readonly cwd?: string | undefined
 }
 
+/** What the operating system adds to a process. */
+export interface Confinement {
+  /** The command that runs a program of its own, with these arguments. */
+  readonly command: (
+    program: string,
+    args: ReadonlyArray<string>
+  ) => readonly [program: string, args: ReadonlyArray<string>]
+  /** Does what can only be done to a process that is there. */
+  readonly adopt: (pid: number) => void
+}
+
 export interface ChildProcess {
   readonly handle: ChildProcessWithoutNullStreams
   /** What the environments of the process and of everything it starts contain. */
