@@ -5,7 +5,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type * as Net from "node:net"
+import type * as Scope from "effect/Scope"
+import * as Net from "node:net"
 
 /** The socket could not be made, or the port is not to be had. */
 export class ListenError extends Schema.TaggedError<ListenError>("effect-code-mode/host/ListenError")("ListenError", {
@@ -15,6 +16,19 @@ export class ListenError extends Schema.TaggedError<ListenError>("effect-code-mo
   override get message() {
     return `cannot listen on ${this.path}: ${this.text}`
   }
+}
+
+/** A server that listens nowhere yet, and no more once the scope is closed. */
+export const server = (onConnection: (socket: Net.Socket) => void): Effect.Effect<Net.Server, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => Net.createServer({ allowHalfOpen: true }, onConnection)),
+    (server) => Effect.sync(() => server.close())
+  )
+
+/** Where clients find a server. */
+export const urlOf = (server: Net.Server): string => {
+  const { address, family, port } = server.address() as Net.AddressInfo
+  return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`
 }
 
 /** Listens as `begin` tells the server to. From then on a connection that cannot be taken is the loss of one client alone. */

@@ -61,10 +61,7 @@ const alone = (path: string): Effect.Effect<void, NodeJS.ErrnoException, Scope.S
     return Effect.void
   }
   const name = createHash("sha256").update(resolve(path)).digest("hex")
-  return Effect.acquireRelease(
-    Effect.sync(() => Net.createServer((socket) => socket.destroy())),
-    (server) => Effect.sync(() => server.close())
-  ).pipe(
+  return Listening.server((socket) => socket.destroy()).pipe(
     Effect.flatMap((server) => attempt(server, `\0effect-code-mode-${process.getuid!()}-${name}`)),
     Effect.retry({
       while: ({ code }) => code === "EADDRINUSE",
@@ -90,10 +87,7 @@ export const listen = (
   path: string,
   onConnection: (socket: Net.Socket) => void
 ): Effect.Effect<void, ListenError, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => Net.createServer({ allowHalfOpen: true }, onConnection)),
-    (server) => Effect.sync(() => server.close())
-  ).pipe(
+  Listening.server(onConnection).pipe(
     Effect.flatMap((server) =>
       attempt(server, path).pipe(
         // A host that was killed leaves its socket behind.

@@ -11,7 +11,6 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import { Stdio } from "effect/Stdio"
 import { createServer, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
 import { Delegate } from "../../Delegate.ts"
 import * as McpClients from "../../mcp-server/Clients.ts"
 import * as ModelConnection from "../../mcp-server/ModelConnection.ts"
@@ -19,6 +18,7 @@ import type * as ProtocolEnd from "../../mcp-server/ProtocolEnd.ts"
 import * as StdioService from "../../mcp-server/StdioService.ts"
 import * as McpServer from "../../McpServer.ts"
 import * as V8 from "../../V8.ts"
+import * as Listening from "../../wire/Listening.ts"
 import * as Transport from "../../wire/Transport.ts"
 import { foreign, text } from "../terminal/Printable.ts"
 import * as Printer from "../terminal/Printer.ts"
@@ -72,8 +72,6 @@ const path = "/mcp"
 /** Says where it is. At the end, nothing that a client holds open keeps us waiting. */
 const announced = (server: Server) =>
   Layer.effectDiscard(Effect.gen(function*() {
-    const { address, family, port } = server.address() as AddressInfo
-    const host = family === "IPv6" ? `[${address}]` : address
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         server.close()
@@ -82,7 +80,7 @@ const announced = (server: Server) =>
     )
     yield* Printer.tell(
       text`effect-code-mode: listening at ${
-        foreign("address of the server", `http://${host}:${port}${path}`, "output")
+        foreign("address of the server", `${Listening.urlOf(server)}${path}`, "output")
       }`
     )
   }))

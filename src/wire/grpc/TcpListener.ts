@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
-import * as Net from "node:net"
+import type * as Net from "node:net"
 import * as Listening from "../Listening.ts"
 
 /** Where a plain GET tells whether the host is there. */
@@ -46,10 +46,7 @@ const listen = (
   { host, port }: { readonly host: string; readonly port: number },
   onConnection: (socket: Net.Socket) => void
 ): Effect.Effect<Net.Server, Listening.ListenError, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => Net.createServer({ allowHalfOpen: true }, onConnection)),
-    (server) => Effect.sync(() => server.close())
-  ).pipe(
+  Listening.server(onConnection).pipe(
     Effect.tap((server) => {
       server.maxConnections = maxClients
       return Listening.listen(server, () => server.listen(port, host))
@@ -71,7 +68,6 @@ export const serving = Effect.fnUntraced(function*<R>(
       (socket) => runFork(Effect.catchDefect(serve(socket), (defect) => Effect.logError("This is a bug", defect))),
       (socket) => http1.emit("connection", socket)
     ))
-  const { address: host, family, port } = server.address() as Net.AddressInfo
-  yield* onListening?.(`http://${family === "IPv6" ? `[${host}]` : host}:${port}`) ?? Effect.void
+  yield* onListening?.(Listening.urlOf(server)) ?? Effect.void
   return yield* Effect.never
 }, Effect.scoped)
