@@ -312,12 +312,7 @@ export const serve = Effect.fnUntraced(function*(
       })
     )
   )
-  const writing = Stream.run(outgoing.stream, transport.output).pipe(
-    Effect.ensuring(Effect.sync(() => {
-      outgoing.close()
-      connection.end(Exit.void)
-    }))
-  )
+  const writing = Effect.ensuring(outgoing.writeTo(transport.output), Effect.sync(() => connection.end(Exit.void)))
 
   yield* Effect.gen(function*() {
     yield* Effect.forkScoped(writing, { startImmediately: true })

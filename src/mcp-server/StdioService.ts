@@ -79,10 +79,6 @@ export const serve = Effect.fnUntraced(function*<E, R>(
     Effect.ignore,
     Effect.ensuring(Effect.andThen(Queue.end(chunks), Deferred.succeed(ended, undefined)))
   )
-  const writing = Stream.run(outgoing.stream, transport.output).pipe(
-    Effect.ignore,
-    Effect.ensuring(Effect.sync(() => outgoing.close()))
-  )
   const answering = Effect.scoped(Effect.gen(function*() {
     const { idle, receive } = yield* connect(send)
     yield* Stream.fromQueue(chunks).pipe(
@@ -94,7 +90,9 @@ export const serve = Effect.fnUntraced(function*<E, R>(
   }))
 
   yield* Effect.gen(function*() {
-    const reader = yield* Effect.forkScoped(writing, { startImmediately: true })
+    const reader = yield* Effect.forkScoped(Effect.ignore(outgoing.writeTo(transport.output)), {
+      startImmediately: true
+    })
     yield* Effect.forkScoped(reading, { startImmediately: true })
     const late = Effect.andThen(Deferred.await(ended), Effect.sleep(Bounds.drain))
     // A client that does not read any more has left, too.

@@ -243,10 +243,7 @@ export const make = Effect.fnUntraced(function*(
     }
   }
 
-  const writing = yield* Stream.run(outgoing.stream, transport.output).pipe(
-    Effect.ensuring(Effect.sync(() => outgoing.close())),
-    Effect.forkIn(scope, { startImmediately: true })
-  )
+  const writing = yield* Effect.forkIn(outgoing.writeTo(transport.output), scope, { startImmediately: true })
   const reading = yield* Stream.runForEach(transport.input, hear).pipe(
     Effect.forkIn(scope, { startImmediately: true })
   )

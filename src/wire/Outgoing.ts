@@ -7,6 +7,7 @@ import type * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
+import type * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 
 /** A frame that was posted. */
@@ -108,6 +109,11 @@ export class Outgoing {
     this.pump()
     return Effect.sync(() => this.flushers.delete(done))
   })
+
+  /** Writes what is posted, until there is nothing that takes it any more. */
+  writeTo<E, R>(output: Sink.Sink<unknown, Uint8Array, unknown, E, R>): Effect.Effect<void, E, R> {
+    return Stream.run(this.stream, output).pipe(Effect.ensuring(Effect.sync(() => this.close())), Effect.asVoid)
+  }
 
   /** What is to be written. To ask for more says that what was given before has been written. */
   readonly stream: Stream.Stream<Uint8Array> = Stream.fromPull(Effect.succeed(
