@@ -235,21 +235,20 @@ export const serve = Effect.fnUntraced(function*(
       return refuse(406, "accept text/event-stream")
     }
     const session = find(request)
-    if (!(session instanceof HttpSession)) {
-      return session
-    }
-    const messages = yield* session.listen()
-    return messages === undefined ? refuse(409, "there is a stream already") : events(messages)
+    const messages = session instanceof HttpSession ? yield* session.listen() : session
+    return messages === undefined
+      ? refuse(409, "there is a stream already")
+      : Stream.isStream(messages)
+      ? events(messages)
+      : messages
   })
 
-  const remove = Effect.fnUntraced(function*(request: HttpServerRequest) {
+  const remove = (request: HttpServerRequest): Effect.Effect<Response> => {
     const session = find(request)
-    if (!(session instanceof HttpSession)) {
-      return session
-    }
-    yield* drop(session)
-    return HttpServerResponse.empty({ status: 204 })
-  })
+    return session instanceof HttpSession
+      ? Effect.as(drop(session), HttpServerResponse.empty({ status: 204 }))
+      : Effect.succeed(session)
+  }
 
   const answer = (request: HttpServerRequest): Effect.Effect<Response> => {
     switch (request.method) {
