@@ -399,12 +399,22 @@ export const make = Effect.fnUntraced(function*(
     )
   }
 
-  const find = (cellId: Protocol.CellId, kind: Protocol.CellKind) =>
+  /** Asks something about a cell that is at once there, or not. */
+  const askingNow = <A, E>(
+    cellId: Protocol.CellId,
+    ask: (rpc: Place["rpc"], cell: { readonly session: number; readonly cellId: Protocol.CellId }) => Effect.Effect<
+      A,
+      E | Unanswered
+    >
+  ) =>
     asking(
       cellId,
-      (at) => within(at, at.rpc.Find({ session: at.session, cellId, kind })),
+      (at) => within(at, ask(at.rpc, { session: at.session, cellId })),
       () => Effect.fail(stale(cellId))
     )
+
+  const find = (cellId: Protocol.CellId, kind: Protocol.CellKind) =>
+    askingNow(cellId, (rpc, cell) => rpc.Find({ ...cell, kind }))
 
   /** Asks something of the session; what it has at no host is `otherwise`. */
   const askingAll = <A>(ask: (at: Place) => Effect.Effect<A, Unanswered>, otherwise: A): Effect.Effect<A> =>
@@ -461,19 +471,9 @@ export const make = Effect.fnUntraced(function*(
         Duration.infinity,
         ({ rpc, session }, ticket) => rpc.AwaitFrontier({ session, cellId: id, ticket })
       ),
-    resume: ({ id }, generation) =>
-      asking(
-        id,
-        (at) => within(at, at.rpc.Resume({ session: at.session, cellId: id, generation })),
-        () => Effect.fail(stale(id))
-      ),
+    resume: ({ id }, generation) => askingNow(id, (rpc, cell) => rpc.Resume({ ...cell, generation })),
     terminate: ({ id }) => asking(id, (at) => terminateAt(at, id), lostOutcome(id)),
-    yieldNow: ({ id }) =>
-      asking(
-        id,
-        (at) => within(at, at.rpc.YieldNow({ session: at.session, cellId: id })),
-        () => Effect.fail(stale(id))
-      ),
+    yieldNow: ({ id }) => askingNow(id, (rpc, cell) => rpc.YieldNow(cell)),
     cell: (id) => Effect.as(find(id, "continuing"), CellRef.continuing(id)),
     pausableCell: (id) => Effect.as(find(id, "pausable"), CellRef.pausable(id)),
     cells: Effect.map(
