@@ -33,6 +33,8 @@ export type Above = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A
 
 interface Running {
   readonly name: Printable
+  /** What it is, unless it is the start of a server. */
+  readonly call: ToolCall | undefined
   readonly start: number
   /** What is known of how it is going. */
   note: Printable
@@ -118,29 +120,19 @@ const make = Effect.fnUntraced(function*(terminal: Printer.Terminal) {
   let drawn: ReadonlyArray<Printable> = []
   let tick = 0
 
-  const begin = <Key extends object>(key: Key, name: Printable): Key => {
-    running.set(key, { name, start: now(), note: empty })
-    return key
-  }
+  const begin = <Key extends object>(key: Key, name: Printable, call?: ToolCall) =>
+    Effect.sync(() => {
+      running.set(key, { name, call, start: now(), note: empty })
+      return key
+    })
 
-  /** The calls that are under way. */
-  const calls = new Map<ToolCall, Running>()
-
-  const beginCall = (call: ToolCall) => {
-    begin(call, join([Render.tool(call.tool), Render.argument(call.call.input)].filter(isSomething), text`  `))
-    calls.set(call, running.get(call)!)
-  }
-
-  const endCall = (call: ToolCall) => {
-    running.delete(call)
-    calls.delete(call)
-  }
+  const end = (key: object) => Effect.sync(() => running.delete(key))
 
   /** Notes something about some of the calls. */
   const note = (isMeant: (call: ToolCall) => boolean, note: Printable) =>
     Effect.sync(() => {
-      for (const [call, entry] of calls) {
-        if (isMeant(call)) {
+      for (const entry of running.values()) {
+        if (entry.call !== undefined && isMeant(entry.call)) {
           entry.note = note
         }
       }
@@ -197,20 +189,17 @@ const make = Effect.fnUntraced(function*(terminal: Printer.Terminal) {
     reporter: (reporter: Reporter["Service"]): Reporter["Service"] => ({
       ...reporter,
       output: (items) => above(reporter.output(items)),
-      during: (what, self) =>
-        Effect.acquireUseRelease(
-          Effect.sync(() => begin({}, what)),
-          () => reporter.during(what, self),
-          (key) => Effect.sync(() => running.delete(key))
-        ),
-      toolStarted: (call) => Effect.andThen(Effect.sync(() => beginCall(call)), reporter.toolStarted(call)),
+      during: (what, self) => Effect.acquireUseRelease(begin({}, what), () => reporter.during(what, self), end),
+      toolStarted: (call) => {
+        const name = join([Render.tool(call.tool), Render.argument(call.call.input)].filter(isSomething), text`  `)
+        return Effect.andThen(begin(call, name, call), reporter.toolStarted(call))
+      },
       toolProgress: (id, progress) => note((call) => call.id === id, Render.progress(progress)),
       serverSaid: (server, told) => {
         const namespace = Names.namespace(server)
         return note(({ call }) => call.toolName.namespace === namespace, Render.said(told))
       },
-      toolEnded: (call, millis, exit) =>
-        Effect.andThen(Effect.sync(() => endCall(call)), reporter.toolEnded(call, millis, exit))
+      toolEnded: (call, millis, exit) => Effect.andThen(end(call), reporter.toolEnded(call, millis, exit))
     }),
     above
   }
