@@ -11,6 +11,7 @@
  * @internal
  */
 import type { OutputItem } from "./Protocol.ts"
+import * as Utf8 from "./text/Utf8.ts"
 
 /** The budget where no other is asked for. */
 export const defaultBudget = 10_000
@@ -20,19 +21,12 @@ const audioTokensPerSecond = 10
 
 const toTokens = (bytes: number): number => Math.ceil(bytes / bytesPerToken)
 
-const isContinuation = (byte: number | undefined): boolean => byte !== undefined && (byte & 0xc0) === 0x80
-
 /** Takes the middle out of a text, at the boundaries of characters. */
 const cutMiddle = (bytes: Buffer, budget: number): string => {
   const kept = budget * bytesPerToken
-  let head = Math.floor(kept / 2)
-  let tail = bytes.length - (kept - head)
-  while (isContinuation(bytes[head])) {
-    head--
-  }
-  while (isContinuation(bytes[tail])) {
-    tail++
-  }
+  const half = Math.floor(kept / 2)
+  const head = Utf8.boundary(bytes, half)
+  const tail = Utf8.boundary(bytes, bytes.length - (kept - half), 1)
   const missing = toTokens(bytes.length - kept)
   return `${bytes.toString("utf8", 0, head)}…${missing} tokens truncated…${bytes.toString("utf8", tail)}`
 }

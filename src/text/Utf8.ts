@@ -9,11 +9,11 @@ export const byteLength = (text: string): number => Buffer.byteLength(text)
 
 const isContinuation = (byte: number | undefined) => byte !== undefined && (byte & 0xc0) === 0x80
 
-/** Where to cut bytes so that no character is cut. */
-export const boundary = (bytes: Uint8Array, at: number): number => {
+/** Where to cut bytes so that no character is cut: the first such place, from there on backwards or forwards. */
+export const boundary = (bytes: Uint8Array, at: number, step: 1 | -1 = -1): number => {
   let end = at
   while (end > 0 && isContinuation(bytes[end])) {
-    end--
+    end += step
   }
   return end
 }
