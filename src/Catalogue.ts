@@ -19,13 +19,13 @@
  */
 import * as Effect from "effect/Effect"
 import { memoize } from "effect/Function"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import MiniSearch from "minisearch"
 import * as Summary from "./declarations/Summary.ts"
 import * as TypeScript from "./declarations/TypeScript.ts"
-import { Delegate } from "./Delegate.ts"
+import { definition, type Delegate, mapLayer } from "./Delegate.ts"
 import * as Shape from "./delegate/Shape.ts"
 import { type NestedToolCall, type ToolDefinition, ToolError } from "./Protocol.ts"
 import * as Identifier from "./text/Identifier.ts"
@@ -129,13 +129,14 @@ const definitions = (tools: ReadonlyArray<ToolDefinition>) => {
   ): ToolDefinition => {
     const name = Identifier.free(base, taken)
     return {
-      name,
-      toolName: { name, namespace: null },
-      description: name === base ? description : `${description}\n(It is called ${name} as there is another ${base}.)`,
-      kind: "function",
-      inputSchema,
-      outputSchema,
-      annotations: { readOnly: true, idempotent: true },
+      ...definition(name, {
+        description: name === base
+          ? description
+          : `${description}\n(It is called ${name} as there is another ${base}.)`,
+        inputSchema,
+        outputSchema,
+        annotations: { readOnly: true, idempotent: true }
+      }),
       ...(variadic ? { variadic } : {})
     }
   }
@@ -255,5 +256,4 @@ export const make = (delegate: Delegate["Service"], { from = 1 }: Options = {}):
 export const layer = <E, R>(
   layer: Layer.Layer<Delegate, E, R>,
   options?: Options
-): Layer.Layer<Delegate, E, R> =>
-  Layer.effect(Delegate, Effect.map(Delegate, (delegate) => make(delegate, options))).pipe(Layer.provide(layer))
+): Layer.Layer<Delegate, E, R> => mapLayer((delegate) => make(delegate, options))(layer)
