@@ -18,6 +18,7 @@ import * as Jsonc from "jsonc-parser"
 import { homedir } from "node:os"
 import { basename, dirname, resolve } from "node:path"
 import { parseEnv } from "node:util"
+import { defined } from "../data/Defined.ts"
 import * as Environment from "./Environment.ts"
 import { HttpServer, type ServerConfig, StdioServer } from "./ServerConfig.ts"
 
@@ -167,15 +168,11 @@ const record = (variables: Variables, key: string, value: unknown): Effect.Effec
     ).pipe(Effect.map(Object.fromEntries))
     : Effect.fail(`${key} should be an object, and is ${JSON.stringify(value)}`)
 
-/** A member of that name, if there is a value to read. */
-const optional = <A, K extends string>(
+/** Reads a value, if there is one. */
+const optional = <A>(
   value: unknown,
-  key: K,
   read: (value: unknown) => Effect.Effect<A, string>
-): Effect.Effect<{ readonly [P in K]?: A }, string> =>
-  value === undefined
-    ? Effect.succeed({})
-    : Effect.map(read(value), (value) => ({ [key]: value }) as { readonly [P in K]?: A })
+): Effect.Effect<A | undefined, string> => value === undefined ? Effect.succeed(undefined) : read(value)
 
 /** Milliseconds. Clients differ in what they count: a number below 1,000 is meant as seconds. */
 const timeout = (value: unknown): Effect.Effect<number, string> => {
@@ -188,18 +185,16 @@ const timeout = (value: unknown): Effect.Effect<number, string> => {
 const common = Effect.fnUntraced(function*(variables: Variables, entry: Entry) {
   const list = (key: string) => (value: unknown) => texts(variables, key, value)
   return {
-    ...(yield* optional(anyOf(entry, "timeout"), "timeout", timeout)),
-    ...(yield* optional(
+    timeout: yield* optional(anyOf(entry, "timeout"), timeout),
+    allowTools: yield* optional(
       anyOf(entry, "includeTools", "allowedTools", "enabledTools", "enabled_tools", "tools"),
-      "allowTools",
       list("the list of tools")
-    )),
-    ...(yield* optional(
+    ),
+    denyTools: yield* optional(
       anyOf(entry, "excludeTools", "disabledTools", "disabled_tools"),
-      "denyTools",
       list("the list of tools to leave out")
-    )),
-    ...(entry.optional === true ? { optional: true } : {})
+    ),
+    optional: entry.optional === true ? true : undefined
   }
 })
 
@@ -249,7 +244,7 @@ const stdio = Effect.fnUntraced(function*(variables: Variables, entry: Entry) {
     command: yield* text(variables, "command", command),
     args: [...yield* texts(variables, "command", first), ...args],
     env: { ...ofFile, ...ofEntry },
-    ...(yield* optional(anyOf(nested, "cwd"), "cwd", (value) => text(variables, "cwd", value))),
+    cwd: yield* optional(anyOf(nested, "cwd"), (value) => text(variables, "cwd", value)),
     ...(yield* common(variables, nested))
   }
 })
@@ -259,7 +254,7 @@ const http = Effect.fnUntraced(function*(variables: Variables, entry: Entry, url
     (isEntry(entry.requestInit) ? entry.requestInit.headers : undefined)
   return {
     url: yield* text(variables, "url", url),
-    ...(yield* optional(headers, "headers", (value) => record(variables, "headers", value))),
+    headers: yield* optional(headers, (value) => record(variables, "headers", value)),
     ...(yield* common(variables, entry))
   }
 })
@@ -287,10 +282,10 @@ const decodeEntry = Effect.fnUntraced(function*(name: string, entry: unknown, wo
     return yield* Effect.fail("it has no \"url\"")
   }
   const described = { name, ...(isHttp ? yield* http(variables, entry, url) : yield* stdio(variables, entry)) }
-  const secrets = variables.secrets.size === 0 ? {} : { secrets: Array.from(variables.secrets) }
+  const secrets = variables.secrets.size === 0 ? undefined : Array.from(variables.secrets)
   const decode: (value: unknown) => Effect.Effect<ServerConfig, Schema.SchemaError> = isHttp ? decodeHttp : decodeStdio
   return yield* Effect.mapError(
-    decode({ ...described, ...secrets }),
+    decode(defined({ ...described, secrets })),
     // What the entry asked for was read already, and what is left says nothing of values.
     () => "it is not understood"
   )
