@@ -13,6 +13,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
+import { attempt } from "../data/Attempt.ts"
 import { Remembered } from "../data/Remembered.ts"
 import * as Shared from "../data/Shared.ts"
 import type { NestedToolCall, ToolDefinition, ToolError } from "../Protocol.ts"
@@ -51,14 +52,6 @@ const isSafe = (tool: ToolDefinition): boolean => isRepeatable(tool) && tool.ann
 /** What calls have in common that may share a result. */
 const keyOf = ({ input, tool }: NestedToolCall): string | undefined =>
   attempt(() => `${JSON.stringify(tool)} ${input === undefined ? "" : canonical(input)}`)
-
-const attempt = <A>(write: () => A): A | undefined => {
-  try {
-    return write()
-  } catch {
-    return undefined
-  }
-}
 
 /** What is known, and what is being asked. */
 class Results {

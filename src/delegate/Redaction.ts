@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
+import { attempt } from "../data/Attempt.ts"
 import { type ToolDefinition, ToolError } from "../Protocol.ts"
 import { isList, isObject } from "../text/JsonValue.ts"
 import { change, nameOf, type Shape } from "./Shape.ts"
@@ -29,20 +30,12 @@ const base64 = (text: string): ReadonlyArray<string> => {
     )
 }
 
-const percent = (text: string): string => {
-  try {
-    return encodeURIComponent(text)
-  } catch {
-    // Half a character.
-    return text
-  }
-}
-
 /** How a secret may be written: as it is, in JSON, in an address, in base64. */
 const formsOf = (secret: string): ReadonlyArray<string> => [
   secret,
   JSON.stringify(secret).slice(1, -1),
-  percent(secret),
+  // It throws at half a character.
+  attempt(() => encodeURIComponent(secret)) ?? secret,
   ...base64(secret)
 ]
 

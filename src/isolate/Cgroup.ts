@@ -5,6 +5,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { attempt } from "../data/Attempt.ts"
 
 /**
  * @category models
@@ -30,14 +31,6 @@ export interface Paths {
 const defaultPaths: Paths = { self: "/proc/self/cgroup", root: "/sys/fs/cgroup", processes: "/proc" }
 
 const prefix = "effect-code-mode-"
-
-const attempt = <A>(f: () => A): A | undefined => {
-  try {
-    return f()
-  } catch {
-    return undefined
-  }
-}
 
 const succeeds = (f: () => void): boolean =>
   attempt(() => {

@@ -9,6 +9,7 @@
  * @internal
  */
 import type * as Schema from "effect/Schema"
+import { attempt } from "../data/Attempt.ts"
 import * as JsonText from "../text/JsonText.ts"
 import { isObject } from "../text/JsonValue.ts"
 import * as Limits from "./Limits.ts"
@@ -137,10 +138,4 @@ export const excess = (text: string): string | undefined => {
 }
 
 /** The value of a text, if it is JSON. */
-export const parse = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
+export const parse = (text: string): unknown => attempt(() => JSON.parse(text))

@@ -4,6 +4,7 @@
  * @internal
  */
 import * as Prompt from "effect/ai/Prompt"
+import { attempt } from "../data/Attempt.ts"
 import type { OutputItem } from "../Protocol.ts"
 
 const dataUrl = /^data:(?<type>[^;,]*)(?:;[^,]*)?,/i
@@ -14,22 +15,15 @@ const filePart = (url: string, otherType: string): Prompt.FilePart | Prompt.Text
   if (found !== null) {
     const [{ length }] = found
     const isBase64 = /;base64,$/i.test(found[0])
+    const data = url.slice(length)
     return Prompt.filePart({
       mediaType: found.groups!.type || otherType,
-      data: isBase64 ? url.slice(length) : Buffer.from(unescape(url.slice(length))).toString("base64")
+      data: isBase64 ? data : Buffer.from(attempt(() => decodeURIComponent(data)) ?? data).toString("base64")
     })
   }
   return URL.canParse(url)
     ? Prompt.filePart({ mediaType: otherType, data: new URL(url) })
     : Prompt.textPart({ text: url })
-}
-
-const unescape = (text: string): string => {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
 }
 
 /** The parts of a result: texts that follow each other are one. */

@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import { attempt } from "../data/Attempt.ts"
 
 const fenceOf = (line: string): string | undefined => /^\s{0,3}(`{3,}|~{3,})[^`]*$/.exec(line)?.[1]
 
@@ -41,19 +42,15 @@ const fromJson = (input: string): string | undefined => {
   if (!(trimmed.startsWith("{") && trimmed.endsWith("}") || trimmed.startsWith("\"") && trimmed.endsWith("\""))) {
     return undefined
   }
-  try {
-    const value: unknown = JSON.parse(trimmed)
-    if (typeof value === "string") {
-      // A short one may be a directive, or a value.
-      return /[\n;(]/.test(value) ? value : undefined
-    }
-    const [entry, ...others] = Object.entries(value as object)
-    return entry !== undefined && others.length === 0 && names.has(entry[0]) && typeof entry[1] === "string"
-      ? entry[1]
-      : undefined
-  } catch {
-    return undefined
+  const value = attempt((): unknown => JSON.parse(trimmed)) ?? {}
+  if (typeof value === "string") {
+    // A short one may be a directive, or a value.
+    return /[\n;(]/.test(value) ? value : undefined
   }
+  const [entry, ...others] = Object.entries(value)
+  return entry !== undefined && others.length === 0 && names.has(entry[0]) && typeof entry[1] === "string"
+    ? entry[1]
+    : undefined
 }
 
 /** The source itself. */

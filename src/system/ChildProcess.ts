@@ -17,7 +17,8 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
-import { readdirSync, readFileSync } from "node:fs"
+import { readdirSync } from "node:fs"
+import * as Proc from "./Proc.ts"
 
 export interface Command {
   readonly command: string
@@ -66,24 +67,16 @@ const attempt = (action: () => void) => {
   }
 }
 
-const isMarked = (pid: number, mark: Buffer): boolean => {
-  try {
-    return readFileSync(`/proc/${pid}/environ`).includes(mark)
-  } catch {
-    return false
-  }
-}
-
 /** Kills what carries one of the marks. */
 const killMarked = (marks: ReadonlyArray<string>) => {
   if (process.platform !== "linux") {
     return
   }
-  const buffers = marks.map((mark) => Buffer.from(mark))
   attempt(() => {
     for (const entry of readdirSync("/proc")) {
       const pid = Number(entry)
-      if (Number.isInteger(pid) && pid !== process.pid && buffers.some((mark) => isMarked(pid, mark))) {
+      const environment = Number.isInteger(pid) && pid !== process.pid ? Proc.read(`${pid}/environ`) : ""
+      if (marks.some((mark) => environment.includes(mark))) {
         attempt(() => process.kill(pid, "SIGKILL"))
       }
     }

@@ -4,7 +4,7 @@
  * @internal
  */
 import * as Effect from "effect/Effect"
-import { readFileSync } from "node:fs"
+import * as Proc from "./Proc.ts"
 
 export interface ProcessMetrics {
   readonly process_start_time_seconds: number
@@ -15,29 +15,20 @@ export interface ProcessMetrics {
 const ticksPerSecond = 100
 const pageBytes = 4096
 
-/** Empty where there is no `/proc`, and where the process is gone. */
-const readProc = (path: string): string => {
-  try {
-    return readFileSync(`/proc/${path}`, "utf8")
-  } catch {
-    return ""
-  }
-}
-
 /** Processor time of a process: its own, or that of its children which have ended. */
 const cpuSeconds = (pid: number, which: "own" | "ended"): number => {
-  const stat = readProc(`${pid}/stat`)
+  const stat = Proc.read(`${pid}/stat`)
   // The name of the program, which comes before, may have spaces.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
   const first = which === "own" ? 11 : 13
   return stat === "" ? 0 : (Number(fields[first]) + Number(fields[first + 1])) / ticksPerSecond
 }
 
-const residentBytes = (pid: number): number => Number(readProc(`${pid}/statm`).split(" ")[1] ?? 0) * pageBytes
+const residentBytes = (pid: number): number => Number(Proc.read(`${pid}/statm`).split(" ")[1] ?? 0) * pageBytes
 
 export const read: Effect.Effect<ProcessMetrics> = Effect.sync(() => {
   const { pid } = process
-  const children = readProc(`self/task/${pid}/children`).split(" ").filter((word) => word !== "").map(Number)
+  const children = Proc.read(`self/task/${pid}/children`).split(" ").filter((word) => word !== "").map(Number)
   const { system, user } = process.cpuUsage()
   const sum = (each: (child: number) => number) => children.reduce((total, child) => total + each(child), 0)
   return {

@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import * as Approver from "../../Approver.ts"
+import { attempt } from "../../data/Attempt.ts"
 import * as ElicitedApprovals from "../../mcp-server/ElicitedApprovals.ts"
 import { empty, foreign, text } from "./Printable.ts"
 import * as Printer from "./Printer.ts"
@@ -14,14 +15,6 @@ import type { Converse } from "./Questions.ts"
 
 const choices = text`y allows it; c and s allow this tool in the cell, in the session
   n denies it, n REASON says why; other arguments, in JSON, allow it with these`
-
-const parseJson = (line: string): Schema.Json | undefined => {
-  try {
-    return JSON.parse(line)
-  } catch {
-    return undefined
-  }
-}
 
 /** What a line decides, if it does. */
 export const decision = (line: string): Approver.Decision | undefined => {
@@ -41,7 +34,7 @@ export const decision = (line: string): Approver.Decision | undefined => {
     case "session":
       return approved("session")
     default: {
-      const input = /^[[{]/.test(word) ? parseJson(line) : undefined
+      const input = /^[[{]/.test(word) ? attempt((): Schema.Json => JSON.parse(line)) : undefined
       return input === undefined ? undefined : Approver.approved("once", input)
     }
   }
