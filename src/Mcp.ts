@@ -476,14 +476,7 @@ const connectAll = Effect.fnUntraced(function*(
   )
   const [first, ...others] = failures
   if (first !== undefined) {
-    return yield* others.length === 0
-      ? first
-      : new McpConnectError({
-        server: first.server,
-        text: first.text,
-        lastWords: first.lastWords,
-        others: others.map(({ lastWords, server, text }) => ({ server, text, lastWords }))
-      })
+    return yield* others.length === 0 ? first : new McpConnectError({ ...first, others })
   }
   return servers.flatMap((config) => connected.get(config) ?? [])
 })

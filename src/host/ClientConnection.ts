@@ -17,6 +17,7 @@ import { isUtf8 } from "node:buffer"
 import { Remembered } from "../data/Remembered.ts"
 import type { Isolate } from "../Isolate.ts"
 import { Limits } from "../Protocol.ts"
+import * as Utf8 from "../text/Utf8.ts"
 import * as Frame from "../wire/Frame.ts"
 import * as Handshake from "../wire/Handshake.ts"
 import * as Message from "../wire/Message.ts"
@@ -291,7 +292,7 @@ export const serve = Effect.fnUntraced(function*(
 
   const hear = (bytes: Uint8Array) =>
     Effect.suspend(() => {
-      const error = decoder.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+      const error = decoder.push(Utf8.view(bytes))
       if (error !== undefined) {
         connection.fail(error.message)
       }

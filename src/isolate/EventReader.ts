@@ -3,19 +3,7 @@
  *
  * @internal
  */
-import {
-  backslash,
-  closeBrace,
-  closeBracket,
-  colon,
-  comma,
-  letterU,
-  nine,
-  openBrace,
-  openBracket,
-  quote,
-  zero
-} from "../text/Ascii.ts"
+import * as Ascii from "../text/Ascii.ts"
 import * as Utf8 from "../text/Utf8.ts"
 
 /** The bytes say something that they may not say. It is thrown, and no `Error`, since from where is of no interest. */
@@ -73,38 +61,38 @@ export class EventReader {
 
   /** The beginning of an object up to the value of its first field, which is its tag. */
   tag(): string {
-    this.expect(openBrace)
+    this.expect(Ascii.openBrace)
     if (this.word() !== "_tag") {
       breach("its event has no tag")
     }
-    this.expect(colon)
+    this.expect(Ascii.colon)
     return this.word()
   }
 
   /** The other fields, in any order. */
   rest<F extends Fields>(fields: F): Read<F> {
     const record: Record<string, unknown> = {}
-    while (this.skip(comma)) {
+    while (this.skip(Ascii.comma)) {
       this.field(fields, record)
     }
-    this.expect(closeBrace)
+    this.expect(Ascii.closeBrace)
     return record as Read<F>
   }
 
   /** An object that has at least one field. */
   object<F extends Fields>(fields: F): Read<F> {
     const record: Record<string, unknown> = {}
-    this.expect(openBrace)
+    this.expect(Ascii.openBrace)
     do {
       this.field(fields, record)
-    } while (this.skip(comma))
-    this.expect(closeBrace)
+    } while (this.skip(Ascii.comma))
+    this.expect(Ascii.closeBrace)
     return record as Read<F>
   }
 
   private field(fields: Fields, record: Record<string, unknown>): void {
     const name = this.word()
-    this.expect(colon)
+    this.expect(Ascii.colon)
     if (!Object.hasOwn(fields, name) || Object.hasOwn(record, name)) {
       breach("its event has a field that is not known, or has one twice")
     }
@@ -113,8 +101,8 @@ export class EventReader {
 
   array<A>(readElement: (reader: EventReader) => A, most = Infinity): Array<A> {
     const elements: Array<A> = []
-    this.expect(openBracket)
-    if (this.skip(closeBracket)) {
+    this.expect(Ascii.openBracket)
+    if (this.skip(Ascii.closeBracket)) {
       return elements
     }
     do {
@@ -122,17 +110,17 @@ export class EventReader {
         breach(`its event has a list of more than ${most}`)
       }
       elements.push(readElement(this))
-    } while (this.skip(comma))
-    this.expect(closeBracket)
+    } while (this.skip(Ascii.comma))
+    this.expect(Ascii.closeBracket)
     return elements
   }
 
   pair(): readonly [string, string] {
-    this.expect(openBracket)
+    this.expect(Ascii.openBracket)
     const first = this.string()
-    this.expect(comma)
+    this.expect(Ascii.comma)
     const second = this.string()
-    this.expect(closeBracket)
+    this.expect(Ascii.closeBracket)
     return [first, second]
   }
 
@@ -146,12 +134,12 @@ export class EventReader {
   natural(): number {
     const start = this.at
     let value = 0
-    for (let byte = this.peek(); byte >= zero && byte <= nine; byte = this.peek()) {
-      value = 10 * value + byte - zero
+    for (let byte = this.peek(); byte >= Ascii.zero && byte <= Ascii.nine; byte = this.peek()) {
+      value = 10 * value + byte - Ascii.zero
       this.at++
     }
     const digits = this.at - start
-    if (digits === 0 || digits > maxDigits || (digits > 1 && this.bytes[start] === zero)) {
+    if (digits === 0 || digits > maxDigits || (digits > 1 && this.bytes[start] === Ascii.zero)) {
       breach("its event has a number that is not a whole one from 0 on")
     }
     return value
@@ -185,21 +173,21 @@ export class EventReader {
 
   /** From the first quotation mark to behind the last. Whether there is anything to replace in between. */
   private skipString(): boolean {
-    this.expect(quote)
+    this.expect(Ascii.quote)
     const { bytes } = this
     const end = bytes.length
     let at = this.at
     let isEscaped = false
     while (at < end) {
       const byte = bytes[at]!
-      if (byte === quote) {
+      if (byte === Ascii.quote) {
         this.at = at + 1
         return isEscaped
       }
       if (byte < 0x20) {
         break
       }
-      if (byte === backslash) {
+      if (byte === Ascii.backslash) {
         // What stands behind it is looked at when the text is parsed.
         isEscaped = true
         at++
@@ -228,7 +216,7 @@ export class EventReader {
     let at = start + 1
     for (let next = at; next <= last;) {
       at = next
-      next += this.bytes[at] !== backslash ? 1 : this.bytes[at + 1] === letterU ? maxEscape : 2
+      next += this.bytes[at] !== Ascii.backslash ? 1 : this.bytes[at + 1] === Ascii.letterU ? maxEscape : 2
     }
     return Utf8.boundary(this.bytes, at)
   }

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
+import * as Utf8 from "../text/Utf8.ts"
 import { unanswered } from "./Failure.ts"
 import * as JsonRpc from "./JsonRpc.ts"
 import * as Limits from "./Limits.ts"
@@ -43,7 +44,7 @@ export const tooLong = unanswered(
   `its answer is longer than ${Limits.maxMessageBytes / 1024 / 1024} MiB, which is the most that a message may have`
 )
 
-const textOf = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8")
+const textOf = (bytes: Uint8Array) => Utf8.view(bytes).toString()
 
 export const readText = (response: HttpResponse) =>
   response.stream.pipe(

@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import * as Utf8 from "../text/Utf8.ts"
 import * as Limits from "./Limits.ts"
 
 export interface Listener {
@@ -20,7 +21,7 @@ const newline = 10
 /** How much of a line that is too long is looked at, at its beginning and its end, in bytes. */
 const looked = 1024
 
-const textOf = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8")
+const textOf = (bytes: Uint8Array) => Utf8.view(bytes).toString()
 
 /** Takes the bytes of a stream, chunk by chunk. */
 export const make = (

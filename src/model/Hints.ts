@@ -170,20 +170,18 @@ const countOf = ({ length }: ReadonlyArray<unknown>) => length === 1 ? "A call" 
 
 /** What a cell that came to its end left behind: calls that were stopped, and calls that did not succeed. */
 export const ofLeftovers = ({ calls }: Ledger): ReadonlyArray<string> => {
-  const stopped = calls.filter(({ state }) => state === "Interrupted")
-  const refused = calls.filter(({ state }) => state === "NotStarted")
-  const failed = calls.filter(({ state }) => state === "Failed")
+  const say = (which: ToolCallRecord["state"], what: string, advice = "") => {
+    const found = calls.filter(({ state }) => state === which)
+    return found.length === 0 ? [] : [`${countOf(found)} ${what}: ${callsOf(found)}.${advice}`]
+  }
   return [
-    ...stopped.length === 0 ? [] : [
-      `${countOf(stopped)} had no answer when the script ended, and may have had an effect: ${callsOf(stopped)}. ` +
-      "Put await before every call."
-    ],
-    ...refused.length === 0 ? [] : [
-      `${countOf(refused)} did nothing, refused or too late: ${callsOf(refused)}.`
-    ],
-    ...failed.length === 0 ? [] : [
-      `${countOf(failed)} failed, whether or not the script has noticed: ${callsOf(failed)}.`
-    ]
+    ...say(
+      "Interrupted",
+      "had no answer when the script ended, and may have had an effect",
+      " Put await before every call."
+    ),
+    ...say("NotStarted", "did nothing, refused or too late"),
+    ...say("Failed", "failed, whether or not the script has noticed")
   ]
 }
 

@@ -25,6 +25,7 @@ import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as RpcServer from "effect/rpc/RpcServer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Utf8 from "../text/Utf8.ts"
 import * as Frame from "../wire/Frame.ts"
 import { Outgoing } from "../wire/Outgoing.ts"
 import { ConnectionError, type Transport } from "../wire/Transport.ts"
@@ -198,7 +199,7 @@ export const make = Effect.fnUntraced(function*(
   const hear = (bytes: Uint8Array): Effect.Effect<void, ConnectionError> =>
     Effect.suspend(() => {
       const pushed = Result.try({
-        try: () => decoder.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)),
+        try: () => decoder.push(Utf8.view(bytes)),
         catch: (error) => violation(String(error))
       })
       const error = Result.isFailure(pushed) ? pushed.failure : pushed.success && violation(pushed.success.message)

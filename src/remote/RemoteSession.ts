@@ -478,11 +478,7 @@ export const make = Effect.fnUntraced(function*(
     pausableCell: (id) => Effect.as(find(id, "pausable"), CellRef.pausable(id)),
     cells: Effect.map(
       askingAll(({ rpc, session }) => rpc.Cells({ session }), []),
-      (cells) =>
-        cells.map(({ cellId, kind, ...state }) => ({
-          cell: kind === "continuing" ? CellRef.continuing(cellId) : CellRef.pausable(cellId),
-          ...state
-        }))
+      (cells) => cells.map(({ cellId, kind, ...state }) => ({ cell: CellRef.of(cellId, kind), ...state }))
     ),
     awaitSettled: (id) =>
       asking(

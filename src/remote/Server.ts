@@ -290,12 +290,10 @@ export const serve = Effect.fnUntraced(function*(
         return Effect.asVoid<unknown, Protocol.MissingCell | Protocol.WrongCellKind, never>(find(cellId))
       }),
       Cells: inIt(({ runtime }) =>
-        Effect.map(runtime.cells, (cells) =>
-          cells.map(({ cell, ...state }) => ({
-            cellId: cell.id,
-            kind: CellRef.kindOf(cell),
-            ...state
-          })))
+        Effect.map(
+          runtime.cells,
+          (cells) => cells.map(({ cell, ...state }) => ({ cellId: cell.id, kind: CellRef.kindOf(cell), ...state }))
+        )
       ),
       AwaitSettled: inIt(({ runtime }, { cellId }) => runtime.awaitSettled(cellId)),
       StoredValues: inIt(({ runtime }) => inRoom(runtime.storedValues)),

@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import type { CellId } from "../Protocol.ts"
+import type { CellId, CellKind } from "../Protocol.ts"
 
 const TypeId = "~effect-code-mode/Runtime/Cell"
 
@@ -19,5 +19,8 @@ export interface PausableCell {
 
 export const continuing = (id: CellId): Cell => ({ [TypeId]: "continuing", id })
 export const pausable = (id: CellId): PausableCell => ({ [TypeId]: "pausable", id })
+
+export const of = (id: CellId, kind: CellKind): Cell | PausableCell =>
+  kind === "continuing" ? continuing(id) : pausable(id)
 
 export const kindOf = (cell: Cell | PausableCell): Cell[typeof TypeId] | PausableCell[typeof TypeId] => cell[TypeId]

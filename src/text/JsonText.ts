@@ -8,25 +8,7 @@
  *
  * @internal
  */
-import {
-  backslash,
-  closeBrace,
-  closeBracket,
-  colon,
-  comma,
-  letterE,
-  letterF,
-  letterT,
-  letterU,
-  minus,
-  nine,
-  openBrace,
-  openBracket,
-  plus,
-  point,
-  quote,
-  zero
-} from "./Ascii.ts"
+import * as Ascii from "./Ascii.ts"
 
 /** Hosts that read values with a bounded parser lose their connection over one that is nested deeper. */
 export const maxDepth = 127
@@ -42,24 +24,24 @@ const weightOfOther = 16
 
 const isSpace = (code: number) => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
 
-const isDigit = (code: number) => code >= zero && code <= nine
+const isDigit = (code: number) => code >= Ascii.zero && code <= Ascii.nine
 
 /** The same letter, if it is one, in lower case. */
 const toLower = (code: number) => code | 0x20
 
-const isHex = (code: number) => isDigit(code) || (toLower(code) >= 0x61 && toLower(code) <= letterF)
+const isHex = (code: number) => isDigit(code) || (toLower(code) >= 0x61 && toLower(code) <= Ascii.letterF)
 
 /** Whether a character may stand behind a backslash, but for the one that needs four more. */
 const isEscaped = (code: number) => {
   switch (code) {
-    case quote:
-    case backslash:
+    case Ascii.quote:
+    case Ascii.backslash:
     case 0x2f: // /
     case 0x62: // b
-    case letterF:
+    case Ascii.letterF:
     case 0x6e: // n
     case 0x72: // r
-    case letterT:
+    case Ascii.letterT:
       return true
     default:
       return false
@@ -85,7 +67,7 @@ const skipEscape = (text: string, from: number): number => {
     return from + 2
   }
   for (let at = from + 2; at < from + 6; at++) {
-    if (code !== letterU || !isHex(codeAt(text, at))) {
+    if (code !== Ascii.letterU || !isHex(codeAt(text, at))) {
       return -1
     }
   }
@@ -98,10 +80,10 @@ const skipString = (text: string, from: number): number => {
   let at = from
   while (at !== -1 && at < end) {
     const code = text.charCodeAt(at)
-    if (code === quote) {
+    if (code === Ascii.quote) {
       return at + 1
     }
-    if (code === backslash) {
+    if (code === Ascii.backslash) {
       at = skipEscape(text, at)
     } else if (code >= 0x20) {
       at++
@@ -121,14 +103,14 @@ const skipDigits = (text: string, from: number): number => {
 }
 
 const skipNumber = (text: string, from: number): number => {
-  let at = codeAt(text, from) === minus ? from + 1 : from
-  at = codeAt(text, at) === zero ? at + 1 : skipDigits(text, at)
-  if (at !== -1 && codeAt(text, at) === point) {
+  let at = codeAt(text, from) === Ascii.minus ? from + 1 : from
+  at = codeAt(text, at) === Ascii.zero ? at + 1 : skipDigits(text, at)
+  if (at !== -1 && codeAt(text, at) === Ascii.point) {
     at = skipDigits(text, at + 1)
   }
-  if (at !== -1 && toLower(codeAt(text, at)) === letterE) {
+  if (at !== -1 && toLower(codeAt(text, at)) === Ascii.letterE) {
     const sign = codeAt(text, at + 1)
-    at = skipDigits(text, sign === plus || sign === minus ? at + 2 : at + 1)
+    at = skipDigits(text, sign === Ascii.plus || sign === Ascii.minus ? at + 2 : at + 1)
   }
   return at
 }
@@ -138,9 +120,9 @@ const skipWord = (text: string, from: number, word: string): number =>
 
 const skipOther = (text: string, from: number): number => {
   switch (codeAt(text, from)) {
-    case letterT:
+    case Ascii.letterT:
       return skipWord(text, from, "true")
-    case letterF:
+    case Ascii.letterF:
       return skipWord(text, from, "false")
     case 0x6e: // n
       return skipWord(text, from, "null")
@@ -152,9 +134,9 @@ const skipOther = (text: string, from: number): number => {
 /** From a key to behind its colon, or past a closing brace. */
 const skipKey = (text: string, from: number): number => {
   const at = skipSpace(text, from)
-  const end = codeAt(text, at) === quote ? skipString(text, at + 1) : -1
+  const end = codeAt(text, at) === Ascii.quote ? skipString(text, at + 1) : -1
   const behind = end === -1 ? -1 : skipSpace(text, end)
-  return behind !== -1 && codeAt(text, behind) === colon ? behind + 1 : -1
+  return behind !== -1 && codeAt(text, behind) === Ascii.colon ? behind + 1 : -1
 }
 
 const noJson = "is no JSON"
@@ -174,14 +156,14 @@ export const weigh = (text: string): number | typeof noJson | typeof tooDeep => 
     // A value begins here.
     at = skipSpace(text, at)
     const code = codeAt(text, at)
-    if (code === openBrace || code === openBracket) {
+    if (code === Ascii.openBrace || code === Ascii.openBracket) {
       if (depth === maxDepth) {
         return tooDeep
       }
       weight += weightOfContainer
-      const isObject = code === openBrace
+      const isObject = code === Ascii.openBrace
       const first = skipSpace(text, at + 1)
-      if (codeAt(text, first) !== (isObject ? closeBrace : closeBracket)) {
+      if (codeAt(text, first) !== (isObject ? Ascii.closeBrace : Ascii.closeBracket)) {
         keys[depth++] = isObject ? 1 : 0
         weight += isObject ? weightOfKey : 0
         at = isObject ? skipKey(text, first) : first
@@ -191,7 +173,7 @@ export const weigh = (text: string): number | typeof noJson | typeof tooDeep => 
         continue
       }
       at = first + 1
-    } else if (code === quote) {
+    } else if (code === Ascii.quote) {
       weight += weightOfString
       at = skipString(text, at + 1)
     } else {
@@ -209,7 +191,7 @@ export const weigh = (text: string): number | typeof noJson | typeof tooDeep => 
       }
       const isObject = keys[depth - 1] !== 0
       const next = codeAt(text, at)
-      if (next === comma) {
+      if (next === Ascii.comma) {
         weight += isObject ? weightOfNextKey(depth) : 0
         at = isObject ? skipKey(text, at + 1) : at + 1
         if (at === -1) {
@@ -217,7 +199,7 @@ export const weigh = (text: string): number | typeof noJson | typeof tooDeep => 
         }
         break
       }
-      if (next !== (isObject ? closeBrace : closeBracket)) {
+      if (next !== (isObject ? Ascii.closeBrace : Ascii.closeBracket)) {
         return noJson
       }
       depth--
@@ -251,17 +233,22 @@ export const numberOf = (text: string, name: string): string => {
   let start = 0
   while (at < text.length) {
     const code = text.charCodeAt(at)
-    if (code === quote) {
+    if (code === Ascii.quote) {
       const end = skipString(text, at + 1)
       const behind = skipSpace(text, end)
       if (
-        depth === 1 && codeAt(text, behind) === colon && end - at <= maxKey && JSON.parse(text.slice(at, end)) === name
+        depth === 1 && codeAt(text, behind) === Ascii.colon && end - at <= maxKey &&
+        JSON.parse(text.slice(at, end)) === name
       ) {
         start = skipSpace(text, behind + 1)
       }
       at = end
     } else {
-      depth += code === openBrace || code === openBracket ? 1 : code === closeBrace || code === closeBracket ? -1 : 0
+      depth += code === Ascii.openBrace || code === Ascii.openBracket
+        ? 1
+        : code === Ascii.closeBrace || code === Ascii.closeBracket
+        ? -1
+        : 0
       at++
     }
   }

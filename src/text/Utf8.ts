@@ -7,6 +7,9 @@ import { Buffer } from "node:buffer"
 
 export const byteLength = (text: string): number => Buffer.byteLength(text)
 
+/** The same bytes, as a buffer. */
+export const view = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
 const isContinuation = (byte: number | undefined) => byte !== undefined && (byte & 0xc0) === 0x80
 
 /** Where to cut bytes so that no character is cut: the first such place, from there on backwards or forwards. */

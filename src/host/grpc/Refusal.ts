@@ -35,7 +35,7 @@ export const ofUuid = (what: string, id: string): Status | undefined =>
 export const parseJson = (what: string, bytes: Uint8Array): Result.Result<Schema.Json, Status> =>
   isUtf8(bytes)
     ? Result.try({
-      try: () => JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()),
+      try: () => JSON.parse(Utf8.view(bytes).toString()),
       catch: (error) => invalid(`invalid ${what}: ${(error as Error).message}`)
     })
     : Result.fail(invalid(`invalid ${what}: it is not UTF-8`))
