@@ -11,27 +11,23 @@ import type { Telling } from "./Telling.ts"
 
 /** The delegate, whose calls are counted and whose notifications go to the client, too. */
 export const make = (delegate: Delegate["Service"], telling: Telling) => {
-  const calling = new Map<string, number>()
-  const count = (namespace: string, by: number) => {
-    const now = (calling.get(namespace) ?? 0) + by
-    if (now === 0) {
-      calling.delete(namespace)
-    } else {
-      calling.set(namespace, now)
-    }
-  }
+  /** The namespaces of the calls that are under way. */
+  const calling: Array<string> = []
   return {
     delegate: Shape.change(delegate, {
       invokeTool: (call) =>
         Effect.suspend(() => {
           const namespace = call.toolName.namespace ?? ""
-          count(namespace, 1)
-          return Effect.ensuring(delegate.invokeTool(call), Effect.sync(() => count(namespace, -1)))
+          calling.push(namespace)
+          return Effect.ensuring(
+            delegate.invokeTool(call),
+            Effect.sync(() => calling.splice(calling.indexOf(namespace), 1))
+          )
         }),
       notify: (notification) => Effect.andThen(telling.notification(notification), delegate.notify(notification))
     }),
     /** Whether a call waits for an answer: of anybody, or of this server. */
-    isCalling: (namespace?: string) => namespace === undefined ? calling.size > 0 : calling.has(namespace)
+    isCalling: (namespace?: string) => namespace === undefined ? calling.length > 0 : calling.includes(namespace)
   }
 }
 

@@ -223,13 +223,7 @@ export class HttpSession {
   }
 
   private endAll(): void {
-    for (
-      const channel of [
-        ...this.waiting.values(),
-        ...this.calls,
-        ...this.listening === undefined ? [] : [this.listening]
-      ]
-    ) {
+    for (const channel of [...this.waiting.values(), ...this.calls, ...this.listening ? [this.listening] : []]) {
       Queue.endUnsafe(channel)
     }
   }

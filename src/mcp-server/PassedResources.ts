@@ -165,6 +165,9 @@ export const make = Effect.fnUntraced(function*(server: Server, delegate: Delega
     }
   })
 
+  const addTemplate = (template: McpSchema.ResourceTemplate, annotations: Context.Context<never>) =>
+    server.addResourceTemplate({ template, annotations, routerPath: "*", completions: {}, handle: read })
+
   const refresh = Effect.gen(function*() {
     const all = yield* Effect.forEach(Definitions.resourceAccessIn(delegate.tools), listOne, {
       concurrency: "unbounded"
@@ -178,25 +181,17 @@ export const make = Effect.fnUntraced(function*(server: Server, delegate: Delega
         handle: Effect.catchTag(read(name), "InvalidParams", ({ message }) =>
           Effect.fail(new McpSchema.InternalError({ message })))
       }))
-    yield* add(templates, "uriTemplate", decodeTemplate, (template, name) =>
-      server.addResourceTemplate({
-        template,
-        annotations: Context.make(McpSchema.EnabledWhen, () => templates.has(name)),
-        routerPath: "*",
-        completions: {},
-        handle: read
-      }))
+    yield* add(
+      templates,
+      "uriTemplate",
+      decodeTemplate,
+      (template, name) => addTemplate(template, Context.make(McpSchema.EnabledWhen, () => templates.has(name)))
+    )
   })
 
   if (isLate || Definitions.resourceAccessIn(delegate.tools).length > 0) {
     // With it, the client is told that there are resources, before any server has been asked for them.
-    yield* server.addResourceTemplate({
-      template: anyUri,
-      annotations: Context.empty(),
-      routerPath: "*",
-      completions: {},
-      handle: read
-    })
+    yield* addTemplate(anyUri, Context.empty())
   }
   return { refresh }
 })

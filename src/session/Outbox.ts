@@ -17,7 +17,8 @@ export const empty: Outbox = undefined
 
 export const size = (self: Outbox): number => self?.size ?? 0
 
-const textOf = (item: OutputItem): string => {
+/** Its text, or its URL. */
+export const textOf = (item: OutputItem): string => {
   switch (item.type) {
     case "input_text":
       return item.text

@@ -17,6 +17,7 @@ import {
   type Yielded
 } from "../../Protocol.ts"
 import * as Runtime from "../../Runtime.ts"
+import * as Outbox from "../../session/Outbox.ts"
 import { Reporter } from "../report/Reporter.ts"
 import { text } from "../terminal/Printable.ts"
 import * as Printer from "../terminal/Printer.ts"
@@ -27,9 +28,6 @@ import * as Failure from "./Failure.ts"
  * without a reader; so what does count, in the end, is what waits for a slow pipe.
  */
 const maxUnread = 1_000_000
-
-const sizeOf = (item: OutputItem): number =>
-  (item.type === "input_text" ? item.text : item.type === "input_image" ? item.image_url : item.audio_url).length
 
 const observe = (session: Runtime.SessionRuntime["Service"], cell: Runtime.Cell, options?: Runtime.ObserveOptions) =>
   session.observe(cell, options).pipe(
@@ -51,7 +49,7 @@ export const watch = Effect.fnUntraced(function*(session: Runtime.SessionRuntime
   let unread = 0
   const report = Effect.fnUntraced(function*(items: ReadonlyArray<OutputItem>) {
     yield* reporter.output(items)
-    unread += items.reduce((sum, item) => sum + sizeOf(item), 0)
+    unread += items.reduce((sum, item) => sum + Outbox.textOf(item).length, 0)
     if (unread > maxUnread && !(yield* Deferred.isDone(outcome))) {
       unread = 0
       yield* look({ yieldAfter: 0 })
