@@ -88,6 +88,8 @@ export const withLastWords = (text: string, lastWords: string): string =>
 const restartPause = (restarts: number) =>
   restarts === 0 ? 0 : Math.min(Limits.minRestart * 2 ** (restarts - 1), Limits.maxRestart)
 
+const isExpired = (failure: Failure) => failure._tag === "Unanswered" && failure.connection === "expired"
+
 export const make = Effect.fnUntraced(function*(
   options: Options
 ): Effect.fn.Return<LiveServer, NotConnected, Scope.Scope> {
@@ -246,9 +248,7 @@ export const make = Effect.fnUntraced(function*(
       (used) =>
         ask(used.connection.peer).pipe(
           Effect.mapError((failure) => {
-            if (failure._tag === "Unanswered" && failure.connection === "expired") {
-              used.isExpired = true
-            }
+            used.isExpired ||= isExpired(failure)
             return failure._tag === "Unanswered" && failure.connection === "closed"
               ? new Unanswered({ ...failure, message: withLastWords(failure.message, used.connection.lastWords()) })
               : failure
@@ -256,8 +256,6 @@ export const make = Effect.fnUntraced(function*(
         ),
       leave
     )
-
-  const isExpired = (failure: Failure) => failure._tag === "Unanswered" && failure.connection === "expired"
 
   const answer = <A>(ask: (peer: Peer.Peer) => Effect.Effect<A, Failure>) =>
     call(ask).pipe(

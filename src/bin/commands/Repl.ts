@@ -163,68 +163,59 @@ const repl = Effect.fnUntraced(function*(flags: Flags, { leaveTo }: Screen.Botto
     }
   })
 
-  /** Does what a line with a dot says; false ends the prompt. */
-  const obey = Effect.fnUntraced(function*(line: string) {
-    const [name, argument = ""] = line.trim().split(/\s+/)
+  const showTool = (wanted: string) => {
+    const tool = delegate.tools.find(({ name }) => Identifier.fromName(name) === wanted)
+    if (tool !== undefined) {
+      return Printer.print(ListTools.render([tool]))
+    }
+    const meant = Suggestion.nearest(wanted, names())
+    const hint = meant === undefined
+      ? empty
+      : text`; did you mean ${foreign("tool that may be meant at the prompt", meant, "word")}?`
+    return Printer.tell(
+      text`there is no tool ${foreign("tool that is asked for at the prompt", wanted, "word")}${hint}`
+    )
+  }
+
+  /** Does what a line with a dot says. */
+  const obey = (name: string, argument: string): Effect.Effect<void, Printer.OutputClosed> => {
     switch (name) {
-      case ".exit":
-        return false
       case ".break":
-        return true
-      case ".help": {
-        yield* Printer.print(help)
-        return true
-      }
-      case ".tools": {
-        if (argument !== "") {
-          const tool = delegate.tools.find(({ name }) => Identifier.fromName(name) === argument)
-          const meant = Suggestion.nearest(argument, names())
-          yield* tool !== undefined
-            ? Printer.print(ListTools.render([tool]))
-            : Printer.tell(
-              text`there is no tool ${foreign("tool that is asked for at the prompt", argument, "word")}${
-                meant === undefined
-                  ? empty
-                  : text`; did you mean ${foreign("tool that may be meant at the prompt", meant, "word")}?`
-              }`
-            )
-          return true
-        }
-        yield* Printer.print(
-          delegate.tools.length === 0
-            ? text`no tools; --mcp and --config bring some\n`
-            : ListTools.render(delegate.tools)
-        )
-        return true
-      }
-      case ".cells": {
-        const cells = yield* session.cells
-        yield* Printer.print(
-          cells.length === 0
-            ? text`no cells\n`
-            : join(cells.map(({ cell, status }) => text`${cell.id}  ${words[status]}\n`))
-        )
-        return true
-      }
+        return Effect.void
+      case ".help":
+        return Printer.print(help)
+      case ".tools":
+        return argument !== ""
+          ? showTool(argument)
+          : Printer.print(
+            delegate.tools.length === 0
+              ? text`no tools; --mcp and --config bring some\n`
+              : ListTools.render(delegate.tools)
+          )
+      case ".cells":
+        return Effect.flatMap(session.cells, (cells) =>
+          Printer.print(
+            cells.length === 0
+              ? text`no cells\n`
+              : join(cells.map(({ cell, status }) => text`${cell.id}  ${words[status]}\n`))
+          ))
       case ".wait":
       case ".terminate": {
         const job = jobs.get(argument)
-        yield* job !== undefined
+        return job !== undefined
           ? (name === ".wait" ? wait(job) : terminate(job))
           : Printer.tell(
             argument === ""
               ? text`${name} takes the id of a cell; .cells shows them`
               : text`there is no such cell; .cells shows those that there are`
           )
-        return true
       }
-      default: {
-        const unknown = foreign("unknown command", name ?? "", "word")
-        yield* Printer.tell(text`there is no command ${unknown}; .help shows those that there are`)
-        return true
-      }
+      default:
+        return Printer.tell(
+          text`there is no command ${foreign("unknown command", name, "word")}; .help shows those that there are`
+        )
     }
-  })
+  }
 
   const run = Effect.fnUntraced(function*(input: string, cell: Input.Cell) {
     const { explain, language = "javascript", locate, source } = cell
@@ -260,9 +251,11 @@ const repl = Effect.fnUntraced(function*(flags: Flags, { leaveTo }: Screen.Botto
       prompt.remember(typed)
       prompt.remember(next.line)
       typed = ""
-      if (!(yield* obey(next.line))) {
+      const [name = "", argument = ""] = next.line.trim().split(/\s+/)
+      if (name === ".exit") {
         return
       }
+      yield* obey(name, argument)
       continue
     }
     typed += typed === "" ? next.line : `\n${next.line}`
