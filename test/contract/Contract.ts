@@ -106,9 +106,13 @@ export const contract = (implementation: Implementation) => {
     test("a yield time of zero answers at once, and loses no output", (host) =>
       Effect.gen(function*() {
         const { cell, event, session } = yield* run(`text('queued output'); ${forever}`, host, 0)
-        assert.deepStrictEqual(say(event), ["Yielded"])
-        const next = yield* session.observe(cell, { yieldAfter: "200 millis" })
-        assert.deepStrictEqual(say(next), ["Yielded", "queued output"])
+        let [tag, ...output] = say(event)
+        // The cell may have been faster than the one who asks.
+        while (output.length === 0) {
+          assert.strictEqual(tag, "Yielded")
+          ;[tag, ...output] = say(yield* session.observe(cell, { yieldAfter: "200 millis" }))
+        }
+        assert.deepStrictEqual([tag, ...output], ["Yielded", "queued output"])
       }))
 
     test("a busy cell yields", (host) =>
