@@ -57,8 +57,8 @@ export const startAs = (
 export const startProgram = (program: string, ...args: ReadonlyArray<string>) =>
   startAs({ command: [process.execPath, program] }, ...args)
 
-/** Starts the host from its source. */
-export const start = (...args: ReadonlyArray<string>) => startProgram(entry, ...args)
+/** Starts the host. It has one session mostly, and no other will need a lane. */
+export const start = (...args: ReadonlyArray<string>) => startProgram(entry, "--warm-lanes", "0", ...args)
 
 /** Starts a host and shakes hands with it. */
 export const startStdio = Effect.fnUntraced(function*(options?: Parameters<Client["hello"]>[0]) {

@@ -523,7 +523,7 @@ describe("the command line", () => {
   test("has a flag for each bound, and says what it is without it", () =>
     Effect.gen(function*() {
       const { stdout } = yield* run("--help")
-      const others = ["maxFrameBytes", "maxLanes", "maxMemoryBytes", "laneKillAfter"]
+      const others = ["maxFrameBytes", "maxLanes", "warmLanes", "maxMemoryBytes", "laneKillAfter"]
       for (const name of [...Object.keys(Limits.fields), ...others]) {
         const flag = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
         assert.match(stdout, new RegExp(`--${flag}(-ms)? N\\n .* [(]([0-9]+|no bound)[)]`), name)

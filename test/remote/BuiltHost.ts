@@ -24,7 +24,7 @@ export const listenSomewhere = Effect.fnUntraced(function*(...args: ReadonlyArra
 /** A host at standard input and output. */
 export const command: Remote.Command = {
   command: process.execPath,
-  args: [program, "--listen", "rpc+stdio://"],
+  args: [program, "--listen", "rpc+stdio://", "--warm-lanes", "0"],
   env: {}
 }
 

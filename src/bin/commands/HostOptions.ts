@@ -51,6 +51,7 @@ const defaults = {
   ...Limits.make({}),
   maxFrameBytes: Frame.maxPayload,
   maxLanes: engine.maxLanes,
+  warmLanes: engine.warmLanes,
   maxMemoryBytes: engine.maxMemoryBytes,
   laneKillAfter: Duration.millis(engine.killAfterMillis)
 }
@@ -72,6 +73,7 @@ const descriptions: { readonly [Name in BoundName]: string } = {
   maxRememberedCells: "ended cells of a session that are told apart from unknown ones",
   maxFrameBytes: "payload of one message, either way",
   maxLanes: "lanes, processes that run cells, at a time; past it sessions share them",
+  warmLanes: "lanes that stand ready for the next session; a session without one waits for its start",
   maxMemoryBytes: "memory of the host and its lanes together",
   laneKillAfter: "time that a lane may go on with a cell that has ended before it takes no more cells"
 }
@@ -199,7 +201,7 @@ export const parse = Effect.fnUntraced(function*(args: ReadonlyArray<string>): E
       Object.assign(given, { [name]: yield* toBound(name, String(text)) })
     }
   }
-  const { laneKillAfter, maxFrameBytes, maxLanes, maxMemoryBytes, ...limits } = given
+  const { laneKillAfter, maxFrameBytes, maxLanes, maxMemoryBytes, warmLanes, ...limits } = given
   return {
     _tag: "Serve",
     listen,
@@ -209,6 +211,7 @@ export const parse = Effect.fnUntraced(function*(args: ReadonlyArray<string>): E
       laneKillAfter,
       maxLanes,
       maxMemoryBytes,
+      warmLanes,
       strictIsolation: values["strict-isolation"],
       codeGeneration: !values["no-code-generation"]
     }
