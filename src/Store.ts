@@ -7,7 +7,8 @@
  * claim of it has an epoch that is greater than all before. An append with an older epoch is refused, so an owner that
  * was frozen and wakes up writes nothing into a session that another one has taken over.
  *
- * `layerSqlite` keeps journals in one file, for all processes of a machine. `layerMemory` keeps them in this process.
+ * `layerSqlite` keeps journals in one file, for all processes of a machine, `layerPostgres` in a database, for all of its
+ * clients. `layerMemory` keeps them in this process.
  *
  * **Example** (The sessions of a file)
  *
@@ -28,6 +29,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
+import type { SqlClient } from "effect/sql/SqlClient"
 import type { StoreFailure } from "./Protocol.ts"
 import type * as Append from "./store/Append.ts"
 import type * as Contract from "./store/Contract.ts"
@@ -184,6 +186,53 @@ export interface SqliteOptions extends Bounds {
  */
 export const layerSqlite = (options: SqliteOptions): Layer.Layer<Store, StoreFailure> =>
   Layer.effect(Store, SqliteStore.make(options))
+
+/**
+ * How a database is used.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export interface PostgresOptions extends Bounds {
+  /** What the names of the tables begin with. `code_mode` without it. */
+  readonly prefix?: string | undefined
+  /** How long the database may take to answer, with what is tried again. 30 seconds without it. */
+  readonly patience?: Duration.Input | undefined
+}
+
+/**
+ * Keeps sessions in a database of PostgreSQL, for any number of machines.
+ *
+ * **Details**
+ *
+ * The client is that of `@effect/sql-pg`, which you install. The database has to be in UTF-8. The tables are made where there
+ * are none.
+ *
+ * An append is on the disk of the database when it succeeds, unless its `synchronous_commit` is off. Leases are measured by
+ * the clock of the database.
+ *
+ * **Example** (A database)
+ *
+ * ```ts
+ * import * as PgClient from "@effect/sql-pg/PgClient"
+ * import * as Store from "effect-code-mode/Store"
+ * import * as Config from "effect/Config"
+ * import * as Layer from "effect/Layer"
+ *
+ * const layer = Store.layerPostgres().pipe(
+ *   Layer.provide(PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") }))
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerPostgres = (options?: PostgresOptions): Layer.Layer<Store, StoreFailure, SqlClient> =>
+  Layer.effect(
+    Store,
+    // Not many programs have a database, and its client takes time to load.
+    Effect.flatMap(Effect.promise(() => import("./store/PostgresStore.ts")), ({ make }) => make(options))
+  )
 
 /**
  * A key, and the name under which records refer to it. The secret is 32 random bytes in base64, as `openssl rand -base64 32`

@@ -12,6 +12,8 @@ export interface Implementation {
   readonly name: string
   /** A store of its own at each use. */
   readonly layer: (bounds?: Store.Bounds) => Layer.Layer<Store.Store, unknown>
+  /** How many sequences of operations are tried: fewer where a store takes long to be made. */
+  readonly runs?: number
 }
 
 export const cell = (name: string) => CellId.make(name)
@@ -173,7 +175,7 @@ const play = Effect.fnUntraced(function*(operations: ReadonlyArray<typeof Operat
   )
 })
 
-export const contract = ({ layer, name }: Implementation) => {
+export const contract = ({ layer, name, runs = 60 }: Implementation) => {
   const test = (
     name: string,
     body: (store: Store.Store["Service"]) => Effect.Effect<unknown, unknown>,
@@ -409,7 +411,7 @@ export const contract = ({ layer, name }: Implementation) => {
       "has one owner of a session at most, whatever is asked in which order",
       [Schema.Array(Operation)],
       ([operations]) => play(operations).pipe(Effect.provide(layer(), { local: true })),
-      { arbitrary: { runs: 60, seed: 20_261_129 }, timeout: 60_000 }
+      { arbitrary: { runs, seed: 20_261_129 }, timeout: 60_000 }
     )
   })
 }
