@@ -45,6 +45,8 @@ interface Home {
 
 const evilServer = fileURLToPath(new URL("fixtures/evil-server.js", import.meta.url))
 
+const keptFixture = fileURLToPath(new URL("fixtures/kept.ts", import.meta.url))
+
 const makeHome = Effect.map(folder, (folder): Home => {
   let count = 0
   const path = (name: string) => join(folder, name)
@@ -517,6 +519,47 @@ const cases: Readonly<Record<string, Case>> = {
         `${command} mcp --http 0`
       ].join("\n"),
     types: [[/listening at/, key.ctrlC]]
+  },
+  "sessions that are kept": {
+    paths: {
+      "name of a session": undefined,
+      "owner of a session": undefined,
+      "source of a cell that is kept": undefined,
+      "tool of a cell that is kept": undefined,
+      "error of a cell that is kept": undefined,
+      "key of a value that is kept": undefined,
+      "session that is not there": undefined,
+      "session that is encrypted": shown("sealed"),
+      "session that is not deleted": shown("name of a session"),
+      "owner of a session that is not deleted": shown("owner of a session"),
+      "store that is not there": undefined,
+      "file of keys": undefined,
+      "error of a store": undefined
+    },
+    script: ({ file, path }) => {
+      const texts = {
+        session: evil("name of a session"),
+        owner: evil("owner of a session"),
+        source: evil("source of a cell that is kept"),
+        tool: evil("tool of a cell that is kept"),
+        error: evil("error of a cell that is kept"),
+        key: evil("key of a value that is kept")
+      }
+      const store = path("store.db")
+      const session = quote(texts.session)
+      return [
+        `'${process.execPath}' '${keptFixture}' ${store} ${quote(JSON.stringify(texts))}`,
+        ...[
+          `show ${session} --store ${store}`,
+          `show ${quote(evil("sealed"))} --store ${store}`,
+          `delete ${session} --store ${store}`,
+          `show ${quote(evil("session that is not there"))} --store ${store}`,
+          `list --store ${quote(path(evil("store that is not there")))}`,
+          `list --store ${store} --store-keys ${quote(path(evil("file of keys")))}`,
+          `list --store ${quote(file(evil("error of a store"), "no store ".repeat(999)))}`
+        ].map((args) => `${command} sessions ${args}`)
+      ].join("\n")
+    }
   },
   "a client of the host": {
     paths: { "error of the host": shown("x"), "log": undefined },

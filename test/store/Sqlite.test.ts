@@ -190,7 +190,7 @@ describe("a store in a file", () => {
       const owners = ["a", "b", "c"]
       const counts = yield* Effect.forEach(
         owners,
-        (owner) => Effect.flatMap(appending(file, "s", owner), ({ killedAfter }) => killedAfter(5)),
+        (owner) => Effect.flatMap(appending(file, "s", owner), ({ killedAfter }) => killedAfter(20)),
         { concurrency: "unbounded" }
       )
       const { records } = yield* use({ filename: file }, (store) => store.load("s"))

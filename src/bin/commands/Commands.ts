@@ -23,6 +23,7 @@ import * as Failure from "./Failure.ts"
 import * as Mcp from "./Mcp.ts"
 import * as Repl from "./Repl.ts"
 import * as Run from "./Run.ts"
+import * as Sessions from "./Sessions.ts"
 
 /** What is behind it never comes here, unless something else comes before it. */
 const host = Command.make("host", {}, () =>
@@ -32,7 +33,7 @@ const host = Command.make("host", {}, () =>
 
 const command = Command.make("effect-code-mode").pipe(
   Command.withDescription("Runs JavaScript that composes tool calls, in an isolate without authority"),
-  Command.withSubcommands([Run.command, Repl.command, Mcp.command, host, Doctor.command])
+  Command.withSubcommands([Run.command, Repl.command, Mcp.command, host, Sessions.command, Doctor.command])
 )
 
 /** Standard output is for cells: what is wrong with a command goes to standard error, in few words. */

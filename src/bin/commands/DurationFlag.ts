@@ -1,5 +1,5 @@
 /**
- * Durations on the command line: `500ms`, `10s`, `1.5m`.
+ * Durations on the command line: `500ms`, `10s`, `1.5m`, `7d`.
  *
  * @internal
  */
@@ -8,10 +8,10 @@ import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
-const unitMillis: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+const unitMillis: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 export const parse = (text: string): Duration.Duration | undefined => {
-  const { count, unit } = /^(?<count>\d+(?:\.\d+)?)(?<unit>ms|s|m|h)$/.exec(text)?.groups ?? {}
+  const { count, unit } = /^(?<count>\d+(?:\.\d+)?)(?<unit>ms|s|m|h|d)$/.exec(text)?.groups ?? {}
   return unit === undefined ? undefined : Duration.millis(Number(count) * unitMillis[unit]!)
 }
 

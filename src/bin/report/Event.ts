@@ -5,6 +5,8 @@
  */
 import * as Schema from "effect/Schema"
 import { CellError, CellId, Location, OutputItem, ToolCallId } from "../../Protocol.ts"
+import type { SessionSummary } from "../../Store.ts"
+import type { Cell } from "../../store/Digest.ts"
 import { foreign, type Printable } from "../terminal/Printable.ts"
 
 /** The cell runs. */
@@ -68,6 +70,33 @@ const Tool = Schema.Struct({
   declaration: Schema.String
 })
 
+/** With `sessions`: a session of a store. */
+const Session = Schema.Struct({
+  type: Schema.Literal("session"),
+  session: Schema.String,
+  liveCells: Schema.Int,
+  endedCells: Schema.Int,
+  bytes: Schema.Int,
+  createdAt: Schema.Number,
+  changedAt: Schema.Number,
+  owner: Schema.optionalKey(Schema.String),
+  leaseUntil: Schema.optionalKey(Schema.Number)
+})
+
+/** With `sessions show`: a cell of a session. */
+const KeptCell = Schema.Struct({
+  type: Schema.Literal("cell"),
+  cellId: CellId,
+  status: Schema.Literals(["live", "completed", "failed", "terminated"]),
+  source: Schema.String,
+  createdAt: Schema.Number,
+  endedAt: Schema.optionalKey(Schema.Number),
+  read: Schema.Boolean,
+  error: Schema.optionalKey(CellError),
+  calls: Schema.Array(Schema.Struct({ toolCallId: ToolCallId, tool: Schema.String, state: Schema.String })),
+  output: Schema.Array(OutputItem)
+})
+
 /** A line of `--json`. */
 export const Event = Schema.Union([
   Started,
@@ -79,7 +108,9 @@ export const Event = Schema.Union([
   Yielded,
   Mistake,
   Ended,
-  Tool
+  Tool,
+  Session,
+  KeptCell
 ])
 
 export type Event = typeof Event.Type
@@ -88,3 +119,32 @@ const encode = Schema.encodeSync(Schema.fromJsonString(Event))
 
 /** The event as a line. */
 export const toLine = (event: Event): Printable => foreign("event", `${encode(event)}\n`, "code")
+
+export const ofSession = (
+  { bytes, changedAt, createdAt, leaseUntil, liveCells, owner, session, settledCells }: SessionSummary
+): Printable =>
+  toLine({
+    type: "session",
+    session,
+    liveCells,
+    endedCells: settledCells,
+    bytes,
+    createdAt,
+    changedAt,
+    ...(owner === undefined ? {} : { owner }),
+    ...(leaseUntil === undefined ? {} : { leaseUntil })
+  })
+
+export const ofKeptCell = ({ calls, createdAt, ended, error, id, isRead, output, source }: Cell): Printable =>
+  toLine({
+    type: "cell",
+    cellId: id,
+    status: ended === undefined ? "live" : ended.as,
+    source,
+    createdAt,
+    ...(ended === undefined ? {} : { endedAt: ended.at }),
+    read: isRead,
+    ...(error === undefined ? {} : { error }),
+    calls: calls.map(({ id, state, tool }) => ({ toolCallId: id, tool, state })),
+    output
+  })

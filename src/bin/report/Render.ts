@@ -35,7 +35,8 @@ const decimal = (value: number): Printable => {
   return text`${Math.floor(tenths / 10)}.${tenths % 10}`
 }
 
-const bytes = (size: number): Printable =>
+/** A size for people. */
+export const bytes = (size: number): Printable =>
   size < 1000 ? text`${size} B` : size < 1e6 ? text`${decimal(size / 1e3)} kB` : text`${decimal(size / 1e6)} MB`
 
 /** A time for people. */
