@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { execFile } from "node:child_process"
+import * as CellPhase from "effect-code-mode/session/CellPhase"
+import { execFile, spawnSync } from "node:child_process"
 import { existsSync, globSync, readFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import { promisify } from "node:util"
+import * as Phases from "../scripts/pictures/phases.ts"
 
 const root = join(import.meta.dirname, "..")
 const read = (path: string) => readFileSync(join(root, path), "utf8")
@@ -14,7 +16,8 @@ describe.each([
   ["docs/pausable-cells.md", "examples/pausable.ts"],
   ["docs/pausable-cells.md", "examples/retries.ts"],
   ["docs/typed-cells.md", "examples/checked.ts"],
-  ["docs/delegates.md", "examples/delegates.ts"]
+  ["docs/delegates.md", "examples/delegates.ts"],
+  ["docs/guide-effect.md", "examples/conversations.ts"]
 ])("%s", (page, example) => {
   it(`shows ${example} and what it prints`, async () => {
     const at = blocks(page, "ts").indexOf(read(example))
@@ -37,6 +40,50 @@ describe("docs/models.md", () => {
       blocks("docs/models.md", "text"),
       (await Promise.all(printed)).map(({ stdout }) => stdout)
     )
+  })
+})
+
+describe("docs/guide-models.md", () => {
+  it("shows a part of examples/toolkit.ts", () => {
+    const [block, ...others] = blocks("docs/guide-models.md", "ts")
+    assert.deepStrictEqual(others, [])
+    assert.include(read("examples/toolkit.ts"), block ?? "nothing is shown")
+  })
+})
+
+const hasPython = spawnSync("python3", ["--version"]).status === 0
+
+describe("docs/guide-languages.md", () => {
+  it("shows examples/client.py", () => {
+    assert.deepStrictEqual(blocks("docs/guide-languages.md", "python"), [read("examples/client.py")])
+  })
+
+  it.skipIf(!hasPython)("shows what that prints", async () => {
+    const { stdout } = await promisify(execFile)("python3", [
+      join(root, "examples/client.py"),
+      process.execPath,
+      join(root, "bin/code-mode-host.js")
+    ])
+    assert.strictEqual(blocks("docs/guide-languages.md", "console")[0]?.split("\n").slice(2).join("\n"), stdout)
+  })
+})
+
+describe("docs/semantics.md", () => {
+  const rows = Array.from(
+    read("docs/semantics.md").matchAll(/^\| (\w+) +\| ([^|]*?) +\| (\w+) +\|$/gm),
+    ([, from = "", input = "", to = ""]): Phases.Transition => ({ from, input, to })
+  )
+
+  it("has all that leads from one phase to another, and nothing else", () => {
+    assert.isAbove(rows.length, 20)
+    assert.deepStrictEqual(
+      rows.filter(({ from }) => from !== "from" && from !== "phase"),
+      Phases.transitions(CellPhase)
+    )
+  })
+
+  it("shows them in its picture", () => {
+    assert.strictEqual(read("docs/images/phases.svg"), Phases.picture(CellPhase), "npm run pictures makes it again")
   })
 })
 
