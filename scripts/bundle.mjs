@@ -1,8 +1,9 @@
 // Makes one file of each process, and chunks of what it loads later: loading some hundred modules takes longer than
 // everything else a command does before it is there. `tsc` has run before.
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { dirname, join, relative, sep } from "node:path"
+import { rmSync, writeFileSync } from "node:fs"
+import { join, relative, sep } from "node:path"
 import { rolldown } from "rolldown"
+import { licencesOf } from "./licencesOf.mjs"
 
 const root = join(import.meta.dirname, "..")
 const dist = join(root, "dist")
@@ -46,31 +47,6 @@ const bundle = async (name, entry, minify) => {
   return output.flatMap(({ moduleIds }) => moduleIds)
 }
 
-const packageOf = (folder) =>
-  existsSync(join(folder, "package.json")) &&
-    "version" in JSON.parse(readFileSync(join(folder, "package.json"), "utf8"))
-    ? folder
-    : packageOf(dirname(folder))
-
-/** They go with the bundle wherever it is passed on. */
-const licences = (modules) => {
-  const packages = new Set(
-    modules.filter((id) => id.includes("node_modules")).map((id) => packageOf(dirname(id)))
-  )
-  return Array.from(packages, (folder) => {
-    const { license, name, version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"))
-    const file = [
-      ...["LICENSE", "LICENSE.md", "LICENSE.txt", "license"].map((name) => join(folder, name)),
-      // Of a package that says it in its sources alone.
-      join(import.meta.dirname, "licences", `${name.replace("/", "-")}.txt`)
-    ].find(existsSync)
-    if (file === undefined) {
-      throw new Error(`${name} is bundled and brings no licence`)
-    }
-    return `${name} ${version} (${license})\n\n${readFileSync(file, "utf8").trim()}\n`
-  }).sort().join(`\n${"-".repeat(80)}\n\n`)
-}
-
 rmSync(target, { recursive: true, force: true })
 // Names stay, so that a stack says something.
 const smaller = { compress: true, mangle: false, codegen: { removeWhitespace: false } }
@@ -80,4 +56,4 @@ const modules = [
   // It sends functions of its own to the isolates as they are written.
   ...await bundle("lane/main", "isolate/lane/main.js", false)
 ]
-writeFileSync(join(target, "LICENSES.txt"), licences(modules))
+writeFileSync(join(target, "LICENSES.txt"), licencesOf(modules))

@@ -167,6 +167,8 @@ export interface IsolateHandle {
 export interface Lease {
   /** Starts a program. Interrupted, it leaves nothing behind. */
   readonly start: (program: Program) => Effect.Effect<IsolateHandle, IsolateFailure>
+  /** The processes that its programs run in now, by their ids, for those who look at what they take. */
+  readonly processes?: (() => ReadonlyArray<number>) | undefined
 }
 
 /**

@@ -50,6 +50,7 @@ import * as Protocol from "./Protocol.ts"
 import * as CellImpl from "./session/Cell.ts"
 import * as CellIds from "./session/CellIds.ts"
 import * as CellRef from "./session/CellRef.ts"
+import { Onlooker } from "./session/Onlooker.ts"
 import * as Slots from "./session/Slots.ts"
 import * as StoredValues from "./session/StoredValues.ts"
 import * as TypeScript from "./session/StripTypes.ts"
@@ -359,7 +360,10 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
   Protocol.IsolateFailure,
   Delegate.Delegate | Isolate.Isolate | Scope.Scope
 > {
-  const delegate = yield* Delegate.Delegate
+  const sessionId = options?.sessionId ?? `session-${++sessions}`
+  const looking = (yield* Onlooker)?.(sessionId)
+  const given = yield* Delegate.Delegate
+  const delegate = looking === undefined ? given : looking.around(given)
   const isolate = yield* Isolate.Isolate
   const context = withoutScope(yield* Effect.context<Scope.Scope>())
   const runFork = Effect.runForkWith(context)
@@ -400,7 +404,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
   let closing: Deferred.Deferred<void> | undefined
 
   const session: CellImpl.Session = {
-    id: options?.sessionId ?? `session-${++sessions}`,
+    id: sessionId,
     context,
     delegate,
     limits,
@@ -411,7 +415,12 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
     commit: stored.commit,
     watched,
     onStalled: (cell) => watched.cell({ _tag: "Stalled", cellId: cell.id }),
-    onSettled: (cell, outcome) => watched.cell({ _tag: "Settled", cellId: cell.id, outcome }),
+    onSettled: (cell, outcome, error) => {
+      if (error !== undefined) {
+        looking?.onError(cell.id, error)
+      }
+      watched.cell({ _tag: "Settled", cellId: cell.id, outcome })
+    },
     onClosed: (cell, outcome, ledger) => {
       live.delete(cell.id)
       finished.set(cell.id, { outcome, ledger })
@@ -484,6 +493,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
               context: caller
             })
             live.set(id, cell)
+            looking?.onCell(kind === "continuing" ? toCell(cell) : toPausable(cell), kind, request)
             watched.cell({ _tag: "Admitted", cellId: id })
             cell.begin()
             return Effect.succeed(cell)
@@ -604,9 +614,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
     return Deferred.await(closing)
   })
 
-  yield* Effect.addFinalizer(() => shutdown)
-
-  return SessionRuntime.of({
+  const runtime = SessionRuntime.of({
     create: (request) => Effect.map(startOnce(request, "continuing"), toCell),
     createPausable: (request) => Effect.map(startOnce(request, "pausable"), toPausable),
     execute: (request, options) =>
@@ -661,6 +669,11 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
     shutdown,
     isAlive: Effect.sync(() => closing === undefined)
   })
+
+  // First, so that it hears of the end.
+  yield* looking?.begin(runtime, lease.processes ?? (() => [])) ?? Effect.void
+  yield* Effect.addFinalizer(() => shutdown)
+  return runtime
 })
 
 // =============================================================================

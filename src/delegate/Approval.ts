@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
-import { Approver, type Decision } from "../Approver.ts"
+import { type ApprovalRequest, Approver, type Decision } from "../Approver.ts"
 import { Remembered } from "../data/Remembered.ts"
 import { type NestedToolCall, type ToolDefinition, type ToolError } from "../Protocol.ts"
 import * as Owner from "./Owner.ts"
@@ -52,6 +52,12 @@ const Approved = Context.Reference<string | undefined>("effect-code-mode/delegat
   defaultValue: () => undefined
 })
 
+/** Who is asked as well as the approver, if there is one: the first answer counts. */
+export const AlsoAsked = Context.Reference<((request: ApprovalRequest) => Effect.Effect<Decision>) | undefined>(
+  "effect-code-mode/delegate/AlsoAsked",
+  { defaultValue: () => undefined }
+)
+
 /** Runs a call with the input that was agreed on, once it was. */
 export type Gate = (
   call: NestedToolCall,
@@ -66,6 +72,15 @@ interface Question {
   /** What another answer has decided. */
   readonly answer: Deferred.Deferred<Decision>
 }
+
+/** Asks both, where there are two. */
+const together = (
+  one: Approver["Service"]["ask"] | undefined,
+  other: Approver["Service"]["ask"] | undefined
+): Approver["Service"]["ask"] | undefined =>
+  one === undefined || other === undefined
+    ? one ?? other
+    : (request) => Effect.raceFirst(one(request), other(request))
 
 /** Without an approver, there is no approval to be had. */
 const make = (approver: Approver["Service"] | undefined): Gate => {
@@ -88,7 +103,7 @@ const make = (approver: Approver["Service"] | undefined): Gate => {
 
   /** Asks, until there is an answer to this question or to one that decides it, too. */
   const ask = (
-    approver: Approver["Service"],
+    decide: (request: ApprovalRequest) => Effect.Effect<Decision>,
     call: NestedToolCall,
     definition: ToolDefinition | undefined,
     owner: Owner.Owner
@@ -96,7 +111,7 @@ const make = (approver: Approver["Service"] | undefined): Gate => {
     const { tool } = call
     const answer = Deferred.makeUnsafe<Decision>()
     const question: Question = { tool, owner, answer }
-    const asked = Effect.tap(approver.ask({ call, definition }), (decision) =>
+    const asked = Effect.tap(decide({ call, definition }), (decision) =>
       Effect.sync(() => {
         questions.delete(question)
         keep(tool, owner, decision)
@@ -122,13 +137,14 @@ const make = (approver: Approver["Service"] | undefined): Gate => {
       if (fiber.getRef(Approved) === call.idempotencyKey) {
         return invoke(call)
       }
-      if (approver === undefined) {
+      const decide = together(approver?.ask, fiber.getRef(AlsoAsked))
+      if (decide === undefined) {
         return refuse(`${nameOf(call)} was not called: it needs an approval, and nothing here can give one`)
       }
       const owner = resolve(fiber.getRef(Owner.Owner), call)
       const before = remembered(call.tool, owner)
       return Effect.flatMap(
-        before === undefined ? ask(approver, call, definition, owner) : Effect.succeed(before),
+        before === undefined ? ask(decide, call, definition, owner) : Effect.succeed(before),
         (decision) =>
           decision._tag === "Approved"
             ? Effect.provideService(

@@ -78,6 +78,9 @@ export const make = Effect.fnUntraced(function*(pool: LanePool, onReady: (lane: 
     }
   }
 
-  const lease: Lease = { start: (program) => LaneCell.start(program, findPlace, onReady) }
+  const lease: Lease = {
+    start: (program) => LaneCell.start(program, findPlace, onReady),
+    processes: () => Array.from(lanes.keys()).flatMap(({ pid }) => pid ?? [])
+  }
   return lease
 })

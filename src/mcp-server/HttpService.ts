@@ -20,9 +20,9 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { createHash, timingSafeEqual } from "node:crypto"
 import type { Delegate } from "../Delegate.ts"
 import type { Isolate } from "../Isolate.ts"
+import * as WebGate from "../wire/WebGate.ts"
 import * as Bounds from "./Bounds.ts"
 import { HttpSession } from "./HttpSession.ts"
 import * as JsonRpcCodec from "./JsonRpcCodec.ts"
@@ -83,29 +83,22 @@ const events = (messages: Stream.Stream<JsonRpcCodec.Outgoing | JsonRpcCodec.Ref
 // Who may ask
 // =============================================================================
 
-const loopback = ["localhost", "127.0.0.1", "[::1]"]
-
-/** A host without its port. */
-const hostOf = (host: string) => host.replace(/:\d+$/, "").toLowerCase()
-
-const digest = (text: string) => createHash("sha256").update(text).digest()
-
 /** Why a request is not heard at all. */
 const barred = (
-  { allowedHosts = loopback, allowedOrigins = [], token }: Options,
+  { allowedHosts = WebGate.loopbackNames, allowedOrigins = [], token }: Options,
   { headers }: HttpServerRequest
 ): Response | undefined => {
   const { authorization = "", host = "", origin } = headers
   // A page may be one that the user of a browser happens to visit, under its own name or one that leads here. Ours would
   // have a host that is known to be ours.
-  const isOurs = allowedHosts !== "any" && (origin === `http://${host}` || origin === `https://${host}`)
+  const isOurs = allowedHosts !== "any" && origin !== undefined && WebGate.isSame(origin, host)
   if (origin !== undefined && !isOurs && !allowedOrigins.includes(origin)) {
     return refuse(403, "pages of this origin are not allowed here")
   }
-  if (allowedHosts !== "any" && !allowedHosts.includes(hostOf(host))) {
+  if (!WebGate.isNamed(host, allowedHosts)) {
     return refuse(403, "this host is not allowed here")
   }
-  return token === undefined || timingSafeEqual(digest(authorization), digest(`Bearer ${Redacted.value(token)}`))
+  return token === undefined || WebGate.isEqual(authorization, `Bearer ${Redacted.value(token)}`)
     ? undefined
     : HttpServerResponse.setHeader(refuse(401, "a bearer token is needed"), "www-authenticate", "Bearer")
 }

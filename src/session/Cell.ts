@@ -81,7 +81,7 @@ export interface Session {
   /** Merges a cell's stored values into the session's. */
   readonly commit: (writes: StoredWrites) => void
   readonly onStalled: (cell: Cell) => void
-  readonly onSettled: (cell: Cell, outcome: Settled) => void
+  readonly onSettled: (cell: Cell, outcome: Settled, error: CellError | undefined) => void
   readonly onClosed: (cell: Cell, outcome: Settled, ledger: Ledger) => void
 }
 
@@ -556,14 +556,15 @@ export class Cell {
       case "Commit":
         return this.session.commit(this.writes)
       case "Settle": {
+        const error = decision.ending._tag === "Terminated" ? undefined : decision.ending.error
         this.outcome = decision.ending._tag === "Terminated"
           ? "Terminated"
-          : decision.ending.error === undefined
+          : error === undefined
           ? "Completed"
           : "Failed"
         this.calls.close()
         this.watchers.end()
-        this.session.onSettled(this, this.outcome)
+        this.session.onSettled(this, this.outcome, error)
         this.settled.openUnsafe()
         return
       }

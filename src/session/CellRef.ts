@@ -24,3 +24,5 @@ export const of = (id: CellId, kind: CellKind): Cell | PausableCell =>
   kind === "continuing" ? continuing(id) : pausable(id)
 
 export const kindOf = (cell: Cell | PausableCell): Cell[typeof TypeId] | PausableCell[typeof TypeId] => cell[TypeId]
+
+export const isPausable = (cell: Cell | PausableCell): cell is PausableCell => kindOf(cell) === "pausable"

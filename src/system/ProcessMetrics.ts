@@ -26,14 +26,24 @@ const cpuSeconds = (pid: number, which: "own" | "ended"): number => {
 
 const residentBytes = (pid: number): number => Number(Proc.read(`${pid}/statm`).split(" ")[1] ?? 0) * pageBytes
 
+/** What one process takes; nothing where that is not known. */
+export const ofProcess = (pid: number): { readonly cpuSeconds: number; readonly residentBytes: number } =>
+  pid === process.pid
+    ? { cpuSeconds: ownCpuSeconds(), residentBytes: process.memoryUsage.rss() }
+    : { cpuSeconds: cpuSeconds(pid, "own"), residentBytes: residentBytes(pid) }
+
+const ownCpuSeconds = () => {
+  const { system, user } = process.cpuUsage()
+  return (system + user) / 1e6
+}
+
 export const read: Effect.Effect<ProcessMetrics> = Effect.sync(() => {
   const { pid } = process
   const children = Proc.read(`self/task/${pid}/children`).split(" ").filter((word) => word !== "").map(Number)
-  const { system, user } = process.cpuUsage()
   const sum = (each: (child: number) => number) => children.reduce((total, child) => total + each(child), 0)
   return {
     process_start_time_seconds: performance.timeOrigin / 1000,
-    cpu_seconds_total: (system + user) / 1e6 + cpuSeconds(pid, "ended") + sum((child) => cpuSeconds(child, "own")),
+    cpu_seconds_total: ownCpuSeconds() + cpuSeconds(pid, "ended") + sum((child) => cpuSeconds(child, "own")),
     resident_memory_bytes: process.memoryUsage.rss() + sum(residentBytes)
   }
 })

@@ -9,7 +9,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { isIP } from "node:net"
+import * as WebGate from "../../wire/WebGate.ts"
 import { foreign, text } from "../terminal/Printable.ts"
 import * as Failure from "./Failure.ts"
 
@@ -54,9 +54,6 @@ export const flags = {
 
 export type Flags = Command.Command.Config.Infer<typeof flags>
 
-const isLoopback = (host: string) =>
-  host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."))
-
 /** Where to listen, and whom to hear; nothing where it is not to be over HTTP. */
 export const read = Effect.fnUntraced(function*({ allowedHosts, allowedOrigins, host, http }: Flags) {
   if (Option.isNone(http)) {
@@ -71,7 +68,7 @@ export const read = Effect.fnUntraced(function*({ allowedHosts, allowedOrigins, 
   }
   const address = Option.getOrElse(host, () => "127.0.0.1")
   const token = process.env[tokenVariable] ?? ""
-  if (!isLoopback(address) && token === "") {
+  if (!WebGate.isLoopback(address) && token === "") {
     return yield* Failure.toStart(
       text`others can reach ${
         foreign("address to listen at", address, "word")
@@ -83,8 +80,8 @@ export const read = Effect.fnUntraced(function*({ allowedHosts, allowedOrigins, 
     host: address,
     token: token === "" ? undefined : Redacted.make(token),
     // A page cannot know the token, whatever it calls us.
-    allowedHosts: isLoopback(address)
-      ? ["localhost", "127.0.0.1", "[::1]", ...allowedHosts]
+    allowedHosts: WebGate.isLoopback(address)
+      ? [...WebGate.loopbackNames, ...allowedHosts]
       : allowedHosts.length > 0
       ? allowedHosts
       : "any" as const,

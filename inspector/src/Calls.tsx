@@ -1,0 +1,294 @@
+/** The calls of a cell, one below the other along its time. */
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
+import { callStates } from "../../src/inspector/PageMessage.ts"
+import type { CallRow, CellView } from "../../src/inspector/PageMessage.ts"
+import * as format from "./format.ts"
+import { useSize, useTicks } from "./hooks.ts"
+import { tone, word } from "./Status.tsx"
+import { type Focus, store } from "./store.ts"
+
+const rowHeight = 26
+const spare = 8
+
+export type Filter = "all" | "running" | "failed"
+
+export const stateOf = (row: CallRow) => callStates[row[2]]!
+
+/** The line a call can have come from: one, where its tool is called from one. */
+export const linesOf = (focus: Focus, row: CallRow): ReadonlyArray<number> =>
+  focus.sites[focus.tools[row[1]] ?? ""] ?? []
+
+const lineText = (lines: ReadonlyArray<number>): string =>
+  lines.length === 0 ? "" : lines.length === 1 ? `:${lines[0]}` : `:${lines[0]}…`
+
+const fits = (row: CallRow, filter: Filter): boolean => {
+  const state = stateOf(row)
+  return filter === "all" ||
+    (filter === "failed" ? state === "Failed" || state === "Interrupted" || state === "NotStarted" : row[4] < 0)
+}
+
+/** Times that are round, about so many of them. */
+const ticks = (span: number): ReadonlyArray<number> => {
+  const rough = span / 4
+  const power = 10 ** Math.floor(Math.log10(Math.max(rough, 0.001)))
+  const unit = [1, 2, 5, 10].map((factor) => factor * power).find((unit) => unit >= rough)!
+  const all = Array.from({ length: Math.floor(span / unit) + 1 }, (_, index) => index * unit).slice(1)
+  // Of one at the end there would be half.
+  return all.filter((time) => time < span * 0.86)
+}
+
+/** How many calls ran at a time, over the cell's time. */
+const Overview = ({ focus, span, now }: { readonly focus: Focus; readonly span: number; readonly now: number }) => {
+  const canvas = useRef<HTMLCanvasElement>(null)
+  const [box, { width }] = useSize<HTMLDivElement>()
+  useLayoutEffect(() => {
+    const element = canvas.current!
+    const scale = devicePixelRatio
+    const height = 36
+    element.width = Math.max(1, width * scale)
+    element.height = height * scale
+    const context = element.getContext("2d")!
+    context.scale(scale, scale)
+    context.clearRect(0, 0, width, height)
+    const bins = new Float64Array(Math.max(1, Math.floor(width / 3)))
+    const failed = new Uint8Array(bins.length)
+    const binOf = (time: number) => Math.max(0, Math.min(bins.length - 1, Math.floor(time / span * bins.length)))
+    for (const row of focus.calls) {
+      const [, , , start, duration] = row
+      const to = binOf(duration < 0 ? now : start + duration)
+      bins[binOf(start)]!++
+      if (to + 1 < bins.length) {
+        bins[to + 1]!--
+      }
+      if (stateOf(row) === "Failed") {
+        failed[to] = 1
+      }
+    }
+    for (let bin = 1; bin < bins.length; bin++) {
+      bins[bin]! += bins[bin - 1]!
+    }
+    const most = Math.max(1, ...bins)
+    const style = getComputedStyle(element)
+    const spark = style.getPropertyValue("color")
+    const bad = style.getPropertyValue("outline-color")
+    const barWidth = width / bins.length
+    for (let bin = 0; bin < bins.length; bin++) {
+      if (bins[bin]! > 0) {
+        const bar = Math.max(1.5, bins[bin]! / most * (height - 4))
+        context.fillStyle = spark
+        context.fillRect(bin * barWidth, height - bar, Math.max(1, barWidth - 0.75), bar)
+        if (failed[bin] === 1) {
+          context.fillStyle = bad
+          context.fillRect(bin * barWidth, height - 3, Math.max(1, barWidth - 0.75), 3)
+        }
+      }
+    }
+  })
+  return (
+    <div ref={box} class="overview" aria-hidden="true">
+      <canvas ref={canvas} />
+    </div>
+  )
+}
+
+const percent = (part: number) => `${Math.max(0, Math.min(100, part * 100)).toFixed(3)}%`
+
+interface RowProps {
+  readonly focus: Focus
+  readonly row: CallRow
+  readonly top: number
+  readonly position: number
+  readonly span: number
+  readonly now: number
+  readonly chosen: boolean
+  readonly onChoose: (call: number) => void
+}
+
+const Row = ({ chosen, focus, now, onChoose, position, row, span, top }: RowProps) => {
+  const [number, tool, , start, duration, queued, waited] = row
+  const state = stateOf(row)
+  const end = duration < 0 ? Math.max(now, start) : start + duration
+  const name = focus.tools[tool] ?? "…"
+  const lines = linesOf(focus, row)
+  return (
+    <div
+      id={`call-${number}`}
+      role="row"
+      aria-rowindex={position + 1}
+      aria-selected={chosen}
+      class="call"
+      style={{ transform: `translateY(${top}px)` }}
+      onClick={() => onChoose(number)}
+    >
+      <div role="gridcell" class="call-name">
+        <span class="call-number">{number}</span>
+        <span class="call-tool mono">{name}</span>
+        <span class="call-line mono">{lineText(lines)}</span>
+        <span class="sr">{word(state)}</span>
+      </div>
+      <div role="gridcell" class="call-track" aria-hidden="true">
+        {queued > 0.5 && (
+          <span class="bar queued" style={{ left: percent((start - queued) / span), width: percent(queued / span) }} />
+        )}
+        <span
+          class={`bar ${tone(state)} ${duration < 0 ? "open" : ""}`}
+          style={{ left: percent(start / span), width: percent((end - start) / span) }}
+        />
+        {waited > 0.5 && (
+          <span class="bar waited" style={{ left: percent(start / span), width: percent(waited / span) }} />
+        )}
+      </div>
+      <div role="gridcell" class={`call-time ${tone(state)}`}>{format.duration(Math.max(0, end - start))}</div>
+    </div>
+  )
+}
+
+export const Calls = (
+  { cell, chosen, focus, onChoose, onOpen }: {
+    readonly cell: CellView
+    readonly focus: Focus
+    readonly chosen: number | undefined
+    readonly onChoose: (call: number) => void
+    readonly onOpen: () => void
+  }
+) => {
+  const [box, { height }] = useSize<HTMLDivElement>()
+  const [scroll, setScroll] = useState(0)
+  const [filter, setFilter] = useState<Filter>("all")
+  const [search, setSearch] = useState("")
+  const follows = useRef(true)
+  const isLive = cell.settledAt === undefined
+  useTicks(isLive, 100)
+
+  const wanted = search.trim().toLowerCase()
+  const rows = useMemo(
+    () =>
+      filter === "all" && wanted === ""
+        ? focus.calls
+        : focus.calls.filter((row) =>
+          fits(row, filter) && (wanted === "" || (focus.tools[row[1]] ?? "").toLowerCase().includes(wanted))
+        ),
+    [focus, focus.version, filter, wanted]
+  )
+  const now = Math.max(1, (cell.settledAt ?? store.now()) - cell.startedAt)
+  const span = now * 1.02
+  const first = Math.max(0, Math.floor(scroll / rowHeight) - spare)
+  const last = Math.min(rows.length, Math.ceil((scroll + height) / rowHeight) + spare)
+
+  // New calls are shown as they come, until one scrolls away from them.
+  useEffect(() => {
+    const element = box.current
+    if (element !== null && follows.current && isLive) {
+      element.scrollTop = element.scrollHeight
+    }
+  }, [rows.length])
+
+  const show = (position: number) => {
+    const element = box.current!
+    const top = position * rowHeight
+    if (top < element.scrollTop) {
+      element.scrollTop = top
+    } else if (top + rowHeight > element.scrollTop + element.clientHeight) {
+      element.scrollTop = top + rowHeight - element.clientHeight
+    }
+  }
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    const page = Math.max(1, Math.floor(height / rowHeight) - 1)
+    const by = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, End: Infinity, Home: -Infinity }[event.key]
+    if (event.key === "Enter" && chosen !== undefined) {
+      event.preventDefault()
+      onOpen()
+    } else if (by !== undefined && rows.length > 0) {
+      event.preventDefault()
+      const at = rows.findIndex(([number]) => number === chosen)
+      const next = Math.max(0, Math.min(rows.length - 1, at < 0 && Math.abs(by) === 1 ? 0 : at + by))
+      onChoose(rows[next]![0])
+      show(next)
+    }
+  }
+
+  return (
+    <section class="calls" aria-label="Calls">
+      <div class="bar-row">
+        <input
+          id="search"
+          type="search"
+          placeholder="Filter by tool"
+          aria-label="Filter calls by tool"
+          value={search}
+          onInput={(event) => setSearch(event.currentTarget.value)}
+        />
+        <div class="segments" role="group" aria-label="Which calls">
+          {(["all", "running", "failed"] as const).map((each) => (
+            <button
+              key={each}
+              aria-pressed={filter === each}
+              onClick={() => setFilter(each)}
+            >
+              {each}
+            </button>
+          ))}
+        </div>
+        <span class="dim count">
+          {rows.length === focus.calls.length
+            ? format.plural(cell.calls, "call")
+            : `${format.count(rows.length)} of ${format.count(cell.calls)}`}
+          {focus.omittedCalls > 0 && `, ${format.count(focus.omittedCalls)} older ones left out`}
+        </span>
+      </div>
+      {focus.calls.length === 0
+        ? (
+          <div class="empty">
+            <p>{isLive ? "No call yet." : "This cell has called no tool."}</p>
+            <p class="dim">Calls appear here as they happen.</p>
+          </div>
+        )
+        : (
+          <>
+            <div class="axis" aria-hidden="true">
+              <div class="axis-space" />
+              <div class="axis-track">
+                <Overview focus={focus} span={span} now={now} />
+                {ticks(span).map((time) => (
+                  <span key={time} class="tick" style={{ left: percent(time / span) }}>{format.duration(time)}</span>
+                ))}
+              </div>
+              <div class="axis-end" />
+            </div>
+            <div
+              ref={box}
+              class="rows"
+              role="grid"
+              aria-label="Calls along time"
+              aria-rowcount={rows.length}
+              tabIndex={0}
+              aria-activedescendant={chosen === undefined ? undefined : `call-${chosen}`}
+              onKeyDown={onKeyDown}
+              onScroll={({ currentTarget }) => {
+                setScroll(currentTarget.scrollTop)
+                follows.current = currentTarget.scrollTop + currentTarget.clientHeight >= currentTarget.scrollHeight - 4
+              }}
+            >
+              <div class="rows-all" role="rowgroup" style={{ height: `${rows.length * rowHeight}px` }}>
+                {rows.slice(first, last).map((row, index) => (
+                  <Row
+                    key={row[0]}
+                    focus={focus}
+                    row={row}
+                    position={first + index}
+                    top={(first + index) * rowHeight}
+                    span={span}
+                    now={now}
+                    chosen={row[0] === chosen}
+                    onChoose={onChoose}
+                  />
+                ))}
+              </div>
+              {rows.length === 0 && <p class="empty small dim">No call fits.</p>}
+            </div>
+          </>
+        )}
+    </section>
+  )
+}

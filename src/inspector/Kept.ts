@@ -1,0 +1,47 @@
+/**
+ * Texts that are kept to be looked at, as long as there is room for all of them. The oldest go first.
+ *
+ * @internal
+ */
+import type * as PageMessage from "./PageMessage.ts"
+
+export interface Text {
+  value: string | null
+  readonly omitted: number
+}
+
+export class Room {
+  private readonly max: number
+  private texts: Array<Text> = []
+  private first = 0
+  private size = 0
+
+  /** So many characters together. */
+  constructor(max: number) {
+    this.max = max
+  }
+
+  /** Keeps the beginning of a text. */
+  keep(text: string, length: number): Text {
+    const value = cut(text, length)
+    const kept: Text = { value, omitted: text.length - value.length }
+    this.texts.push(kept)
+    this.size += value.length
+    while (this.size > this.max) {
+      const oldest = this.texts[this.first++]!
+      this.size -= oldest.value?.length ?? 0
+      oldest.value = null
+    }
+    if (this.first > 1000 && this.first * 2 > this.texts.length) {
+      this.texts = this.texts.slice(this.first)
+      this.first = 0
+    }
+    return kept
+  }
+}
+
+/** The beginning of a text that does not end in half a character. */
+export const cut = (text: string, length: number): string =>
+  text.length <= length ? text : text.slice(0, length).replace(/[\ud800-\udbff]$/, "")
+
+export const view = ({ omitted, value }: Text): PageMessage.Kept => ({ text: value, omitted })
