@@ -100,7 +100,8 @@ export interface Turn {
  *
  * - `Started`: the script is about to run.
  * - `Output`, `ToolCalls`, `Notify`, `YieldRequested`: the helpers of the same kind were called. A tool call names its
- *   tool by its place in `Program.tools`; `input` is JSON text, absent where the script passed no argument.
+ *   tool by its place in `Program.tools`; `input` is JSON text, absent where the script passed no argument. An `attempt`
+ *   that is not the first, and the `sequence` of a notification, are told where these are made once more.
  * - `Frontier`: the script can do nothing more until the outside answers; `pendingToolCalls` are the calls without an
  *   answer and `timers` the number of timers that have not fired. A pausable isolate now waits for `resume`; a
  *   deterministic one says when its next timer is `due`, by its own clock.
@@ -116,10 +117,11 @@ export const IsolateEvent = Schema.TaggedUnion({
     calls: Schema.Array(Schema.Struct({
       id: ToolCallId,
       tool: Schema.Int,
-      input: Schema.optionalKey(Schema.String)
+      input: Schema.optionalKey(Schema.String),
+      attempt: Schema.optionalKey(Schema.Int)
     }))
   },
-  Notify: { text: Schema.String },
+  Notify: { text: Schema.String, sequence: Schema.optionalKey(Schema.Int) },
   YieldRequested: {},
   Frontier: { pendingToolCalls: Schema.Array(ToolCallId), timers: Schema.Int, due: Schema.optionalKey(Schema.Int) },
   Finished: {

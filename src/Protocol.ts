@@ -183,6 +183,9 @@ export type ToolKind = typeof ToolKind.Type
  * - `idempotent`: the same call a second time changes nothing more.
  * - `openWorld`: it reaches things outside of the host, such as the web.
  * - `needsApproval`: a person has to agree to each call. See `Delegate.withApproval`.
+ * - `onRestart`: what becomes of a call whose process has ended before its answer was kept. `fail`: its promise rejects,
+ *   as the call may have been performed. `retry`: it is made again, with the same `idempotencyKey`. Without it, what is
+ *   `readOnly` or `idempotent` is made again, and nothing else.
  * - `callers`: whether only the `model` calls it directly, or only `cells` do. Without it, both may. No cell gets a tool
  *   that is the model's.
  *
@@ -195,6 +198,7 @@ export const ToolAnnotations = Schema.Struct({
   idempotent: Schema.optionalKey(Schema.Boolean),
   openWorld: Schema.optionalKey(Schema.Boolean),
   needsApproval: Schema.optionalKey(Schema.Boolean),
+  onRestart: Schema.optionalKey(Schema.Literals(["fail", "retry"])),
   callers: Schema.optionalKey(Schema.Literals(["model", "cells"]))
 })
 
@@ -336,7 +340,8 @@ export const Ledger = Schema.Struct({ calls: Schema.Array(ToolCallRecord), omitt
 export type Ledger = typeof Ledger.Type
 
 /**
- * A message from a running cell to its host. `callId` is that of the request that made the cell.
+ * A message from a running cell to its host. `callId` is that of the request that made the cell. `sequence` is its number
+ * among the cell's notifications, from 1 on, by which one that arrives twice can be known. Some hosts do not tell it.
  *
  * @category tools
  * @since 0.1.0
@@ -344,6 +349,7 @@ export type Ledger = typeof Ledger.Type
 export const Notification = Schema.Struct({
   callId: Schema.String,
   cellId: CellId,
+  sequence: Schema.optionalKey(Schema.Int),
   text: Schema.String
 })
 
@@ -401,6 +407,7 @@ export type Location = typeof Location.Type
  * - `ScriptError`: the script threw, or does not compile.
  * - `LimitExceeded`: the cell went past a bound.
  * - `IsolateLost`: the process in which it ran has ended.
+ * - `Diverged`: a cell that was to go on from its journal did something else than what the journal says.
  *
  * `text` is for the model. `location` is where in the source a script failed, if that is known.
  *
@@ -408,7 +415,7 @@ export type Location = typeof Location.Type
  * @since 0.1.0
  */
 export const CellError = Schema.Struct({
-  _tag: Schema.Literals(["ScriptError", "LimitExceeded", "IsolateLost"]),
+  _tag: Schema.Literals(["ScriptError", "LimitExceeded", "IsolateLost", "Diverged"]),
   text: Schema.String,
   location: Schema.optionalKey(Location)
 })
@@ -1019,6 +1026,22 @@ export class Fenced extends Schema.TaggedError<Fenced>("effect-code-mode/Fenced"
 }) {
   override get message() {
     return `session ${this.session} does not belong to the owner of epoch ${this.epoch} any more`
+  }
+}
+
+/**
+ * A durable session was closed in this process. Its cells have not ended: they go on where it is opened next.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SessionSuspended
+  extends Schema.TaggedError<SessionSuspended>("effect-code-mode/SessionSuspended")("SessionSuspended", {
+    session: Schema.String
+  })
+{
+  override get message() {
+    return `session ${this.session} was closed here, and goes on where it is opened next`
   }
 }
 

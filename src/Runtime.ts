@@ -45,16 +45,19 @@ import { Remembered } from "./data/Remembered.ts"
 import * as Shared from "./data/Shared.ts"
 import * as Delegate from "./Delegate.ts"
 import * as Shape from "./delegate/Shape.ts"
+import { DurableSession, type RestoredCell } from "./durable/DurableSession.ts"
 import * as Isolate from "./Isolate.ts"
 import * as Protocol from "./Protocol.ts"
 import * as CellImpl from "./session/Cell.ts"
 import * as CellIds from "./session/CellIds.ts"
 import * as CellRef from "./session/CellRef.ts"
+import { Observation } from "./session/Keeper.ts"
 import { Onlooker } from "./session/Onlooker.ts"
 import * as Slots from "./session/Slots.ts"
 import * as StoredValues from "./session/StoredValues.ts"
 import * as TypeScript from "./session/StripTypes.ts"
 import * as Watched from "./session/Watched.ts"
+import type { Store } from "./Store.ts"
 import * as Utf8 from "./text/Utf8.ts"
 
 // =============================================================================
@@ -341,6 +344,9 @@ let sessions = 0
 const toCell = ({ id }: CellImpl.Cell): Cell => CellRef.continuing(id)
 const toPausable = ({ id }: CellImpl.Cell): PausableCell => CellRef.pausable(id)
 
+const toTexts = (values: Options["storedValues"]): ReadonlyArray<readonly [string, string]> =>
+  Object.entries(values ?? {}).map(([key, value]) => [key, JSON.stringify(value)])
+
 /** Callbacks must not find a scope: it would make them part of its closing. */
 const withoutScope = <R>(context: Context.Context<R>) =>
   Context.omit(Scope.Scope)(context as Context.Context<R | Scope.Scope>) as Context.Context<never>
@@ -355,21 +361,35 @@ const yieldAfter = (options: ObserveOptions | undefined) =>
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Return<
+export const make = (options?: Options): Effect.Effect<
   SessionRuntime["Service"],
   Protocol.IsolateFailure,
   Delegate.Delegate | Isolate.Isolate | Scope.Scope
+> =>
+  Effect.flatMap(
+    Isolate.Isolate.use((isolate) => isolate.lease),
+    // Without those who keep it, there is no store that could fail.
+    (lease) => Effect.orDie(makeWith(options, lease, undefined))
+  )
+
+/** With those who keep it, or without. */
+const makeWith = Effect.fnUntraced(function*(
+  options: Options | undefined,
+  lease: Isolate.Lease,
+  kept: DurableSession | undefined
+): Effect.fn.Return<
+  SessionRuntime["Service"],
+  Protocol.StoreFailure,
+  Delegate.Delegate | Scope.Scope
 > {
   const sessionId = options?.sessionId ?? `session-${++sessions}`
   const looking = (yield* Onlooker)?.(sessionId)
   const given = yield* Delegate.Delegate
   const delegate = looking === undefined ? given : looking.around(given)
-  const isolate = yield* Isolate.Isolate
   const context = withoutScope(yield* Effect.context<Scope.Scope>())
   const runFork = Effect.runForkWith(context)
   const limits = Protocol.Limits.make(options?.limits ?? {})
-  const ids = options?.cellIds === "sequential" ? CellIds.sequential : CellIds.unique()
-  const lease = yield* isolate.lease
+  const ids = options?.cellIds === "sequential" ? CellIds.sequential : CellIds.unique(kept?.key)
 
   const live = new Map<Protocol.CellId, CellImpl.Cell>()
   const finished = new Remembered<
@@ -397,9 +417,10 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
     Effect.Effect<Protocol.CellEvent, Protocol.BusyObserver | Protocol.MissingCell>
   >(limits.maxRememberedCells)
   const stored = StoredValues.make(limits.maxStoredBytes)
-  stored.commit(Object.entries(options?.storedValues ?? {}).map(([key, value]) => [key, JSON.stringify(value)]))
+  stored.commit(kept === undefined ? toTexts(options?.storedValues) : Array.from(kept.values))
+  kept?.mark(stored.snapshot())
   const watched = Watched.make(limits)
-  let sequence = 0
+  let sequence = kept?.sequence ?? 0
   let starting = 0
   let closing: Deferred.Deferred<void> | undefined
 
@@ -412,10 +433,17 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
     notificationSlots: Slots.make(limits.maxToolCallsInFlight),
     refuseAlways: stored.refuseAlways,
     refuse: stored.refuse,
-    commit: stored.commit,
+    commit: (writes) => {
+      stored.commit(writes)
+      kept?.mark(stored.snapshot(), writes)
+    },
     watched,
+    keeper: kept,
     onStalled: (cell) => watched.cell({ _tag: "Stalled", cellId: cell.id }),
     onSettled: (cell, outcome, error) => {
+      if (kept?.isLost !== undefined) {
+        return
+      }
       if (error !== undefined) {
         looking?.onError(cell.id, error)
       }
@@ -423,9 +451,22 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
     },
     onClosed: (cell, outcome, ledger) => {
       live.delete(cell.id)
-      finished.set(cell.id, { outcome, ledger })
-      watched.cell({ _tag: "Closed", cellId: cell.id })
+      if (kept?.isLost === undefined) {
+        finished.set(cell.id, { outcome, ledger })
+        kept?.closes(cell.id)
+        watched.cell({ _tag: "Closed", cellId: cell.id })
+      }
     }
+  }
+
+  const bounds = {
+    maxHeapSizeBytes: limits.maxHeapSizeBytes,
+    maxCpuTime: limits.maxCpuTime,
+    maxPendingToolCalls: limits.maxPendingCallbacks,
+    maxPendingInputBytes: limits.maxPendingInputBytes,
+    maxOutputBytes: limits.maxUndeliveredOutputBytes,
+    maxStoredBytes: limits.maxStoredBytes,
+    contentTakesResults: options?.contentTakesResults ?? true
   }
 
   // ---------------------------------------------------------------------------
@@ -465,16 +506,13 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
           tools,
           stored: stored.snapshot(),
           pausable: kind === "pausable",
-          maxHeapSizeBytes: limits.maxHeapSizeBytes,
-          maxCpuTime: limits.maxCpuTime,
-          maxPendingToolCalls: limits.maxPendingCallbacks,
-          maxPendingInputBytes: limits.maxPendingInputBytes,
-          maxOutputBytes: limits.maxUndeliveredOutputBytes,
-          maxStoredBytes: limits.maxStoredBytes,
-          contentTakesResults: options?.contentTakesResults ?? true
+          ...bounds
         }
         starting++
-        return restore(TypeScript.start(lease, program, request.language)).pipe(
+        const startCell = kept === undefined
+          ? TypeScript.start(lease, program, request.language)
+          : TypeScript.start(kept.leaseFor({ id, number: sequence, kind, request, tools }), program, request.language)
+        return restore(startCell).pipe(
           Effect.ensuring(Effect.sync(() => starting--)),
           // The engine is taken from under an isolate that still starts.
           Effect.mapError((error) => closing === undefined ? error : new Protocol.ShuttingDown()),
@@ -569,6 +607,7 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
       // Detached: the event is kept for a retry when the first caller has gone.
       runFork(
         Effect.flatMap(find(cellId), (cell) => cell.observe(wait)).pipe(
+          Effect.provideService(Observation, { key, wait: Duration.toMillis(wait) }),
           Effect.tapError(() => Effect.sync(() => observations.delete(key))),
           Deferred.into(result)
         )
@@ -582,9 +621,39 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
     if (before !== undefined) {
       return before
     }
-    const event = Shared.make(cell.observe(wait), runFork)
+    const observed = Effect.provideService(cell.observe(wait), Observation, {
+      wait: Duration.toMillis(wait),
+      isFirst: true
+    })
+    const event = Shared.make(observed, runFork)
     firsts.set(cell.id, event)
     return event
+  }
+
+  // ---------------------------------------------------------------------------
+  // Cells that were kept
+  // ---------------------------------------------------------------------------
+
+  const restoreCell = ({ handle, id, kind, request, restored, tools }: RestoredCell) => {
+    const cell = new CellImpl.Cell(session, {
+      id,
+      kind,
+      callId: request.callId,
+      tools,
+      handle,
+      context: Context.empty(),
+      restored
+    })
+    if (restored.state.phase === "Gone") {
+      finished.set(id, { outcome: cell.settledAs(), ledger: cell.ledger() })
+    } else {
+      live.set(id, cell)
+      looking?.onCell(kind === "continuing" ? toCell(cell) : toPausable(cell), kind, request)
+    }
+    if (request.idempotencyKey !== undefined) {
+      creations.set(request.idempotencyKey, { request, kind, cell: Effect.succeed(cell) })
+    }
+    cell.begin()
   }
 
   // ---------------------------------------------------------------------------
@@ -631,7 +700,10 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
         ? Effect.flatMap(find(cell.id), (found) => found.observe(yieldAfter(options)))
         : observeOnce(options.idempotencyKey, cell.id, yieldAfter(options)),
     awaitFrontier: (cell) => Effect.flatMap(find(cell.id), (found) => found.awaitFrontier),
-    resume: (cell, generation) => Effect.flatMap(find(cell.id), (found) => found.resume(generation)),
+    resume: (cell, generation) => {
+      const resumed = Effect.flatMap(find(cell.id), (found) => found.resume(generation))
+      return kept === undefined ? resumed : kept.resumes(cell.id, resumed)
+    },
     terminate: (cell) => Effect.flatMap(find(cell.id), (found) => found.terminate),
     yieldNow: (cell) => Effect.map(find(cell.id), (found) => found.yieldNow()),
     cell: (id) => Effect.map(findKind(id, "continuing"), toCell),
@@ -649,7 +721,8 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
       Effect.suspend(() => {
         const ended = finished.get(id)
         return ended === undefined
-          ? Effect.flatMap(find(id), (cell) => cell.awaitSettled)
+          ? Effect.flatMap(find(id), (cell) =>
+            kept === undefined ? cell.awaitSettled : kept.unlessLost(cell.awaitSettled))
           : Effect.succeed(ended.outcome)
       }),
     ledger: (id) =>
@@ -672,7 +745,21 @@ export const make = Effect.fnUntraced(function*(options?: Options): Effect.fn.Re
 
   // First, so that it hears of the end.
   yield* looking?.begin(runtime, lease.processes ?? (() => [])) ?? Effect.void
-  yield* Effect.addFinalizer(() => shutdown)
+  // One that is kept goes on where it is opened next.
+  yield* Effect.addFinalizer(() => kept === undefined ? shutdown : Effect.andThen(kept.suspend, shutdown))
+  if (kept !== undefined) {
+    runFork(Effect.andThen(kept.awaitLost, shutdown))
+    for (const before of yield* kept.restore(bounds, delegate.tools)) {
+      restoreCell(before)
+    }
+    for (const { cellId, event, key, wait } of kept.kept) {
+      if (key === undefined) {
+        firsts.set(cellId, Effect.succeed(event))
+      } else {
+        observations.set(key, { cellId, wait, event: Effect.succeed(event) })
+      }
+    }
+  }
   return runtime
 })
 
@@ -690,3 +777,100 @@ export const layer = (
   options?: Options
 ): Layer.Layer<SessionRuntime, Protocol.IsolateFailure, Delegate.Delegate | Isolate.Isolate> =>
   Layer.effect(SessionRuntime, make(options))
+
+/**
+ * How a durable session differs from a default one. Its name is the session's in the store, in logs and in the
+ * `idempotencyKey` of its calls.
+ *
+ * **Details**
+ *
+ * - `storedValues`: what its cells find stored when it is opened for the first time.
+ * - `lease` (15 s): how long it stays with this process without a sign of life. It is renewed meanwhile. After the end of a
+ *   process, others of the same machine need not wait for that. With 0 it is never renewed, and keeps none away.
+ * - `owner`: the name of this owner. Without it, one that no other has.
+ * - `idleAfter` (30 s): how long a cell that waits keeps its isolate. Without one it takes little memory, and is run again
+ *   from its journal when something comes for it.
+ * - `maxIdleInMemory` (32): cells that wait and keep their isolate.
+ * - `maxReplayTime` (1 minute): what a cell may take to go on from its journal. Past it, it ends with `LimitExceeded`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export interface DurableOptions extends Omit<Options, "sessionId" | "cellIds"> {
+  readonly session: string
+  readonly lease?: Duration.Input | undefined
+  readonly owner?: string | undefined
+  readonly idleAfter?: Duration.Input | undefined
+  readonly maxIdleInMemory?: number | undefined
+  readonly maxReplayTime?: Duration.Input | undefined
+}
+
+/**
+ * Opens a session whose cells outlive their process: what happens is kept in the `Store` before it has an effect, and a
+ * session that was opened before goes on from there. See `layerDurable`.
+ *
+ * **Details**
+ *
+ * Closing the scope gives the session back and ends none of its cells: they go on where it is opened next. `shutdown` ends
+ * them.
+ *
+ * Where another owner takes the session over, or the store fails, this process has lost it: `isAlive` is false, and
+ * those who wait die with `Fenced` or `StoreFailure` as a defect; after the scope was closed, with `SessionSuspended`. No cell
+ * has ended by that.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeDurable = Effect.fnUntraced(function*(options: DurableOptions): Effect.fn.Return<
+  SessionRuntime["Service"],
+  Protocol.SessionTaken | Protocol.StoreFailure | Protocol.IsolateFailure,
+  Delegate.Delegate | Isolate.Isolate | Store | Scope.Scope
+> {
+  const lease = yield* Isolate.Isolate.use((isolate) => isolate.lease)
+  const { maxRememberedCells } = Protocol.Limits.make(options.limits ?? {})
+  const kept = yield* DurableSession.open(
+    { ...options, maxRemembered: maxRememberedCells, storedValues: new Map(toTexts(options.storedValues)) },
+    lease
+  )
+  return yield* makeWith({ ...options, sessionId: options.session }, lease, kept)
+})
+
+/**
+ * A session whose cells outlive their process. It needs a `Store`.
+ *
+ * **Example** (A session in a file)
+ *
+ * ```ts
+ * import * as Delegate from "effect-code-mode/Delegate"
+ * import * as Runtime from "effect-code-mode/Runtime"
+ * import * as Store from "effect-code-mode/Store"
+ * import * as V8 from "effect-code-mode/V8"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ *
+ * // Run it again after a crash: the cell of this key goes on where it was, or has its outcome.
+ * const program = Effect.gen(function*() {
+ *   const session = yield* Runtime.SessionRuntime
+ *   const { initial } = yield* session.execute({
+ *     callId: "call-1",
+ *     source: "await new Promise((resolve) => setTimeout(resolve, 3_600_000)); text('an hour later')",
+ *     idempotencyKey: "task-1"
+ *   })
+ *   return yield* initial
+ * })
+ *
+ * const layer = Runtime.layerDurable({ session: "user-42" }).pipe(
+ *   Layer.provide([Delegate.layerNoop, V8.layer(), Store.layerSqlite({ filename: "sessions.db" })])
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerDurable = (
+  options: DurableOptions
+): Layer.Layer<
+  SessionRuntime,
+  Protocol.SessionTaken | Protocol.StoreFailure | Protocol.IsolateFailure,
+  Delegate.Delegate | Isolate.Isolate | Store
+> => Layer.effect(SessionRuntime, makeDurable(options))

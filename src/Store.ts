@@ -50,6 +50,7 @@ import * as SqliteStore from "./store/SqliteStore.ts"
  *
  * Of the session:
  *
+ * - `Opened`: what the ids of its cells are made from. It is written once.
  * - `Tools`: a list of tools, under a number. It is written once, and cells name the number.
  * - `Values`: all stored values at a version. It takes the place of every `Stored` and `Values` up to this version.
  *
@@ -57,10 +58,11 @@ import * as SqliteStore from "./store/SqliteStore.ts"
  *
  * - `Created`: its request, and what its run depends on besides: its tools, the engine, the seed of its random numbers, and
  *   the version of the stored values that it sees.
- * - `Turn`: the script went on, at this time, because it started, calls were answered, a timer was due, or it was resumed.
+ * - `Turn`: the script went on, at this time, because calls were answered or a timer was due.
  * - `Called`, `Output`, `Yielded`, `Notified`, `Frontier`: what the script did in a turn.
- * - `Attempted`: a call is made once more. `Answered`: what came of it. `Delivered`: a notification has arrived.
- * - `Resumed`, `Stopped`: what was asked of the cell.
+ * - `Asked`: a call waits for an approval, and nothing is done yet. `Attempted`: its tool begins, then or once more.
+ *   `Answered`: what came of it. `Delivered`: a notification has arrived.
+ * - `Resumed`: a pausable cell was told to go on from a frontier.
  * - `Heard`: an observer got the items `from` up to `to` of its output, and an event.
  * - `Stored`: what it has stored, and the version of the session's values with it. It is appended together with `Settled`.
  * - `Settled`: how it ended.

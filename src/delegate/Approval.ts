@@ -22,6 +22,7 @@ import { nameOf, refuse } from "./Shape.ts"
 export const ApprovalWait = Context.Reference<{
   readonly began: (when: "before" | "within") => void
   readonly ended: (isAnswered: boolean) => void
+  readonly begins?: Effect.Effect<void> | undefined
 }>(
   "effect-code-mode/ApprovalWait",
   { defaultValue: () => ({ began: () => {}, ended: () => {} }) }
@@ -147,10 +148,14 @@ const make = (approver: Approver["Service"] | undefined): Gate => {
         before === undefined ? ask(decide, call, definition, owner) : Effect.succeed(before),
         (decision) =>
           decision._tag === "Approved"
-            ? Effect.provideService(
-              invoke(decision.input === undefined ? call : { ...call, input: decision.input }),
-              Approved,
-              call.idempotencyKey
+            ? Effect.andThen(
+              // What was agreed on before may be done at once.
+              before === undefined ? fiber.getRef(ApprovalWait).begins ?? Effect.void : Effect.void,
+              Effect.provideService(
+                invoke(decision.input === undefined ? call : { ...call, input: decision.input }),
+                Approved,
+                call.idempotencyKey
+              )
             )
             : refuse(
               `${nameOf(call)} was not called: it was denied${

@@ -56,6 +56,7 @@ import * as Broadcast from "./Broadcast.ts"
 import * as Callbacks from "./Callbacks.ts"
 import * as CellPhase from "./CellPhase.ts"
 import { Delivery } from "./Delivery.ts"
+import { type Keeper, Observation, type Restored } from "./Keeper.ts"
 import { CellLedger } from "./Ledger.ts"
 import * as Outbox from "./Outbox.ts"
 import type * as Slots from "./Slots.ts"
@@ -74,6 +75,8 @@ export interface Session {
   readonly toolSlots: Slots.Slots
   readonly notificationSlots: Slots.Slots
   readonly watched: Watched
+  /** Those who keep the session, where it is to outlive its process. */
+  readonly keeper?: Keeper | undefined
   /** Why no session could take a cell's stored values, if none could. */
   readonly refuseAlways: (writes: StoredWrites) => CellError | undefined
   /** Why the session cannot take a cell's stored values now, if it cannot. */
@@ -100,15 +103,24 @@ class Listener {
   }
 
   /** `onHeard` runs on the listener's own fiber, in the step in which it has the event. */
-  tell(what: CellPhase.Told, event: Told, onHeard: () => void): void {
+  tell(what: CellPhase.Told, event: Told, onHeard: () => void, keeper?: Keeper): void {
     this.told = what
-    this.resume(Effect.withFiber((fiber) =>
-      Effect.map(fiber.getRef(Delivery)(event), () => {
-        this.heard = true
-        onHeard()
-        return event
-      })
-    ))
+    this.resume(Effect.withFiber((fiber) => {
+      const deliver = fiber.getRef(Delivery)(event)
+      const delivered = keeper === undefined
+        ? deliver
+        : Effect.andThen(Effect.uninterruptible(keeper.hear(event, fiber.getRef(Observation))), deliver)
+      return Effect.map(
+        keeper === undefined
+          ? delivered
+          : Effect.onInterrupt(delivered, () => Effect.sync(() => keeper.unheard(event))),
+        () => {
+          this.heard = true
+          onHeard()
+          return event
+        }
+      )
+    }))
   }
 
   /** What it was told and does not have. */
@@ -148,6 +160,9 @@ export class Cell {
   private readonly wallTime: Deadline
   private readonly calls: CellLedger
   private draining: Fiber.Fiber<unknown> | undefined
+  /** Closed while it is being kept how the cell has ended: nothing else can end it meanwhile. */
+  private readonly keeping = Latch.makeUnsafe(true)
+  private notified: number
   private grace: Effect.Effect<void>
   private outcome: Settled = "Terminated"
   private readonly settled = Latch.makeUnsafe()
@@ -194,6 +209,26 @@ export class Cell {
       runFork: this.runFork,
       onOver: () => this.exceed(`the script ran for longer than its limit of ${Duration.format(maxWallTime)}`)
     })
+    const { restored } = options
+    this.notified = restored?.notified ?? 0
+    if (restored !== undefined) {
+      this.restore(restored)
+    }
+  }
+
+  private restore({ calls, state }: Restored): void {
+    this.state = state
+    calls.forEach((call) => this.calls.restore(call))
+    if (state.phase !== "Running") {
+      this.outcome = outcomeOf(state.ending)
+      this.calls.close()
+      this.wallTime.stop()
+      this.watchers.end()
+      this.settled.openUnsafe()
+    }
+    if (state.phase === "Gone") {
+      this.closed.openUnsafe()
+    }
   }
 
   /** Hears what its isolate has done, and goes on to do. */
@@ -251,7 +286,8 @@ export class Cell {
           this.tellStalled()
         }
       }).pipe(
-        Effect.onInterrupt(() => Effect.sync(() => listener === undefined ? undefined : this.leave(listener)))
+        // It went away, or could not be told.
+        Effect.onError(() => Effect.sync(() => listener === undefined ? undefined : this.leave(listener)))
       )
     })
   }
@@ -287,13 +323,17 @@ export class Cell {
   }
 
   get terminate(): Effect.Effect<Outcome, AlreadyTerminating | MissingCell> {
-    return this.wait(
+    return this.onceKept(this.wait(
       { _tag: "Terminate" },
       (refused) => refused === "AlreadyTerminating" ? new AlreadyTerminating({ cellId: this.id }) : this.missing(),
       (listener) => {
         this.terminator = listener
       }
-    ) as Effect.Effect<Outcome, AlreadyTerminating | MissingCell>
+    )) as Effect.Effect<Outcome, AlreadyTerminating | MissingCell>
+  }
+
+  private onceKept<A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return this.session.keeper === undefined ? self : Effect.andThen(Effect.suspend(() => this.keeping.await), self)
   }
 
   /** Answers the observer now, as if its time were over. */
@@ -304,7 +344,11 @@ export class Cell {
   /** Stops the cell now, for good; its callbacks have until `grace` ends. */
   shutdown(grace: Effect.Effect<void>): void {
     this.grace = grace
-    this.apply({ _tag: "Shutdown" })
+    if (this.session.keeper === undefined) {
+      this.apply({ _tag: "Shutdown" })
+    } else {
+      this.runFork(this.onceKept(Effect.sync(() => this.apply({ _tag: "Shutdown" }))))
+    }
   }
 
   /** Waits until no request can reach the cell. */
@@ -332,6 +376,11 @@ export class Cell {
       case "Gone":
         return "Settled"
     }
+  }
+
+  /** The outcome, once it is final. */
+  settledAs(): Settled {
+    return this.outcome
   }
 
   /** Whether its script has been computing for a while, without a pause. */
@@ -380,9 +429,9 @@ export class Cell {
         return this.checkOutput()
       }
       case "ToolCalls":
-        return event.calls.forEach((call) => this.onToolCall(call.id, call.tool, call.input))
+        return event.calls.forEach((call) => this.onToolCall(call.id, call.tool, call.input, call.attempt))
       case "Notify":
-        return this.onNotify(event.text)
+        return this.onNotify(event.text, event.sequence)
       case "YieldRequested":
         return this.apply({ _tag: "Yield", by: "script" })
       case "Frontier": {
@@ -404,7 +453,7 @@ export class Cell {
     this.apply({ _tag: "Finished", error: { _tag: "IsolateLost", text: "exec runtime ended unexpectedly" } })
   }
 
-  private onToolCall(id: ToolCallId, index: number, input: string | undefined): void {
+  private onToolCall(id: ToolCallId, index: number, input: string | undefined, attempt = 1): void {
     const tool = this.options.tools[index]
     if (tool === undefined) {
       return this.options.handle.reject(id, `unknown tool call \`${id}\``)
@@ -413,6 +462,7 @@ export class Cell {
       return
     }
     const entry = this.calls.made(id, tool.name)
+    const { keeper } = this.session
     const invoke = Effect.flatMap(parseInput(input), (parsed) =>
       entry.follow(
         input,
@@ -423,19 +473,24 @@ export class Cell {
             callId: this.options.callId,
             toolCallId: id,
             idempotencyKey: `${this.session.id}/${this.id}/${id}`,
-            attempt: 1,
+            attempt,
             tool: tool.name,
             toolName: tool.toolName,
             kind: tool.kind,
             ...queued,
             ...parsed
           }),
-        (waits) => waits ? this.wallTime.pause() : this.wallTime.resume()
+        (waits) => waits ? this.wallTime.pause() : this.wallTime.resume(),
+        keeper && {
+          asked: () => keeper.asked(this.id, id),
+          begins: Effect.suspend(() => keeper.begins(this.id, id, attempt))
+        }
       ))
     const answer = Effect.annotateLogs(Effect.map(invoke, toJsonText), "toolCallId", id)
     const onDropped = () => entry.ended(Exit.interrupt())
     const onExit = (exit: Exit.Exit<string, ToolError>) => {
       entry.ended(exit)
+      keeper?.called(this.id, id, entry.toRecord().state)
       if (Exit.isSuccess(exit)) {
         return this.options.handle.resolve(id, exit.value)
       }
@@ -459,7 +514,7 @@ export class Cell {
     entry.queued()
   }
 
-  private onNotify(text: string): void {
+  private onNotify(text: string, sequence = ++this.notified): void {
     if (!this.admitCallback()) {
       return
     }
@@ -470,10 +525,13 @@ export class Cell {
       return this.exceed(`the cell has notified more than ${bound} bytes that were not delivered`)
     }
     const deliver = Effect.suspend(() =>
-      this.session.delegate.notify({ callId: this.options.callId, cellId: this.id, text })
+      this.session.delegate.notify({ callId: this.options.callId, cellId: this.id, sequence, text })
     )
     this.callbacks.notification(deliver, (exit) => {
       this.undelivered -= bytes
+      if (!Exit.hasInterrupts(exit)) {
+        this.session.keeper?.delivered(this.id, sequence)
+      }
       if (Exit.isFailure(exit) && this.state.phase === "Running") {
         this.runFork(Effect.logWarning("failed to deliver code mode notification", exit.cause))
       }
@@ -540,28 +598,24 @@ export class Cell {
         this.calls.cancel()
         this.draining?.interruptUnsafe()
         this.runFork(
-          Effect.andThen(this.callbacks.cancel(this.grace), Effect.sync(() => this.apply({ _tag: "Cancelled" })))
+          this.callbacks.cancel(this.grace).pipe(
+            Effect.andThen(this.keep({ _tag: "Terminated" }, [])),
+            Effect.andThen(Effect.sync(() => this.apply({ _tag: "Cancelled" })))
+          )
         )
         return
       }
       case "Drain": {
         this.wallTime.stop()
         this.calls.cancel()
-        this.draining = this.runFork(Effect.andThen(
-          this.callbacks.finish,
-          Effect.sync(() => this.apply({ _tag: "Drained", refusal: this.refusal ?? this.session.refuse(this.writes) }))
-        ))
+        this.draining = this.runFork(Effect.andThen(this.callbacks.finish, this.drained))
         return
       }
       case "Commit":
         return this.session.commit(this.writes)
       case "Settle": {
         const error = decision.ending._tag === "Terminated" ? undefined : decision.ending.error
-        this.outcome = decision.ending._tag === "Terminated"
-          ? "Terminated"
-          : error === undefined
-          ? "Completed"
-          : "Failed"
+        this.outcome = outcomeOf(decision.ending)
         this.calls.close()
         this.watchers.end()
         this.session.onSettled(this, this.outcome, error)
@@ -581,6 +635,40 @@ export class Cell {
     }
   }
 
+  /** The callbacks of a finished script are done. */
+  private readonly drained: Effect.Effect<void> = Effect.suspend(() => {
+    const refusal = this.refusal ?? this.session.refuse(this.writes)
+    const { ending } = this.state
+    if (this.session.keeper === undefined || ending === undefined) {
+      return this.settle(refusal)
+    }
+    this.keeping.closeUnsafe()
+    return Effect.uninterruptible(Effect.ensuring(
+      refusal === undefined
+        ? Effect.flatMap(
+          this.keep(ending, this.writes),
+          (kept) => kept === true ? this.settle(undefined) : kept === false ? Effect.void : this.settleRefused(kept)
+        )
+        : this.settleRefused(refusal),
+      Effect.sync(() => this.keeping.openUnsafe())
+    ))
+  })
+
+  private settle(refusal: CellError | undefined): Effect.Effect<void> {
+    return Effect.sync(() => this.apply({ _tag: "Drained", refusal }))
+  }
+
+  private settleRefused(error: CellError): Effect.Effect<void> {
+    return Effect.flatMap(
+      this.keep({ _tag: "Completed", error }, []),
+      (kept) => kept === true ? this.settle(error) : Effect.void
+    )
+  }
+
+  private keep(ending: CellPhase.Ending, writes: StoredWrites): Effect.Effect<boolean | CellError> {
+    return this.session.keeper?.settle(this.id, ending, writes) ?? Effect.succeed(true)
+  }
+
   private tell(who: "observer" | "terminator" | "both", what: CellPhase.Told): void {
     const observer = who === "terminator" ? undefined : this.observer
     const terminator = who === "observer" ? undefined : this.terminator
@@ -596,8 +684,8 @@ export class Cell {
         this.apply({ _tag: "Heard" })
       }
     }
-    observer?.tell(what, event, onHeard)
-    terminator?.tell(what, event, onHeard)
+    observer?.tell(what, event, onHeard, this.session.keeper)
+    terminator?.tell(what, event, onHeard, this.session.keeper)
   }
 
   private toEvent(what: CellPhase.Told): Told {
@@ -644,6 +732,9 @@ export class Cell {
   }
 }
 
+const outcomeOf = (ending: CellPhase.Ending | undefined): Settled =>
+  ending?._tag !== "Completed" ? "Terminated" : ending.error === undefined ? "Completed" : "Failed"
+
 const waiting = (calls: ReadonlyArray<ToolCallId>) => calls.length === 0 ? {} : { awaitingApproval: calls }
 
 const annotate = (context: Context.Context<never>, annotations: Readonly<Record<string, string>>) =>
@@ -680,6 +771,8 @@ export interface Options {
   readonly handle: IsolateHandle
   /** What the fiber that asked for the cell had: its span, its log annotations. Tool calls have it, too. */
   readonly context: Context.Context<never>
+  /** What is known of it, where it was kept. */
+  readonly restored?: Restored | undefined
 }
 
 /** A cell whose isolate has just started. */

@@ -46,13 +46,14 @@ export interface CellIds {
 
 /**
  * Ids of 16 characters: a digest of a random session id and the cell's number, and the number under a digest of that.
- * They look random, and their session can tell them from others without remembering any.
+ * They look random, and their session can tell them from others without remembering any. `key` is such a session id, of 32
+ * hexadecimal digits, where it was kept.
  *
  * Not every host wants them, and node's cryptography takes it milliseconds to load.
  */
-export const unique = (): CellIds => {
+export const unique = (key?: string): CellIds => {
   const { createHash, randomUUID } = process.getBuiltinModule("node:crypto")
-  const session = Buffer.from(randomUUID().replaceAll("-", ""), "hex")
+  const session = Buffer.from(key ?? randomUUID().replaceAll("-", ""), "hex")
   const digest = (bytes: Uint8Array) =>
     createHash("sha256").update(session).update(bytes).digest().subarray(0, digestLength)
   const cover = (bytes: Uint8Array, by: Uint8Array) => bytes.map((byte, index) => byte ^ digest(by)[index]!)

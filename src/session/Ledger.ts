@@ -70,7 +70,8 @@ export class Entry {
   follow<A, E, R>(
     input: unknown,
     call: (queued: { readonly queuedMillis?: number }) => Effect.Effect<A, E, R>,
-    onWaits: (waits: boolean) => void
+    onWaits: (waits: boolean) => void,
+    keeper?: { readonly asked: () => void; readonly begins: Effect.Effect<void> }
   ): Effect.Effect<A, E, R> {
     this.onWaits = onWaits
     return Effect.suspend(() => {
@@ -90,6 +91,9 @@ export class Entry {
       Effect.provideService(ApprovalWait, {
         began: (when) => {
           this.hasWorked ||= when === "within"
+          if (!this.hasWorked && this.waits === 0) {
+            keeper?.asked()
+          }
           this.setWaits(this.waits + 1)
         },
         // A call that is stopped without an answer never goes on.
@@ -98,7 +102,8 @@ export class Entry {
             this.hasWorked = true
             this.setWaits(this.waits - 1)
           }
-        }
+        },
+        begins: keeper?.begins ?? Effect.void
       })
     )
   }
@@ -168,6 +173,12 @@ export class Entry {
     }
   }
 
+  restore(state: Exclude<ToolCallState, "AwaitingApproval">, spent: number): void {
+    this.state = state
+    this.spent = spent
+    this.isOver = true
+  }
+
   toRecord(): ToolCallRecord {
     const state = this.waits > 0 ? "AwaitingApproval" : this.state
     return {
@@ -232,6 +243,11 @@ export class CellLedger {
     const entry = new Entry(id, tool, this.options, this.waiting, queuedMillis)
     this.entries.set(id, entry)
     return entry
+  }
+
+  /** A call of which nothing more is heard. */
+  restore({ durationMillis, state, tool, toolCallId }: ToolCallRecord): void {
+    this.made(toolCallId, tool).restore(state === "AwaitingApproval" ? "NotStarted" : state, durationMillis)
   }
 
   /** All that are under way are about to be interrupted. */

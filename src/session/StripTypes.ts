@@ -15,7 +15,7 @@ import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import { Worker } from "node:worker_threads"
 import { defined } from "../data/Defined.ts"
-import type { IsolateEvent, IsolateHandle, Lease, Program } from "../Isolate.ts"
+import type { IsolateEvent, IsolateHandle, Program } from "../Isolate.ts"
 import { CellError, type CellRequest, IsolateFailure } from "../Protocol.ts"
 import * as Places from "../text/Places.ts"
 
@@ -159,11 +159,11 @@ const finished = Effect.fnUntraced(function*(error: CellError): Effect.fn.Return
 })
 
 /** Starts a program that is written in the given language. */
-export const start = (
-  lease: Lease,
+export const start = <E>(
+  lease: { readonly start: (program: Program) => Effect.Effect<IsolateHandle, E> },
   program: Program,
   language: CellRequest["language"]
-): Effect.Effect<IsolateHandle, IsolateFailure> =>
+): Effect.Effect<IsolateHandle, E | IsolateFailure> =>
   language === "typescript"
     ? Effect.flatMap(
       strip(program.source),

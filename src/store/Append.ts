@@ -64,7 +64,7 @@ export interface Append {
   readonly isEnding: boolean
 }
 
-const endings = new Set<Record.Kind>(["Settled", "Stopped", "Heard", "Values"])
+const endings = new Set<Record.Kind>(["Settled", "Heard", "Values"])
 
 const tooLarge = (text: string) => new StoreFailure({ reason: "TooLarge", text })
 

@@ -29,6 +29,7 @@ const Values = Schema.Array(Schema.Tuple([Schema.String, JsonText]))
 
 /** Everything but what is sealed. */
 const plain = {
+  Opened: { key: Schema.String },
   Tools: { number: Schema.Int, definitions: Schema.Array(ToolDefinition) },
   Values: { version: Schema.Int, values: Values },
   Created: {
@@ -37,6 +38,7 @@ const plain = {
     at: Millis,
     kind: CellKind,
     request: Schema.Struct(request),
+    source: Schema.optionalKey(Schema.String),
     tools: Schema.Int,
     ownTools: Schema.Boolean,
     engine: Schema.String,
@@ -48,13 +50,12 @@ const plain = {
     turn: Schema.Int,
     at: Millis,
     cause: Schema.TaggedUnion({
-      Started: {},
       Answers: { calls: Schema.Array(ToolCallId) },
-      Timer: { timer: Schema.Int },
-      Resumed: {}
+      Timer: {}
     })
   },
   Called: { cellId: CellId, call: ToolCallId, tool: Schema.Int, input: Schema.optionalKey(JsonText) },
+  Asked: { cellId: CellId, call: ToolCallId },
   Attempted: { cellId: CellId, call: ToolCallId, attempt: Schema.Int },
   Answered: {
     cellId: CellId,
@@ -68,12 +69,18 @@ const plain = {
   Yielded: { cellId: CellId },
   Notified: { cellId: CellId, number: Schema.Int, text: Schema.String },
   Delivered: { cellId: CellId, number: Schema.Int },
-  Frontier: { cellId: CellId, generation: Generation, pending: Schema.Array(ToolCallId) },
+  Frontier: {
+    cellId: CellId,
+    timers: Schema.Int,
+    due: Schema.optionalKey(Millis),
+    generation: Schema.optionalKey(Generation)
+  },
   Resumed: { cellId: CellId, generation: Generation },
   Heard: {
     cellId: CellId,
     key: Schema.optionalKey(Schema.String),
     wait: Schema.optionalKey(Schema.Number),
+    first: Schema.optionalKey(Schema.Literal(true)),
     from: Schema.Int,
     to: Schema.Int,
     event: Schema.TaggedUnion({
@@ -85,7 +92,6 @@ const plain = {
       Ended: {}
     })
   },
-  Stopped: { cellId: CellId, by: Schema.Literals(["terminate", "shutdown"]) },
   Stored: { cellId: CellId, version: Schema.Int, writes: Values },
   Settled: {
     cellId: CellId,

@@ -13,7 +13,7 @@ import { readdirSync, readFileSync } from "node:fs"
  * - `neighbour`: whether the lane may have to die, and a neighbour in the same session with it.
  */
 const Expectation = Schema.fromJsonString(Schema.Struct({
-  ends: Schema.Array(Schema.Literals(["ok", "ScriptError", "LimitExceeded", "IsolateLost", "Terminated"])),
+  ends: Schema.Array(Schema.Literals(["ok", "ScriptError", "LimitExceeded", "IsolateLost", "Diverged", "Terminated"])),
   text: Schema.optionalKey(Schema.String),
   seconds: Schema.optionalKey(Schema.Number),
   deafSeconds: Schema.optionalKey(Schema.Number),

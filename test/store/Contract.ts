@@ -210,7 +210,7 @@ export const contract = ({ layer, name, runs = 60 }: Implementation) => {
           },
           { _tag: "Values", version: 3, values: [["key", "[1,\"\\u0000\"]"], ["__proto__", "null"]] },
           created("one", { source: "text('a line\\n \ud83d\ude00 \u0000 \ud800')" }),
-          { _tag: "Turn", cellId: cell("one"), turn: 1, at: 17.5, cause: { _tag: "Started" } },
+          { _tag: "Turn", cellId: cell("one"), turn: 1, at: 17.5, cause: { _tag: "Timer" } },
           { _tag: "Called", cellId: cell("one"), call: ToolCallId.make("tool-1"), tool: 0, input: "{\"deep\":[[[]]]}" },
           { _tag: "Called", cellId: cell("one"), call: ToolCallId.make("tool-2"), tool: 0 },
           {
@@ -373,7 +373,7 @@ export const contract = ({ layer, name, runs = 60 }: Implementation) => {
           const some = [output("one", "x".repeat(900)), output("one", "x".repeat(900))]
           yield* append("s", epoch, [created("one"), ...some])
           assert.strictEqual(yield* refusalOf(append("s", epoch, some)), "TooLarge")
-          yield* append("s", epoch, [{ _tag: "Stopped", cellId: cell("one"), by: "terminate" }, settled("one")])
+          yield* append("s", epoch, [settled("one")])
           // The session has a bound, too.
           yield* append("s", epoch, [created("two"), output("two", "x".repeat(900)), output("two", "x".repeat(900))])
           assert.strictEqual(yield* refusalOf(append("s", epoch, [created("three"), ...some.slice(1)])), "TooLarge")

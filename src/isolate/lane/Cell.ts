@@ -25,6 +25,9 @@ const copy = { result: { copy: true } } as const
 
 const nanosPerMilli = 1e6
 
+const heldMillis = 10
+const heldCharactersMost = 256 * 1024
+
 type Entry =
   | { readonly _tag: "Answer"; readonly json: string }
   | { readonly _tag: "Timer"; readonly id: number }
@@ -86,6 +89,8 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
     if (state !== "ended") {
       state = "ended"
       timers.clearAll()
+      clearTimeout(holding)
+      held = []
       inbox.length = 0
       lane.onEnd(turn)
     }
@@ -155,10 +160,37 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
     close()
   }
 
+  // What a deterministic cell does is kept before it has an effect, which is best done for all of a turn together.
+  let held: Array<string> = []
+  let heldCharacters = 0
+  let holding: NodeJS.Timeout | undefined
+
+  const release = () => {
+    clearTimeout(holding)
+    holding = undefined
+    if (held.length > 0) {
+      const lines = held
+      held = []
+      heldCharacters = 0
+      onLines(lines)
+    }
+  }
+
+  const hold = (lines: string) => {
+    held.push(...lines.split("\n"))
+    heldCharacters += lines.length
+    if (heldCharacters > heldCharactersMost) {
+      release()
+    } else {
+      holding ??= setTimeout(release, heldMillis)
+    }
+  }
+
   const onOut = (out: Out) => {
     if (state === "ended") {
       return
     }
+    release()
     const end = out[0]
     onLines(out.slice(1))
     if (end !== undefined && end !== "") {
@@ -269,7 +301,7 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
   // ---------------------------------------------------------------------------
 
   prepared.listen({
-    onLines: (lines) => state !== "ended" && onLines(lines.split("\n")),
+    onLines: (lines) => state !== "ended" && (deterministic === undefined ? onLines(lines.split("\n")) : hold(lines)),
     isBlocked: () => state !== "ended" && lane.isBlocked(),
     drained: lane.drained,
     onExit: (lines, end) => {

@@ -101,7 +101,6 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
   let characters = 0
   let flushedAt = 0
   let prompt = 0
-  let firstPrompt = 0
 
   const take = () => {
     let lines = out.length > 1 ? out[1]! : ""
@@ -136,7 +135,7 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
     out = [""]
     characters = 0
     flushedAt = now()
-    prompt = firstPrompt
+    prompt = 0
     run()
     return out
   }
@@ -683,8 +682,6 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
         if (start.deterministic !== undefined) {
           setTime = cell.makeRepeatable(start.deterministic.seed)
           setTime(start.deterministic.now)
-          // What it does is kept before it has an effect, and is best kept together.
-          firstPrompt = prompt = promptLines
         }
         begin.resolve(undefined)
       }),

@@ -1,0 +1,93 @@
+/** Durable sessions: what is there after the end of a process. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Runtime from "effect-code-mode/Runtime"
+import * as Store from "effect-code-mode/Store"
+import * as V8 from "effect-code-mode/V8"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { killable, makeWorld, open, textsOf, type World } from "./Harness.ts"
+
+const engine = V8.layer({ warmLanes: 2, warmIsolates: 1 })
+
+const makeStore = Effect.map(Layer.build(Layer.fresh(Store.layerMemory())), Context.get(Store.Store))
+
+const source = `
+  const random = Math.random()
+  const answers = []
+  for (let i = 0; i < 3; i++) answers.push(await tools.again({ i }))
+  text(answers)
+  notify("half")
+  text((await Promise.all([tools.again(1), tools.again(2)])).map(({ again }) => again))
+  const began = Date.now()
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  text(Date.now() - began >= 5)
+  try { text(await tools.once("x")) } catch (error) { text("lost: " + error) }
+  text(random === (await tools.again(random)).again)
+  store("sum", answers.length)
+  notify("end")`
+
+/** One process: it runs the cell of a key, unless it is killed before. */
+const process = (store: Store.Store["Service"], world: World) =>
+  Effect.scoped(Effect.gen(function*() {
+    const session = yield* open(store, world, engine)
+    const { initial } = yield* session.execute(
+      { callId: "call", source, idempotencyKey: "task" },
+      { idempotencyKey: "first" }
+    )
+    const event = yield* initial
+    return { event, stored: yield* session.storedValues }
+  }))
+
+describe("a durable session", () => {
+  it.live("runs a cell to its end, and has its outcome afterwards", () =>
+    Effect.gen(function*() {
+      const world = makeWorld()
+      const store = yield* makeStore
+      const { event, stored } = yield* process(store, world)
+      assert.deepStrictEqual(textsOf(event), [
+        `[{"again":{"i":0}},{"again":{"i":1}},{"again":{"i":2}}]`,
+        "[1,2]",
+        "true",
+        `{"once":"x"}`,
+        "true"
+      ])
+      assert.deepStrictEqual(event._tag === "Completed" && event.error, undefined)
+      assert.deepStrictEqual(stored, { sum: 3 })
+      assert.deepStrictEqual(world.notified, [{ sequence: 1, text: "half" }, { sequence: 2, text: "end" }])
+      const performed = world.performed.length
+      assert.deepStrictEqual(yield* process(store, world), { event, stored })
+      assert.strictEqual(world.performed.length, performed)
+    }).pipe(Effect.scoped))
+
+  it.live("does what an uninterrupted one does, wherever its process ends", () =>
+    Effect.gen(function*() {
+      const counter = killable(yield* makeStore, undefined)
+      const { event: expected } = yield* process(counter.store, makeWorld())
+      const appends = counter.appends()
+      assert.isAbove(appends, 8)
+      for (let at = 1; at <= appends; at++) {
+        for (const isKept of [false, true]) {
+          const world = makeWorld()
+          const store = yield* makeStore
+          const dying = killable(store, { at, isKept })
+          const isOver = yield* Effect.raceFirst(
+            Effect.as(Effect.exit(process(dying.store, world)), false),
+            Effect.as(Effect.andThen(dying.killed, Effect.sleep("1 seconds")), true)
+          )
+          const { event, stored } = yield* Effect.timeout(process(store, world), "20 seconds")
+          const what = `${at} ${isKept} ${isOver}`
+          assert.deepStrictEqual(
+            textsOf(event).map((text, place) => place === 3 && text.startsWith("lost: ") ? `{"once":"x"}` : text),
+            textsOf(expected),
+            what
+          )
+          assert.deepStrictEqual(stored, { sum: 3 }, what)
+          assert.isAtMost(world.performed.filter(({ tool }) => tool === "once").length, 1, what)
+          assert.deepStrictEqual(new Set(world.notified.map(({ sequence }) => sequence)), new Set([1, 2]), what)
+        }
+      }
+    }).pipe(Effect.scoped))
+})
+
+void Runtime
