@@ -6,8 +6,8 @@
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { randomUUID } from "node:crypto"
-import { readFileSync } from "node:fs"
 import { hostname } from "node:os"
+import * as Proc from "../system/Proc.ts"
 
 const Holder = Schema.fromJsonString(Schema.Struct({
   host: Schema.String,
@@ -25,35 +25,28 @@ type Holder = typeof Holder.Type
 const decode = Schema.decodeOption(Holder)
 const encode = Schema.encodeSync(Holder)
 
-const read = (path: string): string | undefined => {
-  try {
-    return readFileSync(path, "utf8")
-  } catch {
-    return undefined
-  }
-}
-
-const boot = () => read("/proc/sys/kernel/random/boot_id")?.trim()
+/** Nothing where the system does not tell. */
+const boot = () => Proc.read("sys/kernel/random/boot_id").trim()
 
 /** When a process began, if it runs. Its name, which stands before, may hold anything. */
-const beganAt = (pid: number): string | undefined => {
-  const stat = read(`/proc/${pid}/stat`)
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19]
+const beganAt = (pid: number): string => {
+  const stat = Proc.read(`${pid}/stat`)
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? ""
 }
 
 /** A name that no other owner has. */
 export const make = (): string =>
   encode({
     host: hostname(),
-    boot: boot() ?? "",
+    boot: boot(),
     pid: process.pid,
-    began: beganAt(process.pid) ?? "",
+    began: beganAt(process.pid),
     own: randomUUID()
   })
 
 const isGone = ({ began, boot: theirs, host, pid }: Holder): boolean => {
   const ours = boot()
-  return ours !== undefined && host === hostname() && (theirs !== ours || beganAt(pid) !== began)
+  return ours !== "" && host === hostname() && (theirs !== ours || beganAt(pid) !== began)
 }
 
 /** Whether the owner of that name was a process of this machine that has ended. */
