@@ -57,7 +57,7 @@ import * as Slots from "./session/Slots.ts"
 import * as StoredValues from "./session/StoredValues.ts"
 import * as TypeScript from "./session/StripTypes.ts"
 import * as Watched from "./session/Watched.ts"
-import type { Store } from "./Store.ts"
+import type { Retention, Store } from "./Store.ts"
 import * as Utf8 from "./text/Utf8.ts"
 
 // =============================================================================
@@ -791,6 +791,7 @@ export const layer = (
  * - `idleAfter` (30 s): how long a cell that waits keeps its isolate. Without one it takes little memory, and is run again
  *   from its journal when something comes for it.
  * - `maxIdleInMemory` (32): cells that wait and keep their isolate.
+ * - `retention`: what of its ended cells is kept for how long. It is looked at when the session is opened.
  * - `maxReplayTime` (1 minute): what a cell may take to go on from its journal. Past it, it ends with `LimitExceeded`.
  *
  * @category constructors
@@ -802,6 +803,7 @@ export interface DurableOptions extends Omit<Options, "sessionId" | "cellIds"> {
   readonly owner?: string | undefined
   readonly idleAfter?: Duration.Input | undefined
   readonly maxIdleInMemory?: number | undefined
+  readonly retention?: Retention | undefined
   readonly maxReplayTime?: Duration.Input | undefined
 }
 

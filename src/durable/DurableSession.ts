@@ -24,7 +24,7 @@ import {
   IsolateFailure,
   SessionSuspended,
   type SessionTaken,
-  type StoreFailure,
+  StoreFailure,
   type ToolCallId,
   type ToolCallState,
   type ToolDefinition
@@ -33,6 +33,7 @@ import type { StoredWrites } from "../session/Cell.ts"
 import type * as CellPhase from "../session/CellPhase.ts"
 import type { Keeper, Observation, Restored } from "../session/Keeper.ts"
 import { type Record, Store } from "../Store.ts"
+import * as Retention from "../store/Retention.ts"
 import { DurableCell, ended, type Pending, Residence, type Shared } from "./DurableCell.ts"
 import { type CellHistory, type Created, Hearing, type Kept, SessionHistory, type Values } from "./History.ts"
 import * as Holder from "./Holder.ts"
@@ -45,6 +46,7 @@ export interface Options {
   readonly idleAfter?: Duration.Input | undefined
   readonly maxIdleInMemory?: number | undefined
   readonly maxReplayTime?: Duration.Input | undefined
+  readonly retention?: Retention.Retention | undefined
   /** Ended cells whose outcome was read that stay in the journal. */
   readonly maxRemembered: number
   readonly storedValues: Values
@@ -111,8 +113,10 @@ export class DurableSession implements Keeper {
   private readonly known = new Map<CellId, Known>()
   private readonly toolNumbers = new Map<string, number>()
   private readonly versions = new WeakMap<object, number>()
-  private readonly closed: Array<CellId> = []
+  private closed: Array<CellId> = []
   private version: number
+  /** The cell with the highest number: the next one has another. */
+  private last: CellId | undefined
 
   private constructor(options: {
     readonly journal: Journal
@@ -161,7 +165,25 @@ export class DurableSession implements Keeper {
     )
     const journal = new Journal({ session, epoch, store, fork })
     yield* Effect.addFinalizer(() => journal.drain)
-    const history = new SessionHistory((yield* store.load(session)).records)
+    const { records } = yield* store.load(session)
+    if (records.some(({ _tag }) => _tag === "Sealed")) {
+      return yield* new StoreFailure({
+        reason: "WrongKey",
+        text: `session ${session} is encrypted, and its store has no key`
+      })
+    }
+    const plan = Retention.plan(records, options.retention ?? {}, clock.currentTimeMillisUnsafe())
+    if (plan.forget.length > 0 || plan.records.length > 0) {
+      yield* Effect.catchTag(
+        store.append(session, epoch, plan.records, { forget: plan.forget }),
+        "Fenced",
+        (fenced) => Effect.sync(() => journal.lose(fenced))
+      )
+    }
+    const gone = new Set(plan.forget)
+    const history = new SessionHistory(
+      records.filter((record) => record._tag === "Stored" || !("cellId" in record && gone.has(record.cellId!)))
+    )
     const key = history.key ?? randomBytes(16).toString("hex")
     let { version } = history
     let values = history.values(new Set()).get(version)!
@@ -255,6 +277,7 @@ export class DurableSession implements Keeper {
       if (history.isClosed) {
         this.closed.push(id)
       }
+      this.last = created.number === this.sequence ? id : this.last
       cells.push({
         id,
         kind: created.kind,
@@ -351,6 +374,7 @@ export class DurableSession implements Keeper {
       return DurableCell.create(this.shared, created, program, definitions).pipe(
         Effect.map((driver) => {
           this.known.set(id, { hearing: new Hearing(), driver })
+          this.last = id
           return driver.handle
         }),
         Effect.tapCause(() => Effect.sync(() => isNew && this.toolNumbers.delete(name))),
@@ -493,9 +517,12 @@ export class DurableSession implements Keeper {
   }
 
   private forgetOld(): void {
-    const old = this.closed.splice(0, Math.max(0, this.closed.length - this.maxRemembered))
+    const old = this.closed.slice(0, Math.max(0, this.closed.length - this.maxRemembered)).filter((id) =>
+      id !== this.last
+    )
     if (old.length > 0) {
       old.forEach((id) => this.known.delete(id))
+      this.closed = this.closed.filter((id) => this.known.has(id))
       this.journal.writeLater([], () => {}, old)
     }
   }

@@ -50,6 +50,8 @@ export interface World {
   readonly performed: Array<{ readonly tool: string; readonly key: string; readonly attempt: number }>
   readonly notified: Array<{ readonly sequence: number | undefined; readonly text: string }>
   readonly layer: Layer.Layer<Delegate.Delegate>
+  /** Waits until so many calls were made. */
+  readonly called: (count: number) => Effect.Effect<void>
 }
 
 type Perform = (call: Protocol.NestedToolCall) => Effect.Effect<Schema.Json, Protocol.ToolError>
@@ -64,6 +66,7 @@ export const makeWorld = (others: Readonly<Record<string, Perform>> = {}): World
   return {
     performed,
     notified,
+    called: (count) => until(() => performed.length >= count),
     layer: Delegate.layer({
       tools: Object.keys(tools).map((name) => ({
         name,
@@ -81,6 +84,14 @@ export const makeWorld = (others: Readonly<Record<string, Perform>> = {}): World
     })
   }
 }
+
+/** Waits for something that no event tells of. */
+export const until = (condition: () => boolean) =>
+  Effect.gen(function*() {
+    while (!condition()) {
+      yield* Effect.sleep(5)
+    }
+  }).pipe(Effect.timeout("20 seconds"), Effect.orDie)
 
 /** Opens a session as a process of its own would. It is closed with the scope. */
 export const open = Effect.fnUntraced(function*(

@@ -1,6 +1,5 @@
 /** Durable sessions: what is there after the end of a process. */
 import { assert, describe, it } from "@effect/vitest"
-import * as Runtime from "effect-code-mode/Runtime"
 import * as Store from "effect-code-mode/Store"
 import * as V8 from "effect-code-mode/V8"
 import * as Context from "effect/Context"
@@ -89,5 +88,3 @@ describe("a durable session", () => {
       }
     }).pipe(Effect.scoped))
 })
-
-void Runtime
