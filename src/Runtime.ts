@@ -36,6 +36,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
+import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
@@ -58,6 +59,9 @@ import * as StoredValues from "./session/StoredValues.ts"
 import * as TypeScript from "./session/StripTypes.ts"
 import * as Watched from "./session/Watched.ts"
 import type { Retention, Store } from "./Store.ts"
+import { Meter } from "./telemetry/Meter.ts"
+import * as Spans from "./telemetry/Spans.ts"
+import * as Trace from "./telemetry/Trace.ts"
 import * as Utf8 from "./text/Utf8.ts"
 
 // =============================================================================
@@ -419,11 +423,14 @@ const makeWith = Effect.fnUntraced(function*(
   const stored = StoredValues.make(limits.maxStoredBytes)
   stored.commit(kept === undefined ? toTexts(options?.storedValues) : Array.from(kept.values))
   kept?.mark(stored.snapshot())
-  const watched = Watched.make(limits)
+  const meter = new Meter(context)
+  const watched = Watched.make(limits, meter)
   let sequence = kept?.sequence ?? 0
   let starting = 0
   let closing: Deferred.Deferred<void> | undefined
 
+  const work = Trace.isOn(context) ? Spans.session(context, { id: sessionId, isRemote: false }) : undefined
+  const isLeft = () => kept?.isLost !== undefined
   const session: CellImpl.Session = {
     id: sessionId,
     context,
@@ -439,9 +446,11 @@ const makeWith = Effect.fnUntraced(function*(
     },
     watched,
     keeper: kept,
+    meter,
+    isLeft,
     onStalled: (cell) => watched.cell({ _tag: "Stalled", cellId: cell.id }),
     onSettled: (cell, outcome, error) => {
-      if (kept?.isLost !== undefined) {
+      if (isLeft()) {
         return
       }
       if (error !== undefined) {
@@ -451,7 +460,9 @@ const makeWith = Effect.fnUntraced(function*(
     },
     onClosed: (cell, outcome, ledger) => {
       live.delete(cell.id)
-      if (kept?.isLost === undefined) {
+      if (isLeft()) {
+        meter.cellClosed()
+      } else {
         finished.set(cell.id, { outcome, ledger })
         kept?.closes(cell.id)
         watched.cell({ _tag: "Closed", cellId: cell.id })
@@ -492,6 +503,27 @@ const makeWith = Effect.fnUntraced(function*(
     return undefined
   }
 
+  /** The span of a cell, if its caller or its session is traced. */
+  const trace = (
+    { callId, language }: Protocol.CellRequest,
+    kind: Protocol.CellKind,
+    caller: Context.Context<never>,
+    sourceBytes: number
+  ) => {
+    const both = Context.merge(context, caller)
+    return Trace.isOn(both)
+      ? Spans.cell(both, {
+        sessionId,
+        session: work,
+        callId,
+        kind,
+        language: language ?? "javascript",
+        sourceBytes,
+        isRemote: false
+      })
+      : undefined
+  }
+
   const start = (request: Protocol.CellRequest, kind: Protocol.CellKind, caller: Context.Context<never>) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.suspend(() => {
@@ -500,6 +532,9 @@ const makeWith = Effect.fnUntraced(function*(
           return Effect.fail(refusal)
         }
         const id = ids.make(++sequence)
+        const sourceBytes = Utf8.byteLength(request.source)
+        meter.moved("source", sourceBytes)
+        const cellWork = trace(request, kind, caller, sourceBytes)
         const tools = Shape.forCells(request.tools ?? delegate.tools)
         const program: Isolate.Program = {
           source: request.source,
@@ -528,14 +563,22 @@ const makeWith = Effect.fnUntraced(function*(
               callId: request.callId,
               tools,
               handle,
-              context: caller
+              context: caller,
+              work: cellWork
             })
+            if (cellWork !== undefined) {
+              Spans.cellNamed(cellWork, id)
+            }
             live.set(id, cell)
             looking?.onCell(kind === "continuing" ? toCell(cell) : toPausable(cell), kind, request)
             watched.cell({ _tag: "Admitted", cellId: id })
             cell.begin()
             return Effect.succeed(cell)
-          })
+          }),
+          (made) =>
+            cellWork === undefined
+              ? made
+              : Effect.onError(made, (cause) => Effect.sync(() => Spans.cellRefused(cellWork, cause)))
         )
       })
     )
@@ -635,6 +678,13 @@ const makeWith = Effect.fnUntraced(function*(
   // ---------------------------------------------------------------------------
 
   const restoreCell = ({ handle, id, kind, request, restored, tools }: RestoredCell) => {
+    const { phase } = restored.state
+    const cellWork = phase === "Running" || phase === "Terminating"
+      ? trace(request, kind, Context.empty(), Utf8.byteLength(request.source))
+      : undefined
+    if (cellWork !== undefined) {
+      Spans.cellRestored(cellWork, id)
+    }
     const cell = new CellImpl.Cell(session, {
       id,
       kind,
@@ -642,12 +692,14 @@ const makeWith = Effect.fnUntraced(function*(
       tools,
       handle,
       context: Context.empty(),
+      work: cellWork,
       restored
     })
-    if (restored.state.phase === "Gone") {
+    if (phase === "Gone") {
       finished.set(id, { outcome: cell.settledAs(), ledger: cell.ledger() })
     } else {
       live.set(id, cell)
+      meter.cellAdmitted()
       looking?.onCell(kind === "continuing" ? toCell(cell) : toPausable(cell), kind, request)
     }
     if (request.idempotencyKey !== undefined) {
@@ -675,6 +727,7 @@ const makeWith = Effect.fnUntraced(function*(
           Effect.andThen(Effect.sync(() => {
             timer.interruptUnsafe()
             watched.end()
+            work?.end(Exit.void)
           })),
           Deferred.into(done)
         )

@@ -21,6 +21,7 @@ import type * as Semaphore from "effect/Semaphore"
 import type { IsolateEvent, IsolateHandle, Lease, Program } from "../Isolate.ts"
 import { type CellError, Generation, type IsolateFailure, type StoreFailure, type ToolCallId } from "../Protocol.ts"
 import type { Record } from "../Store.ts"
+import type { Meter } from "../telemetry/Meter.ts"
 import type { Answer, CellHistory, Created, Of } from "./History.ts"
 import type { Journal } from "./Journal.ts"
 import * as Replay from "./Replay.ts"
@@ -29,6 +30,7 @@ import * as Replay from "./Replay.ts"
 export interface Shared {
   readonly journal: Journal
   readonly lease: Lease
+  readonly meter: Meter
   readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
   /** The records of the journal that are about a cell. */
   readonly load: (created: Created) => Effect.Effect<ReadonlyArray<Record>, StoreFailure>
@@ -514,7 +516,7 @@ export class DurableCell {
   })
 
   private readonly replay: Effect.Effect<Replay.Back | "lost" | undefined, StoreFailure> = Effect.suspend(() => {
-    const { journal, lease, load, maxReplayTime } = this.shared
+    const { journal, lease, load, maxReplayTime, meter } = this.shared
     const failed = (error: CellError) =>
       Effect.sync((): undefined => {
         this.fail(error)
@@ -539,7 +541,10 @@ export class DurableCell {
             _tag: "LimitExceeded",
             text: `the cell took longer than ${Duration.format(maxReplayTime)} to go on from its journal`
           })
-      })
+      }),
+      Effect.tap((came) =>
+        Effect.sync(() => meter.replayed(came === undefined ? "Failed" : came === "lost" ? "Lost" : "Succeeded"))
+      )
     )
   })
 }

@@ -34,6 +34,7 @@ import type * as CellPhase from "../session/CellPhase.ts"
 import type { Keeper, Observation, Restored } from "../session/Keeper.ts"
 import { type Record, Store } from "../Store.ts"
 import * as Retention from "../store/Retention.ts"
+import { Meter } from "../telemetry/Meter.ts"
 import { DurableCell, ended, type Pending, Residence, type Shared } from "./DurableCell.ts"
 import { type CellHistory, type Created, Hearing, type Kept, SessionHistory, type Values } from "./History.ts"
 import * as Holder from "./Holder.ts"
@@ -163,7 +164,8 @@ export class DurableSession implements Keeper {
       ),
       (epoch) => Effect.ignore(store.release(session, epoch))
     )
-    const journal = new Journal({ session, epoch, store, fork })
+    const meter = new Meter(yield* Effect.context<never>())
+    const journal = new Journal({ session, epoch, store, meter, fork })
     yield* Effect.addFinalizer(() => journal.drain)
     const { records } = yield* store.load(session)
     if (records.some(({ _tag }) => _tag === "Sealed")) {
@@ -209,6 +211,7 @@ export class DurableSession implements Keeper {
       shared: {
         journal,
         lease,
+        meter,
         fork,
         load: ({ cellId }) =>
           store.load(session, { cell: cellId }).pipe(

@@ -12,6 +12,7 @@ import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import { type CellId, type Epoch, type Fenced, type SessionSuspended, StoreFailure } from "../Protocol.ts"
 import type { Record, Store } from "../Store.ts"
+import type { Meter } from "../telemetry/Meter.ts"
 
 /** Why a session is not kept any more in this process. */
 export type Loss = Fenced | StoreFailure | SessionSuspended
@@ -33,6 +34,7 @@ export class Journal {
   readonly session: string
   readonly epoch: Epoch
   private readonly store: Store["Service"]
+  private readonly meter: Meter
   private readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
   private readonly lost = Deferred.makeUnsafe<Loss>()
   private loss: Loss | undefined
@@ -45,11 +47,13 @@ export class Journal {
     readonly session: string
     readonly epoch: Epoch
     readonly store: Store["Service"]
+    readonly meter: Meter
     readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
   }) {
     this.session = options.session
     this.epoch = options.epoch
     this.store = options.store
+    this.meter = options.meter
     this.fork = options.fork
   }
 
@@ -155,7 +159,11 @@ export class Journal {
       ? Effect.void
       : this.store.append(this.session, this.epoch, records, { forget })
     return Effect.matchCauseEffect(appended, {
-      onSuccess: () => Effect.sync(() => entries.forEach(({ done }) => done(Effect.void))),
+      onSuccess: () =>
+        Effect.sync(() => {
+          this.meter.journalAppended(records.length)
+          entries.forEach(({ done }) => done(Effect.void))
+        }),
       onFailure: (cause) => {
         const failure = Option.getOrElse(
           Cause.findErrorOption(cause),

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
+import { Meter } from "../telemetry/Meter.ts"
 import * as Visible from "../text/Visible.ts"
 import * as Cgroup from "./Cgroup.ts"
 import * as Confinement from "./Confinement.ts"
@@ -78,7 +79,9 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   const holders = new Map<LaneProcess.LaneProcess, number>()
   // Each of them makes room for one more that waits, and there is no room for more than these.
   const taken = yield* Queue.sliding<LaneProcess.LaneProcess>(Math.max(1, options.warmLanes))
-  const runFork = Effect.runForkWith(yield* Effect.context<never>())
+  const context = yield* Effect.context<never>()
+  const runFork = Effect.runForkWith(context)
+  const meter = new Meter(context)
   const isUsed = Latch.makeUnsafe()
   let warm: Array<LaneProcess.LaneProcess> = []
   let closed = false
@@ -128,7 +131,8 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     const lane = LaneProcess.make(child, {
       killAfterMillis: options.killAfterMillis,
       findLimit,
-      onGone: () => {
+      onGone: (how) => {
+        meter.laneEnded(how)
         alive.delete(lane)
         holders.delete(lane)
         warm = warm.filter((other) => other !== lane)
@@ -139,6 +143,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
         )
       }
     })
+    meter.laneStarted()
     alive.add(lane)
     return lane
   }

@@ -11,6 +11,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { type CellError, IsolateFailure } from "../Protocol.ts"
 import type { Verdict } from "../system/Framing.ts"
+import type { LaneEnd } from "../telemetry/Meter.ts"
 import { Kind, makeJudgingReader, makeWriter, maxPayload } from "./Frames.ts"
 import type { LaneChild } from "./LaneChild.ts"
 
@@ -70,7 +71,8 @@ export interface Options {
   readonly killAfterMillis: number
   /** The bound at which the system has ended a lane, if it was at one. Asked once for each that ended by itself. */
   readonly findLimit: () => string | undefined
-  readonly onGone: () => void
+  /** It is gone, and why. */
+  readonly onGone: (how: LaneEnd) => void
   /** It has broken its contract, and is gone. */
   readonly onBroken: (what: string) => void
 }
@@ -143,7 +145,7 @@ export const make = (child: LaneChild, options: Options): LaneProcess => {
   let stderrLength = 0
   let mute: NodeJS.Timeout | undefined
 
-  const lose = (reason: string, error?: CellError) => {
+  const lose = (how: LaneEnd, reason: string, error?: CellError) => {
     if (gone) {
       return
     }
@@ -161,17 +163,18 @@ export const make = (child: LaneChild, options: Options): LaneProcess => {
     const said = stderr.length === 0 ? "" : `\n${stderr.toString()}`
     const text = `the lane process did not start: ${error?.text ?? reason}${said}`
     Deferred.doneUnsafe(ready, Effect.fail(new IsolateFailure({ text })))
-    options.onGone()
+    options.onGone(how)
     lost.forEach((listener) => listener.onLost(error))
   }
 
-  const loseAt = (limit: string | undefined, reason: string) =>
-    lose(reason, limit === undefined ? undefined : { _tag: "LimitExceeded", text: limit })
+  /** At a bound, if it was at one. */
+  const loseAt = (limit: string | undefined, how: LaneEnd, reason: string) =>
+    limit === undefined ? lose(how, reason) : lose("killed", reason, { _tag: "LimitExceeded", text: limit })
 
   const breakUp = (what: string) => {
     if (!gone) {
       const text = `the lane broke its contract: ${what}`
-      lose(text, { _tag: "IsolateLost", text })
+      lose("broken", text, { _tag: "IsolateLost", text })
       options.onBroken(what)
     }
   }
@@ -179,7 +182,7 @@ export const make = (child: LaneChild, options: Options): LaneProcess => {
   /** It has ended, and we have not ended it. */
   const onEnded = (reason: string) => {
     if (!gone) {
-      loseAt(options.findLimit(), reason)
+      loseAt(options.findLimit(), "crashed", reason)
     }
   }
 
@@ -187,7 +190,7 @@ export const make = (child: LaneChild, options: Options): LaneProcess => {
 
   const loseIfDone = () => {
     if (!isOpen() && listeners.size === 0) {
-      lose("its cells were done")
+      lose("released", "its cells were done")
     }
   }
 
@@ -195,13 +198,13 @@ export const make = (child: LaneChild, options: Options): LaneProcess => {
   const onWedged = (cell: number) => {
     const late = leaving.get(cell)
     if (late !== undefined) {
-      late.timer = setTimeout(lose, wedgedForMillis, "it could not stop a cell").unref()
+      late.timer = setTimeout(lose, wedgedForMillis, "killed", "it could not stop a cell").unref()
       wedged.add(cell)
       loseIfDone()
     }
   }
 
-  const starting = setTimeout(lose, startWithinMillis, "it took too long").unref()
+  const starting = setTimeout(lose, startWithinMillis, "killed", "it took too long").unref()
 
   // ---------------------------------------------------------------------------
   // What it says
@@ -306,7 +309,7 @@ export const make = (child: LaneChild, options: Options): LaneProcess => {
       breakUp(`it wrote more than ${maxStderr} bytes to its standard error`)
     }
   })
-  child.onEnd(onEnded, lose)
+  child.onEnd(onEnded, (reason) => lose("crashed", reason))
 
   // ---------------------------------------------------------------------------
   // What it is told
@@ -319,6 +322,7 @@ export const make = (child: LaneChild, options: Options): LaneProcess => {
         `the script's process did not take in what its tools answered: more than ${
           maxUnreadBytes / mebibyte
         } MiB of it`,
+        "killed",
         "it did not read"
       )
     } else if (unread > muteAboveBytes && mute === undefined && !gone) {
@@ -374,6 +378,6 @@ export const make = (child: LaneChild, options: Options): LaneProcess => {
     },
     send: (cell, kind, payload) => gone || write(cell, kind, payload),
     hold: child.hold,
-    kill: (limit) => loseAt(limit, "it was ended")
+    kill: (limit) => loseAt(limit, "released", "it was ended")
   }
 }

@@ -19,6 +19,7 @@ import * as Schema from "effect/Schema"
 import { Buffer } from "node:buffer"
 import * as CodeMode from "../CodeMode.ts"
 import * as Parts from "../model/Parts.ts"
+import * as Trace from "../telemetry/Trace.ts"
 import { isList, isObject } from "../text/JsonValue.ts"
 import * as ToolSearch from "./ToolSearch.ts"
 
@@ -39,6 +40,10 @@ export const caller = Effect.context<never>().pipe(Effect.map((services): Caller
     progressToken: typeof token === "string" || typeof token === "number" ? token : undefined
   }
 }))
+
+/** What a request asks for, where the client says it stands in a trace. */
+const traced = <A>(from: Caller | undefined, effect: Effect.Effect<A>): Effect.Effect<A> =>
+  Trace.below(effect, from?.client.requestMetadata?.traceparent)
 
 // =============================================================================
 // Results
@@ -162,12 +167,12 @@ export const make = (handlers: Handlers, isStructured: boolean) => {
   const exec: Register["handle"] = Effect.fnUntraced(function*(payload) {
     const { source } = yield* Effect.mapError(decodeExec(payload), invalid)
     const from = yield* caller
-    return toResult(yield* handlers.exec(source, from), from?.client.protocolVersion, isStructured)
+    return toResult(yield* traced(from, handlers.exec(source, from)), from?.client.protocolVersion, isStructured)
   })
   const wait: Register["handle"] = Effect.fnUntraced(function*(payload) {
     const request = CodeMode.toWaitRequest(yield* Effect.mapError(decodeWait(payload), invalid))
     const from = yield* caller
-    return toResult(yield* handlers.wait(request, from), from?.client.protocolVersion, isStructured)
+    return toResult(yield* traced(from, handlers.wait(request, from)), from?.client.protocolVersion, isStructured)
   })
   const search: Register["handle"] = Effect.fnUntraced(function*(payload) {
     const text = yield* handlers.search(yield* Effect.mapError(decodeSearch(payload), invalid))

@@ -3,9 +3,11 @@
  *
  * @internal
  */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import * as Package from "../system/Package.ts"
+import * as Trace from "../telemetry/Trace.ts"
 import { isObject } from "../text/JsonValue.ts"
 import { type Failure, unanswered } from "./Failure.ts"
 import * as JsonRpc from "./JsonRpc.ts"
@@ -176,7 +178,10 @@ const ask = Effect.fnUntraced(function*(
   return result
 })
 
+/** The server hears where the call stands in a trace, if it stands in one. */
 export const callTool = (peer: Peer, name: string, input: Schema.JsonObject, options?: RequestOptions) =>
-  ask(peer, "tools/call", { name, arguments: input }, options)
+  Effect.contextWith((context: Context.Context<never>) =>
+    ask(peer, "tools/call", { name, arguments: input }, { ...options, meta: { ...Trace.member(context) } })
+  )
 
 export const readResource = (peer: Peer, uri: string) => ask(peer, "resources/read", { uri })

@@ -93,6 +93,8 @@ export const make: (
       HttpClient.transformResponse((response) =>
         response.pipe(
           Effect.provideService(HttpClient.TracerPropagationEnabled, false),
+          // They would have addresses and headers in them, which hold secrets.
+          Effect.provideService(HttpClient.TracerDisabledWhen, () => true),
           Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" })
         )
       )

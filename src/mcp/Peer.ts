@@ -39,6 +39,8 @@ export interface Handlers {
 export interface RequestOptions {
   /** Hears of progress: with it, the server is asked to tell. */
   readonly onProgress?: ((params: Schema.JsonObject) => Effect.Effect<void>) | undefined
+  /** What else is said of the request. */
+  readonly meta?: Schema.JsonObject | undefined
 }
 
 export interface Peer {
@@ -156,7 +158,8 @@ export const make = Effect.fnUntraced(function*(
     const id = nextId++
     const answer = Deferred.makeUnsafe<Schema.Json, Failure>()
     pending.set(id, { answer, onProgress: options.onProgress, isDoubted: false })
-    const asked = options.onProgress === undefined ? params : { ...params, _meta: { progressToken: id } }
+    const meta = { ...options.meta, ...(options.onProgress === undefined ? {} : { progressToken: id }) }
+    const asked = Object.keys(meta).length === 0 ? params : { ...params, _meta: meta }
     return yield* Effect.raceFirst(
       Deferred.await(answer),
       send({ id, method, params: asked }, id).pipe(Effect.andThen(Effect.never))

@@ -72,8 +72,8 @@ const make = Effect.fnUntraced(function*(
   )
   yield* RpcServer.make(Rpcs.DelegateRpcs, { disableTracing: true, disableFatalDefects: true }).pipe(
     Effect.provide(Rpcs.DelegateRpcs.toLayer({
-      InvokeTool: ({ call, callback, session }) =>
-        sessions.get(session)?.callbacks.invokeTool(callback, call) ?? unknownSession,
+      InvokeTool: ({ call, callback, session, traceparent }) =>
+        sessions.get(session)?.callbacks.invokeTool(callback, call, traceparent) ?? unknownSession,
       Notify: ({ callback, notification, session }) =>
         sessions.get(session)?.callbacks.notify(callback, notification) ?? Effect.void,
       Cancel: ({ callback, session }) => sessions.get(session)?.callbacks.cancel(callback) ?? Effect.void

@@ -11,10 +11,11 @@ import * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
 import type { Delegate } from "../Delegate.ts"
 import { Owner } from "../delegate/Owner.ts"
-import type { CellId, Limits, NestedToolCall, Notification, NotifyError, ToolError } from "../Protocol.ts"
+import type { Limits, NestedToolCall, Notification, NotifyError, ToolError } from "../Protocol.ts"
 import * as Callbacks from "../session/Callbacks.ts"
 import type { CellLedger, Entry } from "../session/Ledger.ts"
 import * as Slots from "../session/Slots.ts"
+import * as Trace from "../telemetry/Trace.ts"
 import * as Visible from "../text/Visible.ts"
 
 interface Running {
@@ -30,7 +31,7 @@ export interface Options {
   readonly limits: Limits
   /** Stands for the session, at whichever host. */
   readonly session: object
-  readonly ledgerOf: (cellId: CellId) => CellLedger
+  readonly ledgerOf: (call: NestedToolCall) => CellLedger
   /** Tells the host that a callback begins or ends to wait for a person. */
   readonly tellAwaits: (id: number, awaits: boolean) => void
 }
@@ -43,15 +44,22 @@ export class RemoteCallbacks {
     this.options = options
   }
 
-  readonly invokeTool = (id: number, call: NestedToolCall): Effect.Effect<Schema.Json, ToolError> => {
-    const { cellId, toolCallId, toolName: { name } } = call
-    const ledger = this.options.ledgerOf(cellId)
-    const entry = ledger.made(toolCallId, call.tool, call.queuedMillis)
+  readonly invokeTool = (
+    id: number,
+    call: NestedToolCall,
+    traceparent?: string
+  ): Effect.Effect<Schema.Json, ToolError> => {
+    const { kind, queuedMillis, tool, toolCallId, toolName: { name } } = call
+    const ledger = this.options.ledgerOf(call)
+    const entry = ledger.made({ id: toolCallId, tool, kind }, queuedMillis)
     const invoke = Effect.map(
-      entry.follow(
-        call.input,
-        () => this.options.delegate.invokeTool(call),
-        (waits) => this.options.tellAwaits(id, waits)
+      Trace.below(
+        entry.follow(
+          call.input,
+          () => this.options.delegate.invokeTool(call),
+          (waits) => this.options.tellAwaits(id, waits)
+        ),
+        traceparent
       ),
       (result) => result ?? null
     ).pipe(Effect.provideService(Owner, { session: this.options.session, cell: ledger }))

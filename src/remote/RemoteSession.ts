@@ -29,6 +29,9 @@ import { type CreateError, type KeyedObserveOptions, type ObserveOptions, Sessio
 import * as CellRef from "../session/CellRef.ts"
 import { CellLedger } from "../session/Ledger.ts"
 import * as Watched from "../session/Watched.ts"
+import { Meter } from "../telemetry/Meter.ts"
+import * as Spans from "../telemetry/Spans.ts"
+import * as Trace from "../telemetry/Trace.ts"
 import * as Utf8 from "../text/Utf8.ts"
 import { FrameError } from "../wire/Frame.ts"
 import { type Connection, type Connections, patience, shared } from "./HostConnection.ts"
@@ -72,9 +75,14 @@ class Unreachable extends Protocol.MissingCell.extend<Unreachable>("effect-code-
 const stale = (cellId: Protocol.CellId): Protocol.MissingCell =>
   new Unreachable({ cellId, finished: true, text: `cell ${cellId} belongs to a code-mode host that is gone` })
 
+const noCalls: Protocol.Ledger = { calls: [], omitted: 0 }
+
 /** How a cell ends that loses its host. */
 const lostOutcome = (cellId: Protocol.CellId) => ({ message }: HostFailure): Effect.Effect<Protocol.Completed> =>
   Effect.succeed({ _tag: "Completed", cellId, items: [], error: { _tag: "IsolateLost", text: message } })
+
+/** Where a request stands in a trace. */
+type Traced = ReturnType<typeof Trace.member>
 
 type Unanswered = Rpcs.Refused | RpcClientError
 
@@ -94,6 +102,9 @@ const toFailure = (error: Unanswered): Failure => {
     : new HostFailure({ message: reason.message })
 }
 
+/** How many sessions of this process have been at a host. */
+let sessions = 0
+
 /** Makes a session that lives as long as its scope. */
 export const make = Effect.fnUntraced(function*(
   connections: Connections,
@@ -103,10 +114,16 @@ export const make = Effect.fnUntraced(function*(
   const context = Context.omit(Scope.Scope)(yield* Effect.context<Scope.Scope>()) as Context.Context<never>
   const runFork = Effect.runForkWith(context)
   const limits = options?.limits ?? Protocol.Limits.make({})
-  const watched = Watched.make(limits)
+  const meter = new Meter(context)
+  const watched = Watched.make(limits, meter)
+  const sessionId = `remote-${++sessions}`
+  const work = Trace.isOn(context) ? Spans.session(context, { id: sessionId, isRemote: true }) : undefined
+  /** Spans of the cells that are not settled. */
+  const works = new Map<Protocol.CellId, Trace.Work>()
   /** The live cells of the host, and whether they are settled. */
   const live = new Map<Protocol.CellId, boolean>()
-  const known = new Remembered<Protocol.CellId>(limits.maxRememberedCells)
+  /** How cells have ended, as far as they have. */
+  const known = new Remembered<Protocol.CellId, Protocol.Settled | undefined>(limits.maxRememberedCells)
   /** Cells of hosts that are gone. */
   const lost = new Remembered<Protocol.CellId>(limits.maxRememberedCells)
   const clock = yield* Clock.Clock
@@ -129,7 +146,7 @@ export const make = Effect.fnUntraced(function*(
   /** A cell is known from what first names it: the host tells its beginning beside everything else. */
   const admit = (cellId: Protocol.CellId) => {
     if (!live.has(cellId) && !known.has(cellId)) {
-      known.set(cellId, true)
+      known.set(cellId, undefined)
       live.set(cellId, false)
       watched.cell({ _tag: "Admitted", cellId })
     }
@@ -138,16 +155,18 @@ export const make = Effect.fnUntraced(function*(
   /** Whether the session had it, as far as that is remembered. */
   const isKnown = (cellId: Protocol.CellId) => live.has(cellId) || known.has(cellId) || lost.has(cellId)
 
-  const makeLedger = (cellId: Protocol.CellId) =>
-    new CellLedger({
+  const ledgerOf = ({ callId, cellId }: Protocol.NestedToolCall) => {
+    const ledger = ledgers.get(cellId) ?? new CellLedger({
+      sessionId,
       cellId,
+      callId,
       clock,
       watched,
-      bytesOf: (value) => value === undefined ? 0 : Utf8.byteLength(JSON.stringify(value))
+      meter,
+      isTraced: Trace.isOn(context),
+      bytesOf: (value) => value === undefined ? 0 : Utf8.byteLength(JSON.stringify(value)),
+      countsBytes: false
     })
-
-  const ledgerOf = (cellId: Protocol.CellId) => {
-    const ledger = ledgers.get(cellId) ?? makeLedger(cellId)
     // Of a cell that has ended, nothing more is noted.
     if (live.has(cellId) || !known.has(cellId)) {
       ledgers.set(cellId, ledger)
@@ -158,13 +177,20 @@ export const make = Effect.fnUntraced(function*(
   const publish = (event: Protocol.LifecycleEvent) => {
     admit(event.cellId)
     if (event._tag === "Settled") {
-      live.set(event.cellId, true)
-      ledgers.get(event.cellId)?.close()
+      const { cellId, outcome } = event
+      live.set(cellId, true)
+      known.set(cellId, outcome)
+      ledgers.get(cellId)?.close()
+      const work = works.get(cellId)
+      if (work !== undefined) {
+        works.delete(cellId)
+        Spans.cellEnded(work, outcome)
+      }
     } else if (event._tag === "Closed") {
       live.delete(event.cellId)
-      const ledger = ledgers.get(event.cellId) ?? makeLedger(event.cellId)
-      ledger.close()
-      endedLedgers.set(event.cellId, ledger.toLedger())
+      const ledger = ledgers.get(event.cellId)
+      ledger?.close()
+      endedLedgers.set(event.cellId, ledger?.toLedger() ?? noCalls)
       ledgers.delete(event.cellId)
     }
     if (event._tag !== "Admitted") {
@@ -347,10 +373,10 @@ export const make = Effect.fnUntraced(function*(
   const terminateAt = (at: Place, cellId: Protocol.CellId) =>
     hearing(at, Duration.zero, ({ rpc, session }, ticket) => rpc.Terminate({ session, cellId, ticket }))
 
-  const createAt = (at: Place, kind: Protocol.CellKind, request: Protocol.CellRequest) =>
+  const createAt = (at: Place, kind: Protocol.CellKind, request: Protocol.CellRequest, traced: Traced) =>
     Effect.suspend(() => {
       const { rpc, session } = at
-      const making = runFork(rpc.Create({ session, kind, request }))
+      const making = runFork(rpc.Create({ session, kind, request, ...traced }))
       return Effect.onInterrupt(Fiber.join(making), () =>
         Effect.sync(() => {
           // A cell that was made under a key is there for the next request with it.
@@ -364,6 +390,44 @@ export const make = Effect.fnUntraced(function*(
     kind: Protocol.CellKind,
     request: Protocol.CellRequest
   ): Effect.Effect<Protocol.CellId, CreateError> =>
+    Effect.contextWith((caller: Context.Context<never>) => {
+      const both = Context.merge(context, caller)
+      if (!Trace.isOn(both)) {
+        return createIn(kind, request, Trace.member(both))
+      }
+      const of = Spans.cell(both, {
+        sessionId,
+        session: work,
+        callId: request.callId,
+        kind,
+        language: request.language ?? "javascript",
+        sourceBytes: Utf8.byteLength(request.source),
+        isRemote: true
+      })
+      return Effect.onExit(createIn(kind, request, Trace.member(of.inside(both))), (exit) =>
+        Effect.sync(() => {
+          if (Exit.isFailure(exit)) {
+            return Spans.cellRefused(of, exit.cause)
+          }
+          const cellId = exit.value
+          Spans.cellNamed(of, cellId)
+          const outcome = known.get(cellId)
+          if (outcome !== undefined) {
+            Spans.cellEnded(of, outcome)
+          } else if (works.has(cellId)) {
+            // A request that came again, under a key.
+            Spans.cellFound(of)
+          } else {
+            works.set(cellId, of)
+          }
+        }))
+    })
+
+  const createIn = (
+    kind: Protocol.CellKind,
+    request: Protocol.CellRequest,
+    traced: Traced
+  ): Effect.Effect<Protocol.CellId, CreateError> =>
     Effect.suspend(() => {
       if (isClosing()) {
         return Deferred.await(closing)
@@ -372,7 +436,7 @@ export const make = Effect.fnUntraced(function*(
         ? Effect.raceFirst(places.get, Deferred.await(closing))
         : Effect.succeed(place)
       return at.pipe(
-        Effect.flatMap((at) => within(at, Effect.andThen(at.connection.room, createAt(at, kind, request)))),
+        Effect.flatMap((at) => within(at, Effect.andThen(at.connection.room, createAt(at, kind, request, traced)))),
         Effect.catchIf(isFailure, (failure) =>
           Effect.fail(
             failure._tag === "FrameError"
@@ -445,7 +509,13 @@ export const make = Effect.fnUntraced(function*(
       const end = place === undefined ? Effect.void : endAt(place)
       runFork(
         end.pipe(
-          Effect.andThen(Effect.sync(() => watched.end())),
+          Effect.andThen(Effect.sync(() => {
+            watched.end()
+            live.forEach(() => meter.cellClosed())
+            works.forEach((of) => Spans.cellEnded(of, "Terminated"))
+            works.clear()
+            work?.end(Exit.void)
+          })),
           Deferred.into(done)
         )
       )
@@ -492,7 +562,7 @@ export const make = Effect.fnUntraced(function*(
         const isThere = ledger === undefined && !live.has(id)
           ? Effect.catchTag(find(id, "continuing"), "WrongCellKind", () => Effect.void)
           : Effect.void
-        return Effect.as(isThere, ledger ?? { calls: [], omitted: 0 })
+        return Effect.as(isThere, ledger ?? noCalls)
       }),
     tools: Effect.sync(() => Shape.forCells(delegate.tools)),
     instructions: Effect.sync(() => delegate.instructions ?? new Map()),

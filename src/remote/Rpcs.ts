@@ -39,6 +39,9 @@ export class Refused extends Schema.TaggedError<Refused>("effect-code-mode/remot
 // =============================================================================
 
 const inSession = { session: Schema.Int }
+
+/** Where what is asked stands in a trace. RPC of Effect has that, too, for a span on both sides of each request. */
+const traced = { traceparent: Schema.optionalKey(Schema.String) }
 const inCell = { ...inSession, cellId: Protocol.CellId }
 const ticketed = { ...inCell, ticket: Schema.Int }
 
@@ -66,7 +69,7 @@ export class InSession extends RpcMiddleware.Service<InSession>()("effect-code-m
 
 export class SessionRpcs extends RpcGroup.make(
   Rpc.make("Create", {
-    payload: { ...inSession, kind: Protocol.CellKind, request: Protocol.CellRequest },
+    payload: { ...inSession, ...traced, kind: Protocol.CellKind, request: Protocol.CellRequest },
     success: Protocol.CellId,
     error: Schema.Union([
       Protocol.ShuttingDown,
@@ -152,6 +155,7 @@ export class DelegateRpcs extends RpcGroup.make(
   Rpc.make("InvokeTool", {
     payload: {
       ...numbered,
+      ...traced,
       call: Schema.Struct({ ...Protocol.NestedToolCall.fields, input: Schema.optionalKey(anyJson<Schema.Json>()) })
     },
     success: anyJson<Schema.Json>(),

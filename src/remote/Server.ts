@@ -11,7 +11,9 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import * as RpcClient from "effect/rpc/RpcClient"
+import type { RpcClientError } from "effect/rpc/RpcClientError"
 import * as RpcServer from "effect/rpc/RpcServer"
+import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Remembered } from "../data/Remembered.ts"
@@ -21,6 +23,7 @@ import * as Protocol from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
 import * as CellRef from "../session/CellRef.ts"
 import { Delivery } from "../session/Delivery.ts"
+import * as Trace from "../telemetry/Trace.ts"
 import type { SharedByClients } from "../wire/Serving.ts"
 import type { ConnectionError, Transport } from "../wire/Transport.ts"
 import * as Link from "./Link.ts"
@@ -115,19 +118,22 @@ export const serve = Effect.fnUntraced(function*(
     Delegate.of({
       tools,
       invokeTool: (invocation) =>
-        Effect.flatMap(ApprovalWait, (wait) =>
-          call(session, (callback) => {
+        Effect.withFiber<Schema.Json, Protocol.ToolError | RpcClientError>((fiber) => {
+          const wait = fiber.getRef(ApprovalWait)
+          const traced = Trace.member(fiber.context)
+          return call(session, (callback) => {
             approvals.set(callback, wait)
             return Effect.ensuring(
-              client.InvokeTool({ session, callback, call: invocation }),
+              client.InvokeTool({ session, callback, call: invocation, ...traced }),
               Effect.sync(() => approvals.delete(callback))
             )
-          })).pipe(
-            Effect.catchTag(
-              "RpcClientError",
-              ({ reason }) => Effect.fail(new Protocol.ToolError({ text: reason.message }))
-            )
-          ),
+          })
+        }).pipe(
+          Effect.catchTag(
+            "RpcClientError",
+            ({ reason }) => Effect.fail(new Protocol.ToolError({ text: reason.message }))
+          )
+        ),
       notify: (notification) =>
         call(session, (callback) => client.Notify({ session, callback, notification })).pipe(
           Effect.catchTag(
@@ -230,7 +236,7 @@ export const serve = Effect.fnUntraced(function*(
       return Deferred.await(answer)
     })
 
-  const create = inIt(({ keys, runtime }, { kind, request }: Rpcs.Payload<"Create">) =>
+  const create = inIt(({ keys, runtime }, { kind, request, traceparent }: Rpcs.Payload<"Create">) =>
     Effect.flatMap(host.liveCells.isFull, (isFull) => {
       const { idempotencyKey: key } = request
       const isKnown = key !== undefined && keys.has(key)
@@ -247,7 +253,7 @@ export const serve = Effect.fnUntraced(function*(
         ? runtime.create(request)
         : runtime.createPausable(request)
       return Effect.onError(
-        host.liveCells.start(Effect.map(made, ({ id }) => id)),
+        Trace.below(host.liveCells.start(Effect.map(made, ({ id }) => id)), traceparent),
         () => Effect.sync(() => key !== undefined && !isKnown && keys.delete(key))
       )
     })

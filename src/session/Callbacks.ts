@@ -23,14 +23,9 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Metric from "effect/Metric"
+import * as Meter from "../telemetry/Meter.ts"
 import * as Visible from "../text/Visible.ts"
 import type * as Slots from "./Slots.ts"
-
-/** Callbacks that ignored their cancellation, over all sessions. */
-export const abandonedCount = Metric.counter("effect_code_mode_callbacks_abandoned", {
-  description: "Tool calls and notifications that were still running after their cancellation grace",
-  incremental: true
-})
 
 export interface Callbacks {
   /** Starts a tool call. `onExit` hears how it ended, or `onDropped` that it never started, or was abandoned. */
@@ -162,7 +157,7 @@ class Group {
 
 const report = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {
   if (names.length > 0) {
-    yield* Metric.update(abandonedCount, names.length)
+    yield* Metric.update(Meter.callbacksAbandoned, names.length)
     const counts: Record<string, number> = {}
     for (const name of names) {
       const shown = Visible.line(name)

@@ -22,6 +22,7 @@ import * as Queue from "effect/Queue"
 import * as References from "effect/References"
 import type * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import type { Delegate } from "../Delegate.ts"
 import { Deadline } from "../delegate/Deadline.ts"
 import { Owner } from "../delegate/Owner.ts"
@@ -50,6 +51,10 @@ import {
   ToolError,
   type Yielded
 } from "../Protocol.ts"
+import * as Monotonic from "../system/Monotonic.ts"
+import type { Meter } from "../telemetry/Meter.ts"
+import * as Spans from "../telemetry/Spans.ts"
+import type * as Trace from "../telemetry/Trace.ts"
 import * as Utf8 from "../text/Utf8.ts"
 import * as Visible from "../text/Visible.ts"
 import * as Broadcast from "./Broadcast.ts"
@@ -77,6 +82,9 @@ export interface Session {
   readonly watched: Watched
   /** Those who keep the session, where it is to outlive its process. */
   readonly keeper?: Keeper | undefined
+  readonly meter: Meter
+  /** Whether the session goes on elsewhere, and its cells with it. */
+  readonly isLeft: () => boolean
   /** Why no session could take a cell's stored values, if none could. */
   readonly refuseAlways: (writes: StoredWrites) => CellError | undefined
   /** Why the session cannot take a cell's stored values now, if it cannot. */
@@ -159,6 +167,13 @@ export class Cell {
   private yieldTimer: Fiber.Fiber<unknown> | undefined
   private readonly wallTime: Deadline
   private readonly calls: CellLedger
+  private readonly clock: Clock.Clock
+  private readonly since: number
+  /** How many calls it has made, and what it has put out, in bytes. */
+  private callCount = 0
+  private outputBytes = 0
+  /** Why it failed, if it did. */
+  private failure: CellError["_tag"] | undefined
   private draining: Fiber.Fiber<unknown> | undefined
   /** Closed while it is being kept how the cell has ended: nothing else can end it meanwhile. */
   private readonly keeping = Latch.makeUnsafe(true)
@@ -175,14 +190,21 @@ export class Cell {
     this.kind = options.kind
     this.options = options
     const annotations = { sessionId: session.id, cellId: options.id, callId: options.callId }
-    this.runFork = Effect.runForkWith(annotate(session.context, annotations))
-    const clock = Context.get(session.context, Clock.Clock)
+    const inside = <R>(context: Context.Context<R>) => options.work?.inside(context) ?? context
+    this.runFork = Effect.runForkWith(inside(annotate(session.context, annotations)))
+    const clock = this.clock = Context.get(session.context, Clock.Clock)
+    this.since = Monotonic.millisUnsafe(clock)
     this.calls = new CellLedger({
+      sessionId: session.id,
       cellId: options.id,
+      callId: options.callId,
       clock,
       watched: session.watched,
+      meter: session.meter,
+      isTraced: options.work !== undefined,
       // The JSON text of a value, as it comes from the script or goes to it.
-      bytesOf: (text) => typeof text === "string" ? Utf8.byteLength(text) : 0
+      bytesOf: (text) => typeof text === "string" ? Utf8.byteLength(text) : 0,
+      countsBytes: true
     })
     this.grace = Effect.sleep(session.limits.cancellationGrace)
     this.watchers = Broadcast.make(outputCapacity, {
@@ -191,7 +213,7 @@ export class Cell {
     })
     this.callbacks = Callbacks.make({
       context: Context.add(
-        annotate(Context.merge(session.context, options.context), annotations),
+        inside(annotate(Context.merge(session.context, options.context), annotations)),
         Owner,
         { session, cell: this }
       ),
@@ -424,6 +446,7 @@ export class Cell {
         return this.startYieldTimer()
       }
       case "Output": {
+        this.countOutput(event.items)
         this.apply({ _tag: "Output", items: event.items })
         this.watchers.publish(event.items)
         return this.checkOutput()
@@ -461,7 +484,8 @@ export class Cell {
     if (!this.admitCallback()) {
       return
     }
-    const entry = this.calls.made(id, tool.name)
+    this.callCount++
+    const entry = this.calls.made({ id, tool: tool.name, kind: tool.kind })
     const { keeper } = this.session
     const invoke = Effect.flatMap(parseInput(input), (parsed) =>
       entry.follow(
@@ -501,13 +525,12 @@ export class Cell {
       if (Cause.hasInterruptsOnly(exit.cause)) {
         return this.options.handle.reject(id, "code mode nested tool call cancelled")
       }
-      this.runFork(
-        Effect.annotateLogs(
-          Effect.logError(`code mode tool ${Visible.line(tool.name)} died`, exit.cause),
-          "toolCallId",
-          id
-        )
+      const report = Effect.annotateLogs(
+        Effect.logError(`code mode tool ${Visible.line(tool.name)} died`, exit.cause),
+        "toolCallId",
+        id
       )
+      this.runFork(entry.span === undefined ? report : Effect.provideService(report, Tracer.ParentSpan, entry.span))
       this.options.handle.reject(id, "code mode tool task panicked")
     }
     this.callbacks.tool(tool.name, answer, onExit, onDropped)
@@ -520,6 +543,7 @@ export class Cell {
     }
     const bound = this.session.limits.maxUndeliveredOutputBytes
     const bytes = Utf8.byteLength(text)
+    this.session.meter.moved("notification", bytes)
     this.undelivered += bytes
     if (this.undelivered > bound) {
       return this.exceed(`the cell has notified more than ${bound} bytes that were not delivered`)
@@ -544,6 +568,27 @@ export class Cell {
       this.exceed(`the cell has more than ${bound} tool calls and notifications outstanding`)
     }
     return this.state.ending === undefined
+  }
+
+  private countOutput(items: ReadonlyArray<OutputItem>): void {
+    let bytes = 0
+    for (const item of items) {
+      bytes += Outbox.bytesOf(item)
+    }
+    this.outputBytes += bytes
+    this.session.meter.moved("output", bytes)
+  }
+
+  /** Says how it has ended, to those who are no observers of it. */
+  private report(): void {
+    const { isLeft, meter } = this.session
+    const { work } = this.options
+    const sizes = { "code_mode.calls": this.callCount, "code_mode.output.bytes": this.outputBytes }
+    if (isLeft()) {
+      return work && Spans.cellLeft(work, sizes)
+    }
+    meter.cellTook(this.outcome, Monotonic.millisUnsafe(this.clock) - this.since)
+    return work && Spans.cellEnded(work, this.outcome, this.failure, sizes)
   }
 
   private checkOutput(): void {
@@ -616,7 +661,9 @@ export class Cell {
       case "Settle": {
         const error = decision.ending._tag === "Terminated" ? undefined : decision.ending.error
         this.outcome = outcomeOf(decision.ending)
+        this.failure = error?._tag
         this.calls.close()
+        this.report()
         this.watchers.end()
         this.session.onSettled(this, this.outcome, error)
         this.settled.openUnsafe()
@@ -773,6 +820,8 @@ export interface Options {
   readonly context: Context.Context<never>
   /** What is known of it, where it was kept. */
   readonly restored?: Restored | undefined
+  /** The span of the cell, if it is traced. */
+  readonly work: Trace.Work | undefined
 }
 
 /** A cell whose isolate has just started. */

@@ -8,31 +8,31 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Tracer from "effect/Tracer"
 import { Remembered } from "../data/Remembered.ts"
 import { ApprovalWait } from "../Delegate.ts"
-import type { CellId, Ledger, ToolCallId, ToolCallRecord, ToolCallState, ToolError } from "../Protocol.ts"
+import type { Ledger, ToolCallId, ToolCallRecord, ToolCallState, ToolError } from "../Protocol.ts"
 import * as Monotonic from "../system/Monotonic.ts"
-import type { Watched } from "./Watched.ts"
+import type * as Trace from "../telemetry/Trace.ts"
+import * as CallReports from "./CallReports.ts"
 
 /** Calls that a live cell's ledger has at most, and that of an ended one. The oldest are left out first. */
 const maxLive = 4096
 const maxEnded = 128
 
 /** What the calls of a cell have in common. */
-export interface Options {
-  readonly cellId: CellId
+interface Common {
   readonly clock: Clock.Clock
-  readonly watched: Pick<Watched, "hearsCalls" | "call">
-  /** How many bytes of JSON an input or a result is. */
-  readonly bytesOf: (value: unknown) => number
+  readonly reports: CallReports.CallReports
+  /** Those that wait until a person agrees. */
+  readonly waiting: Set<Entry>
 }
 
 /** One call. */
 export class Entry {
-  readonly id: ToolCallId
-  private readonly tool: string
-  private readonly options: Options
-  private readonly waiting: Set<Entry>
+  private readonly call: CallReports.Call
+  private readonly common: Common
+  private work: Trace.Work | undefined
   private state: Exclude<ToolCallState, "AwaitingApproval"> = "NotStarted"
   /** Approvals that it waits for. */
   private waits = 0
@@ -51,12 +51,19 @@ export class Entry {
   private isOver = false
   private onWaits: (waits: boolean) => void = () => {}
 
-  constructor(id: ToolCallId, tool: string, options: Options, waiting: Set<Entry>, queuedMillis: number) {
-    this.id = id
-    this.tool = tool
-    this.options = options
-    this.waiting = waiting
+  constructor(call: CallReports.Call, common: Common, queuedMillis: number) {
+    this.call = call
+    this.common = common
     this.queuedMillis = queuedMillis
+  }
+
+  get id(): ToolCallId {
+    return this.call.id
+  }
+
+  /** The span of the call, once it has begun, if it is traced. */
+  get span(): Tracer.Span | undefined {
+    return this.work?.span
   }
 
   /** It has been given to those that run as soon as they may. If it has not begun by now, it waits for its turn. */
@@ -74,19 +81,15 @@ export class Entry {
     keeper?: { readonly asked: () => void; readonly begins: Effect.Effect<void> }
   ): Effect.Effect<A, E, R> {
     this.onWaits = onWaits
-    return Effect.suspend(() => {
+    return Effect.withFiber<A, E, R>((fiber) => {
       this.measured(() => this.state = "Running")
       this.endQueue()
-      const { bytesOf, watched } = this.options
-      if (watched.hearsCalls()) {
-        watched.call({
-          _tag: "CallStarted",
-          ...this.named(),
-          queuedMillis: this.queuedMillis,
-          inputBytes: bytesOf(input)
-        })
-      }
-      return call(this.queuedMillis === 0 ? {} : { queuedMillis: this.queuedMillis })
+      const { queuedMillis } = this
+      this.work = this.common.reports.started(this.call, input, queuedMillis, fiber.context)
+      const running = call(queuedMillis === 0 ? {} : { queuedMillis })
+      return this.work === undefined
+        ? running
+        : Effect.provideService(running, Tracer.ParentSpan, this.work.span) as Effect.Effect<A, E, R>
     }).pipe(
       Effect.provideService(ApprovalWait, {
         began: (when) => {
@@ -128,7 +131,7 @@ export class Entry {
       : "Failed"
     this.measured(() => this.state = state)
     if (this.isCancelled) {
-      this.waiting.delete(this)
+      this.common.waiting.delete(this)
       if (this.waits > 0) {
         this.approvalMillis += this.now() - this.waitsSince
       }
@@ -138,18 +141,15 @@ export class Entry {
     this.waits = 0
     this.isOver = true
     this.endQueue()
-    const { bytesOf, watched } = this.options
-    if (watched.hearsCalls()) {
-      watched.call({
-        _tag: "CallEnded",
-        ...this.named(),
-        outcome: state,
+    this.common.reports.ended(this.call, this.work, {
+      outcome: state,
+      exit,
+      times: {
         queuedMillis: this.queuedMillis,
         approvalMillis: this.approvalMillis,
-        durationMillis: this.spent,
-        outputBytes: Exit.isSuccess(exit) ? bytesOf(exit.value) : 0
-      })
-    }
+        durationMillis: this.spent
+      }
+    })
   }
 
   private endQueue(): void {
@@ -160,17 +160,7 @@ export class Entry {
   }
 
   private now(): number {
-    return Monotonic.millisUnsafe(this.options.clock)
-  }
-
-  private named() {
-    const { cellId, clock } = this.options
-    return {
-      cellId,
-      toolCallId: this.id,
-      tool: this.tool,
-      atMillis: Number(clock.currentTimeNanosUnsafe()) / 1e6
-    }
+    return Monotonic.millisUnsafe(this.common.clock)
   }
 
   restore(state: Exclude<ToolCallState, "AwaitingApproval">, spent: number): void {
@@ -182,8 +172,8 @@ export class Entry {
   toRecord(): ToolCallRecord {
     const state = this.waits > 0 ? "AwaitingApproval" : this.state
     return {
-      toolCallId: this.id,
-      tool: this.tool,
+      toolCallId: this.call.id,
+      tool: this.call.tool,
       state,
       durationMillis: this.state === "NotStarted" ? 0 : this.spent + this.sinceThen()
     }
@@ -199,15 +189,12 @@ export class Entry {
     if (before !== after) {
       if (after) {
         this.waitsSince = this.now()
-        this.waiting.add(this)
+        this.common.waiting.add(this)
       } else {
         this.approvalMillis += this.now() - this.waitsSince
-        this.waiting.delete(this)
+        this.common.waiting.delete(this)
       }
-      const { watched } = this.options
-      if (watched.hearsCalls()) {
-        watched.call({ _tag: after ? "CallWaits" : "CallGoesOn", ...this.named() })
-      }
+      this.common.reports.waits(this.call, this.work, after)
       this.onWaits(after)
     }
   }
@@ -224,35 +211,38 @@ export class Entry {
 }
 
 export class CellLedger {
-  private readonly options: Options
+  private readonly common: Common
   private readonly entries = new Remembered<ToolCallId, Entry>(maxLive)
-  private readonly waiting = new Set<Entry>()
   private isClosed = false
 
-  constructor(options: Options) {
-    this.options = options
+  constructor(options: CallReports.Options) {
+    this.common = { clock: options.clock, reports: new CallReports.CallReports(options), waiting: new Set() }
   }
 
   /** The calls that wait until a person agrees. */
   awaitingApproval(): ReadonlyArray<ToolCallId> {
-    return Array.from(this.waiting, ({ id }) => id)
+    return Array.from(this.common.waiting, ({ id }) => id)
   }
 
   /** `queuedMillis` is how long it has waited for its turn elsewhere. */
-  made(id: ToolCallId, tool: string, queuedMillis = 0): Entry {
-    const entry = new Entry(id, tool, this.options, this.waiting, queuedMillis)
-    this.entries.set(id, entry)
+  made(call: CallReports.Call, queuedMillis = 0): Entry {
+    const entry = new Entry(call, this.common, queuedMillis)
+    this.entries.set(call.id, entry)
     return entry
   }
 
   /** A call of which nothing more is heard. */
   restore({ durationMillis, state, tool, toolCallId }: ToolCallRecord): void {
-    this.made(toolCallId, tool).restore(state === "AwaitingApproval" ? "NotStarted" : state, durationMillis)
+    // Nothing is told of it, and so its kind is not known.
+    this.made({ id: toolCallId, tool, kind: "function" }).restore(
+      state === "AwaitingApproval" ? "NotStarted" : state,
+      durationMillis
+    )
   }
 
   /** All that are under way are about to be interrupted. */
   cancel(): void {
-    this.waiting.forEach((entry) => entry.cancel())
+    this.common.waiting.forEach((entry) => entry.cancel())
   }
 
   toLedger(): Ledger {
@@ -271,6 +261,6 @@ export class CellLedger {
     for (const entry of this.entries) {
       entry.ended(Exit.interrupt())
     }
-    this.waiting.clear()
+    this.common.waiting.clear()
   }
 }

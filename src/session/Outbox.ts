@@ -32,8 +32,10 @@ export const textOf = (item: OutputItem): string => {
 /** Each item weighs something even when it is empty, so that an endless loop of `text("")` meets the bound too. */
 const itemWeight = 64
 
+export const bytesOf = (item: OutputItem): number => Utf8.byteLength(textOf(item))
+
 /** Bytes of UTF-8, and what the item itself takes. */
-export const weigh = (item: OutputItem): number => Utf8.byteLength(textOf(item)) + itemWeight
+export const weigh = (item: OutputItem): number => bytesOf(item) + itemWeight
 
 export const append = (self: Outbox, batch: ReadonlyArray<OutputItem>): Outbox => {
   if (batch.length === 0) {

@@ -5,6 +5,8 @@ import * as V8 from "effect-code-mode/V8"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { killable, makeWorld, open, textsOf, type World } from "./Harness.ts"
 
 const engine = V8.layer({ warmLanes: 2, warmIsolates: 1 })
@@ -65,8 +67,10 @@ describe("a durable session", () => {
       const { event: expected } = yield* process(counter.store, makeWorld())
       const appends = counter.appends()
       assert.isAbove(appends, 8)
+      let replays = 0
       for (let at = 1; at <= appends; at++) {
         for (const isKept of [false, true]) {
+          const registry = new Map()
           const world = makeWorld()
           const store = yield* makeStore
           const dying = killable(store, { at, isKept })
@@ -74,7 +78,13 @@ describe("a durable session", () => {
             Effect.as(Effect.exit(process(dying.store, world)), false),
             Effect.as(Effect.andThen(dying.killed, Effect.sleep("1 seconds")), true)
           )
-          const { event, stored } = yield* Effect.timeout(process(store, world), "20 seconds")
+          const { event, stored } = yield* Effect.timeout(process(store, world), "20 seconds").pipe(
+            Effect.provideService(Metric.MetricRegistry, registry)
+          )
+          const counted = yield* Effect.provideService(PrometheusMetrics.format(), Metric.MetricRegistry, registry)
+          replays += Number(/replays\{outcome="Succeeded"\} (\d+)/.exec(counted)?.[1] ?? 0)
+          assert.notMatch(counted, /replays\{outcome="Failed"/)
+          assert.notMatch(counted, /cells_live [-1-9]/)
           const what = `${at} ${isKept} ${isOver}`
           assert.deepStrictEqual(
             textsOf(event).map((text, place) => place === 3 && text.startsWith("lost: ") ? `{"once":"x"}` : text),
@@ -86,5 +96,6 @@ describe("a durable session", () => {
           assert.deepStrictEqual(new Set(world.notified.map(({ sequence }) => sequence)), new Set([1, 2]), what)
         }
       }
+      assert.isAbove(replays, 8)
     }).pipe(Effect.scoped))
 })

@@ -3,7 +3,7 @@ import * as Delegate from "effect-code-mode/Delegate"
 import * as Isolate from "effect-code-mode/Isolate"
 import * as Protocol from "effect-code-mode/Protocol"
 import * as Runtime from "effect-code-mode/Runtime"
-import * as Callbacks from "effect-code-mode/session/Callbacks"
+import * as Meter from "effect-code-mode/telemetry/Meter"
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -400,7 +400,7 @@ describe("callbacks", () => {
       logged.push([logLevel, message])
     })])
     return Effect.gen(function*() {
-      const before = (yield* Metric.value(Callbacks.abandonedCount)).count
+      const before = (yield* Metric.value(Meter.callbacksAbandoned)).count
       yield* Effect.gen(function*() {
         const { cell, isolate, session } = yield* makeCell
         yield* isolate.emit(calls("tool-1", "tool-2"), notify("n"))
@@ -408,7 +408,7 @@ describe("callbacks", () => {
         yield* TestClock.adjust(100)
         yield* Fiber.join(terminator)
       }).pipe(Effect.provide(layer({ invokeTool: () => deaf, notify: () => deaf })))
-      assert.strictEqual((yield* Metric.value(Callbacks.abandonedCount)).count - before, 3)
+      assert.strictEqual((yield* Metric.value(Meter.callbacksAbandoned)).count - before, 3)
       assert.deepStrictEqual(logged, [
         ["Warn", ["code mode callbacks ignored their cancellation and were abandoned", { tool: 2, notify: 1 }]]
       ])

@@ -21,6 +21,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Http2 from "node:http2"
 import type { Duplex } from "node:stream"
+import * as Trace from "../../telemetry/Trace.ts"
 import * as Protobuf from "./Protobuf.ts"
 import { headerLength, RequestReader, Unfinished } from "./RequestReader.ts"
 import * as Status from "./Status.ts"
@@ -363,7 +364,7 @@ export const serve = Effect.fnUntraced(function*<R>(
 
     const run = (method: Method<R>, request: Buffer) => {
       const timeout = timeoutOf(headers["grpc-timeout"] as string | undefined)
-      const answering = Effect.suspend(() => method(request, call))
+      const answering = Trace.below(Effect.suspend(() => method(request, call)), headers.traceparent)
       const work = timeout === undefined ? answering : Effect.raceFirst(answering, call.expire(timeout))
       const running = fiber = runFork(work)
       fibers.add(running)
