@@ -125,7 +125,10 @@ const make = Effect.fnUntraced(function*(
   const clock = yield* Clock.Clock
   const files = yield* PageFiles.read
   const host = options.host ?? loopback
-  const token = options.token ?? Redacted.make(randomBytes(tokenBytes).toString("base64url"))
+  // Nothing is no secret.
+  const token = options.token !== undefined && Redacted.value(options.token) !== ""
+    ? options.token
+    : Redacted.make(randomBytes(tokenBytes).toString("base64url"))
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
   // Between two readings of the clock of the day, time goes on by the other one: calls take parts of a millisecond.
   const offset = clock.currentTimeMillisUnsafe() - Number(clock.monotonicTimeNanosUnsafe()) / 1e6
@@ -156,7 +159,13 @@ const make = Effect.fnUntraced(function*(
   }).pipe(
     Effect.catchTag(
       "ServeError",
-      ({ cause }) => Effect.fail(new ListenError({ path: `${host}:${options.port}`, text: String(cause) }))
+      ({ cause }) =>
+        Effect.fail(
+          new ListenError({
+            path: `${host}:${options.port}`,
+            text: cause instanceof Error ? cause.message : String(cause)
+          })
+        )
     )
   )
   yield* listening.serve(Effect.flatMap(HttpServerRequest, serve))
@@ -171,7 +180,7 @@ const make = Effect.fnUntraced(function*(
 
   const { address, family, port } = server.address() as AddressInfo
   const name = family === "IPv6" ? `[${address}]` : address
-  const url = Redacted.make(`http://${name}:${port}/${Redacted.value(token)}/`)
+  const url = Redacted.make(`http://${name}:${port}/${encodeURIComponent(Redacted.value(token))}/`)
   yield* options.onListening?.(url) ?? Effect.void
 
   return Context.make(Inspector, Inspector.of({ address: url, ask: approvals.ask })).pipe(

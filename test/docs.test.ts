@@ -93,6 +93,12 @@ describe("docs/mcp-server.md", () => {
   })
 })
 
+describe("docs/inspector.md", () => {
+  it("shows examples/inspected.ts", () => {
+    assert.deepStrictEqual(blocks("docs/inspector.md", "ts"), [read("examples/inspected.ts")])
+  })
+})
+
 describe("docs/testing.md", () => {
   it("shows examples/testing.test.ts", () => {
     assert.deepStrictEqual(blocks("docs/testing.md", "ts"), [read("examples/testing.test.ts")])

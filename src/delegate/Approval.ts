@@ -74,6 +74,10 @@ interface Question {
   readonly answer: Deferred.Deferred<Decision>
 }
 
+/** Leaves a decision to the other one who is asked, where there is one. */
+export const unlessOther = (decision: Decision): Effect.Effect<Decision> =>
+  Effect.flatMap(AlsoAsked, (other) => other === undefined ? Effect.succeed(decision) : Effect.never)
+
 /** Asks both, where there are two. */
 const together = (
   one: Approver["Service"]["ask"] | undefined,

@@ -284,7 +284,7 @@ export class Model {
     cell.status = outcome
     cell.busy = false
     cell.session.cells.delete(cell.ref.id)
-    if (outcome === "Completed") {
+    if (outcome !== "Terminated") {
       cell.session.storedVersion++
       this.tell((viewer) => viewer.onSession(cell.session))
     }

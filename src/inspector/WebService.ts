@@ -136,7 +136,7 @@ const barred = (
   if (!isOurs || (site !== "none" && site !== "same-origin")) {
     return refuse(403, "pages of other origins are not allowed here")
   }
-  return WebGate.isEqual(secret, Redacted.value(token))
+  return WebGate.isEqual(secret, encodeURIComponent(Redacted.value(token)))
     ? undefined
     : refuse(404, "there is nothing here: the address is to be the one that the process has printed")
 }

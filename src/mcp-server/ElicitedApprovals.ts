@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import * as Approver from "../Approver.ts"
-import { AlsoAsked } from "../delegate/Approval.ts"
+import { unlessOther } from "../delegate/Approval.ts"
 import type { Elicitation, ElicitationAnswer } from "../Mcp.ts"
 import type { ToolAnnotations } from "../Protocol.ts"
 import * as Identifier from "../text/Identifier.ts"
@@ -64,12 +64,7 @@ export const make = (
     ask: (request) =>
       ask({ message: message(request), schema: form }).pipe(
         Effect.map(decision),
-        Effect.catch(({ why }) =>
-          // Where another can decide, a client that has no way to ask has no say.
-          Effect.flatMap(
-            AlsoAsked,
-            (other) => other === undefined ? Effect.succeed(Approver.denied(why)) : Effect.never
-          )
-        )
+        // Where another can decide, a client that has no way to ask has no say.
+        Effect.catch(({ why }) => unlessOther(Approver.denied(why)))
       )
   })

@@ -506,6 +506,26 @@ const cases: Readonly<Record<string, Case>> = {
       ].map((args) => `${command} host ${args}`).join("\n"),
     types: [[/unix:\/\/[^`]*u009b/, key.ctrlC]]
   },
+  "the inspector": {
+    paths: {
+      "address of the inspector": "inspector: http://127.0.0.1:",
+      "address of a page": undefined,
+      "what has a page": undefined,
+      "folder of what has a page": undefined
+    },
+    env: ({ file, path }) => {
+      mkdirSync(path("effect-code-mode"), { mode: 0o700 })
+      file("effect-code-mode/1.json", {
+        pid: process.pid,
+        title: evil("what has a page"),
+        folder: evil("folder of what has a page"),
+        address: evil("address of a page")
+      })
+      return { XDG_RUNTIME_DIR: path("") }
+    },
+    script: () =>
+      `${command} inspect; EFFECT_CODE_MODE_INSPECT_TOKEN=${quote(steering)} ${command} mcp --inspect 0 < /dev/null`
+  },
   "the MCP server": {
     paths: {
       "address of the server": "listening at http://127.0.0.1:",

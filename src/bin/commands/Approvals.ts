@@ -8,8 +8,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { matchesGlob } from "node:path"
-import { Approver, layerDenyAll } from "../../Approver.ts"
+import { Approver, denied, layerCallback } from "../../Approver.ts"
 import { type Delegate, mapLayer, withApproval } from "../../Delegate.ts"
+import { unlessOther } from "../../delegate/Approval.ts"
 import type { NestedToolCall, ToolDefinition } from "../../Protocol.ts"
 import * as Identifier from "../../text/Identifier.ts"
 import * as ApprovalQuestion from "../terminal/ApprovalQuestion.ts"
@@ -38,10 +39,13 @@ export const isNeeded =
       ? definition?.annotations?.readOnly !== true
       : which === all || matchesGlob(Identifier.fromName(tool), which)
 
+/** An inspector's page may decide, where there is one. */
+const unattended = layerCallback(() => unlessOther(denied("there is nothing here that could approve it")))
+
 /** Asks at the terminal, where there is one. */
 const approver = Layer.unwrap(Effect.map(
   Questions.Conversation,
-  (converse) => converse === undefined ? layerDenyAll : Layer.succeed(Approver, ApprovalQuestion.approver(converse))
+  (converse) => converse === undefined ? unattended : Layer.succeed(Approver, ApprovalQuestion.approver(converse))
 ))
 
 /** The delegate of `layer`, whose calls are asked about. */

@@ -20,6 +20,7 @@ import { empty, foreign, isEmpty, join, text } from "../terminal/Printable.ts"
 import * as Printer from "../terminal/Printer.ts"
 import * as Doctor from "./Doctor.ts"
 import * as Failure from "./Failure.ts"
+import * as Inspect from "./Inspect.ts"
 import * as Mcp from "./Mcp.ts"
 import * as Repl from "./Repl.ts"
 import * as Run from "./Run.ts"
@@ -33,7 +34,15 @@ const host = Command.make("host", {}, () =>
 
 const command = Command.make("effect-code-mode").pipe(
   Command.withDescription("Runs JavaScript that composes tool calls, in an isolate without authority"),
-  Command.withSubcommands([Run.command, Repl.command, Mcp.command, host, Sessions.command, Doctor.command])
+  Command.withSubcommands([
+    Run.command,
+    Repl.command,
+    Mcp.command,
+    host,
+    Inspect.command,
+    Sessions.command,
+    Doctor.command
+  ])
 )
 
 /** Standard output is for cells: what is wrong with a command goes to standard error, in few words. */

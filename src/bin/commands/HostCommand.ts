@@ -39,11 +39,16 @@ const serveAt = Effect.fnUntraced(function*({ host, listen }: HostOptions.Serve)
     : serveUnix(listen.address, { ...host, onListening: say(`${isRemote ? "rpc+" : ""}unix://${listen.address}`) })
 })
 
-const serve = (
-  options: HostOptions.Serve
-): Effect.Effect<void, Host.ConnectionError | Host.ListenError> =>
+const inspector = ({ inspect }: HostOptions.Serve) =>
+  inspect === undefined
+    ? Layer.empty
+    : Layer.unwrap(
+      Effect.map(Effect.promise(() => import("./Inspecting.ts")), ({ layer }) => layer(inspect, "code-mode-host"))
+    )
+
+const serve = (options: HostOptions.Serve) =>
   serveAt(options).pipe(
-    Effect.provide([V8.layer(options.engine), NodeStdio.layer]),
+    Effect.provide([V8.layer(options.engine), NodeStdio.layer, inspector(options)]),
     Effect.provideService(References.MinimumLogLevel, options.logLevel)
   )
 

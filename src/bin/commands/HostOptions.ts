@@ -14,6 +14,7 @@ import type * as Host from "../../Host.ts"
 import { Limits } from "../../Protocol.ts"
 import * as V8 from "../../V8.ts"
 import * as Frame from "../../wire/Frame.ts"
+import * as InspectAddress from "./InspectAddress.ts"
 
 /** What the command line asks for. */
 export type Command = Help | Serve
@@ -28,6 +29,7 @@ export interface Serve {
   readonly host: Host.Options
   readonly engine: V8.Options
   readonly logLevel: LogLevel
+  readonly inspect: InspectAddress.InspectAddress | undefined
 }
 
 /** What is spoken, and where. Without an address, the client is at standard input and output. */
@@ -117,6 +119,9 @@ ${names.map(boundHelp).join("\n")}
       refuse a cell that would have to share a lane
   --no-code-generation
       take eval and Function from cells
+  --inspect PORT
+      show sessions, calls and output as they go on, in a page at this port of this machine, 0 for a free one; its address
+      is written to standard error
   --log-level ${Object.keys(logLevels).join("|")}
       what is written to standard error (warn)
   -h, --help
@@ -128,6 +133,7 @@ const flags = {
   "strict-isolation": { type: "boolean", default: false },
   "no-code-generation": { type: "boolean", default: false },
   "log-level": { type: "string", default: "warn" },
+  inspect: { type: "string" },
   ...Object.fromEntries(names.map((name) => [flagOf(name), { type: "string" } as const]))
 } as const
 
@@ -182,6 +188,15 @@ const toLogLevel = (text: string): Effect.Effect<LogLevel, UsageError> =>
       })
     )
 
+const toInspect = (text: string | undefined): Effect.Effect<InspectAddress.InspectAddress | undefined, UsageError> => {
+  const address = text === undefined ? undefined : InspectAddress.parse(text)
+  return text !== undefined && address === undefined
+    ? Effect.fail(
+      new UsageError({ message: `--inspect takes ${InspectAddress.expected}, and got \`${text}\``, status: 2 })
+    )
+    : Effect.succeed(address)
+}
+
 /** Reads a command line. */
 export const parse = Effect.fnUntraced(function*(args: ReadonlyArray<string>): Effect.fn.Return<Command, UsageError> {
   const { values } = yield* Effect.try({
@@ -206,6 +221,7 @@ export const parse = Effect.fnUntraced(function*(args: ReadonlyArray<string>): E
     _tag: "Serve",
     listen,
     logLevel,
+    inspect: yield* toInspect(values.inspect),
     host: { limits: Limits.make(limits), maxFrameBytes },
     engine: {
       laneKillAfter,

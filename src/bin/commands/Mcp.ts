@@ -16,11 +16,13 @@ import * as Checking from "./Checking.ts"
 import * as DurationFlag from "./DurationFlag.ts"
 import * as Failure from "./Failure.ts"
 import * as HttpFlags from "./HttpFlags.ts"
+import * as InspectFlag from "./InspectFlag.ts"
 import * as ToolFlags from "./ToolFlags.ts"
 
 const flags = {
   ...ToolFlags.flags,
   ...HttpFlags.flags,
+  inspect: InspectFlag.flag,
   check: Checking.flag,
   yieldAfter: DurationFlag.make("yield-after").pipe(
     Flag.withDescription("How long exec waits for a cell, which goes on then (default: 10s)"),
@@ -78,9 +80,10 @@ const serve = Effect.fnUntraced(
       check: yield* Checking.forModels(flags.check),
       needsApproval: Option.match(flags.approve, { onNone: () => undefined, onSome: Approvals.isNeeded })
     }
-    return yield* where === undefined
-      ? service.stdio(tools, options)
-      : service.http(tools, { ...options, ...where })
+    return yield* Effect.provide(
+      where === undefined ? service.stdio(tools, options) : service.http(tools, { ...options, ...where }),
+      InspectFlag.layer(flags.inspect, "mcp")
+    )
   },
   Effect.scoped,
   Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.ofStart)

@@ -8,6 +8,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
 import * as Suggestion from "../../declarations/Suggestion.ts"
 import { Delegate } from "../../Delegate.ts"
@@ -30,12 +31,14 @@ import * as DurationFlag from "./DurationFlag.ts"
 import * as Execute from "./Execute.ts"
 import * as Failure from "./Failure.ts"
 import * as Input from "./Input.ts"
+import * as InspectFlag from "./InspectFlag.ts"
 import * as ListTools from "./ListTools.ts"
 import * as SessionFile from "./SessionFile.ts"
 import * as SessionLayer from "./SessionLayer.ts"
 
 const flags = {
   ...SessionLayer.flags,
+  inspect: InspectFlag.flag,
   yieldAfter: DurationFlag.make("yield-after").pipe(
     Flag.withDescription("How long the prompt waits for a cell before it comes back (10s)"),
     Flag.withDefault(Duration.seconds(10))
@@ -283,7 +286,11 @@ export const command = Command.make(
     }
     yield* Questions.atScreen(
       Reporter.lines(save),
-      (bottom) => Effect.provide(Effect.scoped(repl(flags, bottom)), SessionLayer.layer(flags, stored))
+      (bottom) =>
+        Effect.provide(
+          Effect.scoped(repl(flags, bottom)),
+          SessionLayer.layer(flags, stored).pipe(Layer.provide(InspectFlag.layer(flags.inspect, "repl")))
+        )
     )
   }, Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.ofStart))
 ).pipe(

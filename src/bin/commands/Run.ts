@@ -7,9 +7,11 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Suggestion from "../../declarations/Suggestion.ts"
 import { Delegate } from "../../Delegate.ts"
+import type { CellEvent } from "../../Protocol.ts"
 import * as Runtime from "../../Runtime.ts"
 import * as Identifier from "../../text/Identifier.ts"
 import * as Media from "../report/Media.ts"
@@ -116,13 +118,8 @@ const withReporter = <A, E, R>(flags: Flags, self: Effect.Effect<A, E, R | Repor
       : yield* Questions.atScreen(Reporter.lines(save), () => self)
   })
 
-const run = Effect.fn("Run.run")(function*(file: string, flags: Flags) {
-  const source = yield* Source.read(file)
-  const stored = yield* SessionFile.read(flags.session)
-  const event = yield* withReporter(
-    flags,
-    Effect.provide(execute(source, flags), SessionLayer.layer(flags, stored))
-  )
+/** What the end of a cell is for the command. */
+const conclude = Effect.fnUntraced(function*(source: Source.Source, event: CellEvent) {
   switch (event._tag) {
     case "Yielded":
       return yield* new Failure.Failure({
@@ -136,6 +133,37 @@ const run = Effect.fn("Run.run")(function*(file: string, flags: Flags) {
         return yield* Failure.toCell(Render.failure(source, event.error))
       }
   }
+})
+
+const run = Effect.fn("Run.run")(function*(file: string, flags: Flags) {
+  const source = yield* Source.read(file)
+  const stored = yield* SessionFile.read(flags.session)
+  const event = yield* withReporter(
+    flags,
+    Effect.provide(execute(source, flags), SessionLayer.layer(flags, stored))
+  )
+  yield* conclude(source, event)
+})
+
+/** Runs a cell whose session is looked at, until the command is told to end. */
+export const runInspected = Effect.fn("Run.runInspected")(function*<E, R>(
+  file: string,
+  chosen: SessionLayer.Flags,
+  inspector: Layer.Layer<never, E, R>
+) {
+  const flags: Flags = { ...chosen, json: false, listTools: Option.none(), once: false, yieldAfter: Option.none() }
+  const source = yield* Source.read(file)
+  const stored = yield* SessionFile.read(flags.session)
+  const toTheEnd = execute(source, flags).pipe(
+    Effect.flatMap((event) => conclude(source, event)),
+    Effect.catchTag("Failure", ({ text }) => Printer.tell(text)),
+    Effect.andThen(Printer.tell(text`The cell has ended. Its page is there until Ctrl-C`)),
+    Effect.andThen(Effect.never)
+  )
+  return yield* withReporter(
+    flags,
+    Effect.provide(toTheEnd, SessionLayer.layer(flags, stored).pipe(Layer.provide(inspector)))
+  )
 })
 
 const badUsage = (problem: Printable) => Failure.toStart(text`${problem}\nTry effect-code-mode run --help`)

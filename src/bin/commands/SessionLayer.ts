@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import type * as Command from "effect/cli/Command"
 import * as Layer from "effect/Layer"
 import * as Runtime from "../../Runtime.ts"
 import * as V8 from "../../V8.ts"
@@ -20,6 +21,8 @@ export const flags = {
   session: SessionFile.flag,
   check: Checking.flag
 }
+
+export type Flags = Command.Command.Config.Infer<typeof flags>
 
 /** A session with the tools that the flags ask for, and the delegate that it has them from. */
 export const layer = (flags: ToolFlags.Flags, storedValues: SessionFile.StoredValues) =>

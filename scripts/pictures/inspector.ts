@@ -1,17 +1,21 @@
-// Takes pictures of the inspector: a real session, seen in a real browser. `node scripts/picture.ts [FOLDER]`.
+// Takes the picture of the inspector: a real session, seen in a real browser. With a folder as its argument, it takes pictures
+// of everything else there, to be looked at: `npm run picture:inspector -- FOLDER`.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect, Fiber, Layer, Redacted, Schema } from "effect"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { type Browser, chromium, type Page } from "playwright-core"
-import * as Delegate from "../src/Delegate.ts"
-import * as Inspector from "../src/Inspector.ts"
-import { ToolError } from "../src/Protocol.ts"
-import * as Runtime from "../src/Runtime.ts"
-import * as V8 from "../src/V8.ts"
+import * as Delegate from "../../src/Delegate.ts"
+import * as Inspector from "../../src/Inspector.ts"
+import { ToolError } from "../../src/Protocol.ts"
+import * as Runtime from "../../src/Runtime.ts"
+import * as V8 from "../../src/V8.ts"
 
-const folder = process.argv[2] ?? join(import.meta.dirname, "../docs/pictures")
-mkdirSync(folder, { recursive: true })
+const images = join(import.meta.dirname, "../../docs/images")
+const folder = process.argv[2]
+if (folder !== undefined) {
+  mkdirSync(folder, { recursive: true })
+}
 
 /** The same waits each time. */
 let seed = 7
@@ -109,7 +113,10 @@ const open = (browser: Browser, url: string, options: Parameters<Browser["newPag
     browser.newPage({ deviceScaleFactor: 1.5, ...options }).then((page) => page.goto(url).then(() => page))
   )
 
-const shoot = (page: Page, name: string) => Effect.promise(() => page.screenshot({ path: join(folder, `${name}.png`) }))
+const shoot = (page: Page, name: string) =>
+  folder === undefined
+    ? Effect.void
+    : Effect.promise(() => page.screenshot({ path: join(folder, `${name}.png`) }))
 
 const program = Effect.gen(function*() {
   const session = yield* Runtime.SessionRuntime
@@ -123,6 +130,11 @@ const program = Effect.gen(function*() {
   const url = Redacted.value(address)
   const desk = { width: 1280, height: 800 }
   const first = yield* open(browser, url, { viewport: desk, colorScheme: "light" })
+  const pictured = yield* open(browser, url, {
+    viewport: { width: 1180, height: 720 },
+    colorScheme: "light",
+    deviceScaleFactor: 1
+  })
   yield* shoot(first, "empty-light")
 
   const run = (source: string) => Effect.flatMap(session.create({ callId: "picture", source }), session.observe)
@@ -130,7 +142,11 @@ const program = Effect.gen(function*() {
   yield* run(many)
   const triaging = yield* Effect.forkChild(run(triage))
   yield* Effect.promise(() => first.getByRole("button", { name: /Approve/ }).waitFor({ timeout: 20_000 }))
-  yield* Effect.sleep("900 millis")
+  yield* Effect.promise(() => pictured.locator("button.primary:enabled").waitFor())
+  yield* Effect.promise(() => pictured.screenshot({ path: join(images, "inspector.png") }))
+  if (folder === undefined) {
+    return
+  }
 
   const dark = yield* open(browser, url, { viewport: desk, colorScheme: "dark" })
   const phone = yield* open(browser, url, { viewport: { width: 390, height: 844 }, colorScheme: "light" })
