@@ -71,7 +71,8 @@ export interface Program {
  *
  * **Details**
  *
- * `seed` is 32 hexadecimal digits. `now` is the time of the script's start, in whole milliseconds since 1970.
+ * `seed` is 32 hexadecimal digits. `now` is the time of the script's start, in whole milliseconds since 1970. `turns` are
+ * those that it has had before: it has them again without being told to, and says at each what it does as if it were.
  *
  * @category models
  * @since 0.1.0
@@ -79,6 +80,7 @@ export interface Program {
 export interface Deterministic {
   readonly seed: string
   readonly now: number
+  readonly turns?: ReadonlyArray<PastTurn> | undefined
 }
 
 /**
@@ -91,6 +93,16 @@ export interface Deterministic {
 export interface Turn {
   readonly now: number
   readonly timer: boolean
+}
+
+/**
+ * A turn of a deterministic program with the answers that it had: whether each was a result or an error, and its JSON.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PastTurn extends Turn {
+  readonly answers: ReadonlyArray<readonly [id: ToolCallId, isResult: boolean, json: string]>
 }
 
 /**

@@ -555,7 +555,8 @@ const makeWith = Effect.fnUntraced(function*(
             // The session may have begun to end while the isolate started.
             if (closing !== undefined) {
               handle.stop()
-              return Effect.fail(new Protocol.ShuttingDown())
+              const ended = kept?.settle(id, { _tag: "Terminated" }, []) ?? Effect.void
+              return Effect.andThen(ended, Effect.fail(new Protocol.ShuttingDown()))
             }
             const cell = new CellImpl.Cell(session, {
               id,

@@ -18,7 +18,7 @@ import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import type * as Semaphore from "effect/Semaphore"
-import type { IsolateEvent, IsolateHandle, Lease, Program } from "../Isolate.ts"
+import type { IsolateEvent, IsolateHandle, Lease, PastTurn, Program } from "../Isolate.ts"
 import { type CellError, Generation, type IsolateFailure, type StoreFailure, type ToolCallId } from "../Protocol.ts"
 import type { Record } from "../Store.ts"
 import type { Meter } from "../telemetry/Meter.ts"
@@ -118,11 +118,7 @@ export class DurableCell {
     this.shared = shared
     this.created = created
     this.at = created.at
-    this.program = {
-      ...program,
-      pausable: true,
-      deterministic: { seed: created.seed, now: created.at }
-    }
+    this.program = program
     this.events = events
     this.handle = {
       events,
@@ -144,7 +140,7 @@ export class DurableCell {
   ): Effect.fn.Return<DurableCell, IsolateFailure | StoreFailure> {
     const cell = new DurableCell(shared, created, program, yield* Queue.unbounded<IsolateEvent, Cause.Done>())
     return yield* Effect.uninterruptible(Effect.flatMap(
-      Effect.interruptible(shared.lease.start(cell.program)),
+      Effect.interruptible(shared.lease.start(cell.programWith([]))),
       (lane) => {
         cell.lane = lane
         return shared.journal.write([...before, created]).pipe(
@@ -474,6 +470,14 @@ export class DurableCell {
   // Back from the journal
   // ---------------------------------------------------------------------------
 
+  private programWith(turns: ReadonlyArray<PastTurn>): Program {
+    return {
+      ...this.program,
+      pausable: true,
+      deterministic: { seed: this.created.seed, now: this.created.at, turns }
+    }
+  }
+
   private readonly onLost: Effect.Effect<void, StoreFailure> = Effect.suspend(() => this.goingOn(this.onceMore))
 
   /** Brings the isolate back where it had not come to stand, and goes on. */
@@ -522,18 +526,19 @@ export class DurableCell {
         this.fail(error)
       })
     return Effect.andThen(journal.drain, load(this.created)).pipe(
-      Effect.flatMap((records) =>
-        Effect.matchEffect(Effect.retry(lease.start(this.program), startAgain), {
+      Effect.flatMap((records) => {
+        const score = Replay.read(records)
+        return Effect.matchEffect(Effect.retry(lease.start(this.programWith(score.turns)), startAgain), {
           onFailure: ({ text }) => failed({ _tag: "IsolateLost", text }),
           onSuccess: (lane) => {
             this.lane = lane
             return Effect.catch(
-              Replay.run(lane, records),
+              Replay.run(lane, score),
               ({ text }) => text === undefined ? Effect.succeed("lost" as const) : failed(diverged(text))
             )
           }
         })
-      ),
+      }),
       Effect.timeoutOrElse({
         duration: maxReplayTime,
         orElse: () =>

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Queue from "effect/Queue"
-import type { IsolateEvent, IsolateHandle } from "../Isolate.ts"
+import type { IsolateEvent, IsolateHandle, PastTurn } from "../Isolate.ts"
 import type { ToolCallId } from "../Protocol.ts"
 import type { Record } from "../Store.ts"
 import type { Answer, Of } from "./History.ts"
@@ -37,11 +37,29 @@ type Deed =
   | { readonly _tag: "Yield" }
   | { readonly _tag: "Frontier"; readonly timers: number; readonly due: number | undefined }
 
-type Step = Deed | Of<"Turn">
+/** What a journal says that an isolate did, and the turns that it had. */
+export interface Score {
+  readonly steps: ReadonlyArray<Deed>
+  readonly turns: ReadonlyArray<PastTurn>
+}
 
-const stepsOf = (records: ReadonlyArray<Record>) => {
-  const steps: Array<Step> = []
+const noAnswer: Answer = { _tag: "Rejected", text: "the journal has no answer", effect: "unknown" }
+
+const toPastTurn = ({ at, cause }: Of<"Turn">, answers: ReadonlyMap<ToolCallId, Answer>): PastTurn => ({
+  now: at,
+  timer: cause._tag === "Timer",
+  answers: cause._tag === "Timer" ? [] : cause.calls.map((id) => {
+    const answer = answers.get(id) ?? noAnswer
+    return answer._tag === "Resolved" ? [id, true, answer.json] : [id, false, JSON.stringify(answer.text)]
+  })
+})
+
+/** Reads the records of one cell. */
+export const read = (records: ReadonlyArray<Record>): Score => {
+  const steps: Array<Deed> = []
+  const turns: Array<PastTurn> = []
   const answers = new Map<ToolCallId, Answer>()
+  let frontiers = 0
   for (const record of records) {
     switch (record._tag) {
       case "Output":
@@ -57,8 +75,9 @@ const stepsOf = (records: ReadonlyArray<Record>) => {
         steps.push({ _tag: "Yield" })
         break
       case "Frontier":
-        // One that was told again has the same turn before it.
-        if (steps.at(-1)?._tag !== "Frontier") {
+        // One that was told again is the same one.
+        if (turns.length === frontiers) {
+          frontiers++
           steps.push({ _tag: "Frontier", timers: record.timers, due: record.due })
         }
         break
@@ -66,10 +85,10 @@ const stepsOf = (records: ReadonlyArray<Record>) => {
         answers.set(record.call, record.answer)
         break
       case "Turn":
-        steps.push(record)
+        turns.push(toPastTurn(record, answers))
     }
   }
-  return { steps, answers }
+  return { steps, turns }
 }
 
 const deedsOf = (event: IsolateEvent): ReadonlyArray<Deed> => {
@@ -98,7 +117,7 @@ const rest = (event: IsolateEvent, from: number): IsolateEvent =>
     ? { ...event, calls: event.calls.slice(from) }
     : event
 
-const say = (step: Step | undefined): string => {
+const say = (step: Deed | undefined): string => {
   switch (step?._tag) {
     case undefined:
       return "the end of the script"
@@ -112,36 +131,35 @@ const say = (step: Step | undefined): string => {
       return "a yield"
     case "Frontier":
       return "a wait"
-    case "Turn":
-      return "a wait"
   }
 }
 
-const difference = (expected: Step | undefined, found: Deed | undefined, place: number): Divergence =>
+const difference = (expected: Deed | undefined, found: Deed | undefined, place: number): Divergence =>
   new Divergence(
     expected?._tag === found?._tag
       ? `${say(found)} is different (step ${place})`
       : `there is ${say(found)} where there was ${say(expected)} (step ${place})`
   )
 
-/** Gives the turns of the journal to an isolate that has just been started. */
-export const run = (lane: IsolateHandle, records: ReadonlyArray<Record>): Effect.Effect<Back, Divergence> => {
-  const { answers, steps } = stepsOf(records)
-  let next = 0
-
-  const giveTurn = (turn: Of<"Turn">) => {
-    if (turn.cause._tag === "Answers") {
-      for (const id of turn.cause.calls) {
-        const answer = answers.get(id)
-        if (answer?._tag === "Resolved") {
-          lane.resolve(id, answer.json)
-        } else if (answer !== undefined) {
-          lane.reject(id, answer.text)
-        }
-      }
-    }
-    lane.resume({ now: turn.at, timer: turn.cause._tag === "Timer" })
+const isSame = (one: Deed, other: Deed): boolean => {
+  switch (one._tag) {
+    case "Output":
+      return other._tag === "Output" && Equal.equals(one.item, other.item)
+    case "Call":
+      return other._tag === "Call" && one.id === other.id && one.tool === other.tool && one.input === other.input
+    case "Notify":
+      return other._tag === "Notify" && one.text === other.text
+    case "Yield":
+      return other._tag === "Yield"
+    case "Frontier":
+      return other._tag === "Frontier" && one.timers === other.timers && one.due === other.due
   }
+}
+
+/** Compares what an isolate does that was started with the turns of a journal. */
+export const run = (lane: IsolateHandle, { steps, turns }: Score): Effect.Effect<Back, Divergence> => {
+  let next = 0
+  let frontiers = 0
 
   /** What is known once these events are compared, if it is. */
   const compare = (events: ReadonlyArray<IsolateEvent>): Back | Divergence | undefined => {
@@ -156,28 +174,20 @@ export const run = (lane: IsolateHandle, records: ReadonlyArray<Record>): Effect
       }
       const deeds = deedsOf(event)
       for (let place = 0; place < deeds.length; place++) {
-        if (next >= steps.length) {
+        const expected = steps[next]
+        if (expected === undefined) {
           return leftover(place)
         }
-        const expected = steps[next]!
-        if (!Equal.equals(expected, deeds[place])) {
+        if (!isSame(expected, deeds[place]!)) {
           return difference(expected, deeds[place], next)
         }
         next++
       }
-      if (event._tag === "Frontier") {
-        const turn = steps[next]
-        if (turn === undefined) {
-          return {
-            standing: event.due === undefined ? { timers: event.timers } : { timers: event.timers, due: event.due },
-            leftover: []
-          }
+      if (event._tag === "Frontier" && ++frontiers > turns.length) {
+        return {
+          standing: event.due === undefined ? { timers: event.timers } : { timers: event.timers, due: event.due },
+          leftover: []
         }
-        if (turn._tag !== "Turn") {
-          return difference(turn, deeds[0], next)
-        }
-        next++
-        giveTurn(turn)
       }
     }
     return undefined

@@ -6,6 +6,7 @@
  * @since 0.1.0
  */
 import type { Writable } from "node:stream"
+import type { Deterministic } from "../Isolate.ts"
 import { FrameReader, keptBytes, type Verdict } from "../system/Framing.ts"
 
 /**
@@ -60,7 +61,7 @@ export interface ProgramFrame {
   readonly maxPendingInputBytes: number
   /** The longest event in bytes that the host takes of this cell. */
   readonly maxEventBytes: number
-  readonly deterministic?: { readonly seed: string; readonly now: number } | undefined
+  readonly deterministic?: Deterministic | undefined
 }
 
 /**

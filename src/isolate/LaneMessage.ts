@@ -163,6 +163,7 @@ export class Contract {
   private pendingWeight = 0
   /** Answers that may still be under way when the cell says what it waits for. */
   private answersUnderWay = 0
+  private past = 0
 
   constructor(program: Program) {
     this.program = program
@@ -189,6 +190,15 @@ export class Contract {
     this.state = "running"
     this.answersUnderWay = 0
     return true
+  }
+
+  /** The cell has the next of the turns that it had before. */
+  private repeat(): void {
+    const past = this.program.deterministic?.turns?.[this.past++]
+    if (past !== undefined) {
+      past.answers.forEach(([id]) => this.answer(id))
+      this.resume()
+    }
   }
 
   /** What an event's bytes say. After anything but an event, there is nothing more to hear. */
@@ -330,6 +340,7 @@ export class Contract {
     }
     if (this.program.pausable) {
       this.state = "paused"
+      this.repeat()
     }
     return due === undefined
       ? { _tag: "Frontier", pendingToolCalls, timers }

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
-import { killable, makeWorld, open, textsOf, type World } from "./Harness.ts"
+import { type Kill, killable, makeWorld, open, textsOf, type World } from "./Harness.ts"
 
 const engine = V8.layer({ warmLanes: 2, warmIsolates: 1 })
 
@@ -67,35 +67,38 @@ describe("a durable session", () => {
       const { event: expected } = yield* process(counter.store, makeWorld())
       const appends = counter.appends()
       assert.isAbove(appends, 8)
+      const kills = Array.from({ length: appends }, (_, index) => index + 1).flatMap((at) => [
+        { at, isKept: false },
+        { at, isKept: true }
+      ])
       let replays = 0
-      for (let at = 1; at <= appends; at++) {
-        for (const isKept of [false, true]) {
-          const registry = new Map()
-          const world = makeWorld()
-          const store = yield* makeStore
-          const dying = killable(store, { at, isKept })
-          const isOver = yield* Effect.raceFirst(
-            Effect.as(Effect.exit(process(dying.store, world)), false),
-            Effect.as(Effect.andThen(dying.killed, Effect.sleep("1 seconds")), true)
-          )
-          const { event, stored } = yield* Effect.timeout(process(store, world), "20 seconds").pipe(
-            Effect.provideService(Metric.MetricRegistry, registry)
-          )
-          const counted = yield* Effect.provideService(PrometheusMetrics.format(), Metric.MetricRegistry, registry)
-          replays += Number(/replays\{outcome="Succeeded"\} (\d+)/.exec(counted)?.[1] ?? 0)
-          assert.notMatch(counted, /replays\{outcome="Failed"/)
-          assert.notMatch(counted, /cells_live [-1-9]/)
-          const what = `${at} ${isKept} ${isOver}`
-          assert.deepStrictEqual(
-            textsOf(event).map((text, place) => place === 3 && text.startsWith("lost: ") ? `{"once":"x"}` : text),
-            textsOf(expected),
-            what
-          )
-          assert.deepStrictEqual(stored, { sum: 3 }, what)
-          assert.isAtMost(world.performed.filter(({ tool }) => tool === "once").length, 1, what)
-          assert.deepStrictEqual(new Set(world.notified.map(({ sequence }) => sequence)), new Set([1, 2]), what)
-        }
-      }
+      const trial = Effect.fnUntraced(function*(kill: Kill) {
+        const world = makeWorld()
+        const store = yield* makeStore
+        const dying = killable(store, kill)
+        yield* Effect.raceFirst(
+          Effect.ignoreCause(process(dying.store, world)),
+          Effect.andThen(dying.killed, Effect.sleep("500 millis"))
+        )
+        const registry = new Map()
+        const { event, stored } = yield* Effect.timeout(process(store, world), "30 seconds").pipe(
+          Effect.provideService(Metric.MetricRegistry, registry)
+        )
+        const counted = yield* Effect.provideService(PrometheusMetrics.format(), Metric.MetricRegistry, registry)
+        replays += Number(/replays\{outcome="Succeeded"\} (\d+)/.exec(counted)?.[1] ?? 0)
+        const what = JSON.stringify(kill)
+        assert.notMatch(counted, /replays\{outcome="Failed"/, what)
+        assert.notMatch(counted, /cells_live [-1-9]/, what)
+        assert.deepStrictEqual(
+          textsOf(event).map((text, place) => place === 3 && text.startsWith("lost: ") ? `{"once":"x"}` : text),
+          textsOf(expected),
+          what
+        )
+        assert.deepStrictEqual(stored, { sum: 3 }, what)
+        assert.isAtMost(world.performed.filter(({ tool }) => tool === "once").length, 1, what)
+        assert.deepStrictEqual(new Set(world.notified.map(({ sequence }) => sequence)), new Set([1, 2]), what)
+      })
+      yield* Effect.forEach(kills, trial, { concurrency: 4, discard: true })
       assert.isAbove(replays, 8)
     }).pipe(Effect.scoped))
 })

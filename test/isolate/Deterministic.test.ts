@@ -1,6 +1,7 @@
 /** Programs that do the same again: nothing that a script finds differs between two runs of the same turns. */
 import { assert, describe, it } from "@effect/vitest"
-import { Isolate, type IsolateEvent, type Turn } from "effect-code-mode/Isolate"
+import { type Deterministic, Isolate, type IsolateEvent, type Turn } from "effect-code-mode/Isolate"
+import { ToolCallId } from "effect-code-mode/Protocol"
 import * as V8 from "effect-code-mode/V8"
 import * as Effect from "effect/Effect"
 import { hear, hearUntil, program } from "./harness.ts"
@@ -17,7 +18,7 @@ const textsOf = (events: ReadonlyArray<IsolateEvent>) =>
   )
 
 /** Starts a source, and hears what it does before its first turn. */
-const begin = Effect.fnUntraced(function*(source: string, deterministic = { seed, now }) {
+const begin = Effect.fnUntraced(function*(source: string, deterministic: Deterministic = { seed, now }) {
   const session = yield* lease
   return yield* session.start(program(source, { pausable: true, deterministic }))
 })
@@ -150,6 +151,64 @@ describe("a deterministic program", () => {
         )
       )
       assert.strictEqual(still.texts[1], plain.texts[1])
+    }).pipe(Effect.provide(engine)))
+
+  it.live("has the turns that it had before without being told to, and then stands where it stood", () =>
+    Effect.gen(function*() {
+      const source = `
+        setTimeout(() => text(["timer", Date.now()]), 10)
+        const sum = await tools.hold(1)
+        text([sum, Date.now()])
+        try { await tools.hold(2) } catch (error) { text([error, Math.random()]) }
+        text(await tools.hold(3))`
+      const [first, second, third] = [1, 2, 3].map((number) => ToolCallId.make(`tool-${number}`))
+      const told = yield* begin(source)
+      const heard = [...yield* hearUntil(told, isFrontier)]
+      const turn = (turn: Turn, answer: () => void) => {
+        answer()
+        told.resume(turn)
+        return Effect.map(hearUntil(told, isFrontier), (events) => void heard.push(...events))
+      }
+      yield* turn({ now: now + 1, timer: false }, () => told.resolve(first!, "7"))
+      yield* turn({ now: now + 20, timer: true }, () => {})
+      yield* turn({ now: now + 30, timer: false }, () => told.reject(second!, "no"))
+
+      const again = yield* begin(source, {
+        seed,
+        now,
+        turns: [
+          { now: now + 1, timer: false, answers: [[first!, true, "7"]] },
+          { now: now + 20, timer: true, answers: [] },
+          { now: now + 30, timer: false, answers: [[second!, false, "\"no\""]] }
+        ]
+      })
+      const repeated: Array<IsolateEvent> = []
+      for (let turns = 0; turns < 4; turns++) {
+        repeated.push(...yield* hearUntil(again, isFrontier))
+      }
+      assert.deepStrictEqual(repeated, heard)
+      for (const handle of [told, again]) {
+        handle.resolve(third!, "\"end\"")
+        handle.resume({ now: now + 40, timer: false })
+      }
+      const ends = yield* Effect.all([hear(told, []), hear(again, [])])
+      assert.deepStrictEqual(ends.map(({ texts }) => texts), [["end"], ["end"]])
+    }).pipe(Effect.provide(engine)))
+
+  it.live("that is given turns which do not fit stands still at the end of them", () =>
+    Effect.gen(function*() {
+      const turn = { now, timer: true, answers: [[ToolCallId.make("tool-9"), true, "1"]] } as const
+      const handle = yield* begin("await tools.hold()", {
+        seed,
+        now,
+        turns: Array.from({ length: 20_000 }, () => turn)
+      })
+      for (let turns = 0; turns <= 20_000; turns++) {
+        yield* hearUntil(handle, isFrontier)
+      }
+      handle.resolve(ToolCallId.make("tool-1"), "1")
+      handle.resume({ now, timer: false })
+      assert.isTrue((yield* hear(handle, [])).finished)
     }).pipe(Effect.provide(engine)))
 
   it.live("a due time has a bound", () =>

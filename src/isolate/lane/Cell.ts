@@ -39,6 +39,8 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
   const { deterministic } = program
   // The time of a deterministic cell's turn, which its helpers are told.
   let now = deterministic?.now
+  const pastTurns = deterministic?.turns ?? []
+  let nextPast = 0
   const stillTimers = deterministic && makeStillTimers(() => now!)
   const timers = stillTimers ?? makeTimers((id) => {
     inbox.push({ _tag: "Timer", id })
@@ -272,14 +274,27 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
         }}`
       )
     }
+    const past = pastTurns[nextPast]
+    if (past !== undefined) {
+      nextPast++
+      past.answers.forEach(([id, isResult, json]) => answer(id, isResult, json))
+      resume(past)
+    }
   }
 
-  const takeTurn = (turn: Turn) => {
-    now = turn.now
-    const id = turn.timer ? stillTimers?.takeFirst() : undefined
-    if (id !== undefined) {
-      inbox.push({ _tag: "Timer", id })
+  const resume = (turn: Turn | undefined) => {
+    if (state !== "paused") {
+      return
     }
+    state = "running"
+    if (turn !== undefined) {
+      now = turn.now
+      const id = turn.timer ? stillTimers?.takeFirst() : undefined
+      if (id !== undefined) {
+        inbox.push({ _tag: "Timer", id })
+      }
+    }
+    queueMicrotask(pump)
   }
 
   let scheduled = false
@@ -326,7 +341,13 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
     }
     say(`{"_tag":"Started"}`)
     const { contentTakesResults, maxPendingInputBytes, maxPendingToolCalls, stored, tools, variadic } = program
-    const start: Start = { contentTakesResults, deterministic, maxPendingInputBytes, maxPendingToolCalls, variadic }
+    const start: Start = {
+      contentTakesResults,
+      deterministic: deterministic && { seed: deterministic.seed, now: deterministic.now },
+      maxPendingInputBytes,
+      maxPendingToolCalls,
+      variadic
+    }
     take(controls.start.apply(undefined, [tools, stored, JSON.stringify(start)], copy))
   }
 
@@ -363,14 +384,6 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
     stop,
     resolve: (id: string, json: string) => answer(id, true, json),
     reject: (id: string, json: string) => answer(id, false, json),
-    resume: (payload: string) => {
-      if (state === "paused") {
-        state = "running"
-        if (payload !== "") {
-          takeTurn(JSON.parse(payload))
-        }
-        pump()
-      }
-    }
+    resume: (payload: string) => resume(payload === "" ? undefined : JSON.parse(payload))
   }
 }
