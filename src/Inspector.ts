@@ -39,6 +39,7 @@ import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
@@ -55,6 +56,7 @@ import { PageView } from "./inspector/PageView.ts"
 import * as Polling from "./inspector/Polling.ts"
 import * as WebService from "./inspector/WebService.ts"
 import { Onlooker } from "./session/Onlooker.ts"
+import { Store } from "./Store.ts"
 import * as Package from "./system/Package.ts"
 import { ListenError } from "./wire/Listening.ts"
 import * as WebGate from "./wire/WebGate.ts"
@@ -135,17 +137,20 @@ const make = Effect.fnUntraced(function*(
   const model = new Model(() => offset + Number(clock.monotonicTimeNanosUnsafe()) / 1e6)
   const approvals = PageApprovals.make(model)
   const isWatched = Latch.makeUnsafe()
+  const store = Option.getOrUndefined(yield* Effect.serviceOption(Store))
 
   const serve = WebService.make({
     model,
     approvals,
+    store,
     files,
     token,
     process: {
       title: options.title ?? "a program",
       version: Package.version,
       pid: process.pid,
-      startedAt: performance.timeOrigin
+      startedAt: performance.timeOrigin,
+      hasStore: store !== undefined
     },
     allowedHosts: options.allowedHosts ?? (WebGate.isLoopback(host) ? WebGate.loopbackNames : "any"),
     onPages: (pages) => pages === 0 ? isWatched.closeUnsafe() : isWatched.openUnsafe()
@@ -192,6 +197,8 @@ const make = Effect.fnUntraced(function*(
 
 /**
  * An inspector of the sessions that are made with it, those of hosts and of MCP servers included. Its end ends no session.
+ *
+ * If it is given a `Store`, its page can show the sessions that are kept there, too.
  *
  * @category layers
  * @since 0.1.0

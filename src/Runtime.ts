@@ -798,7 +798,8 @@ const makeWith = Effect.fnUntraced(function*(
   })
 
   // First, so that it hears of the end.
-  yield* looking?.begin(runtime, lease.processes ?? (() => [])) ?? Effect.void
+  const processes = lease.processes ?? (() => [])
+  yield* looking?.begin(runtime, { processes, isKept: kept !== undefined }) ?? Effect.void
   // One that is kept goes on where it is opened next.
   yield* Effect.addFinalizer(() => kept === undefined ? shutdown : Effect.andThen(kept.suspend, shutdown))
   if (kept !== undefined) {

@@ -1,6 +1,8 @@
 /** The page as a whole: what can be chosen, what is shown of it, and the keys. */
 import { useEffect, useRef, useState } from "preact/hooks"
 import { CellPane, type Tab, tabs, terminate, yieldNow } from "./CellPane.tsx"
+import { isLive } from "./cells.ts"
+import { ask } from "./connection.ts"
 import * as format from "./format.ts"
 import { useMedia, useStore } from "./hooks.ts"
 import { Log } from "./Log.tsx"
@@ -8,7 +10,7 @@ import { decide, isSettled, Questions } from "./Questions.tsx"
 import { SessionPane } from "./SessionPane.tsx"
 import { Sidebar, step } from "./Sidebar.tsx"
 import { store } from "./store.ts"
-import { Toast } from "./Toast.tsx"
+import { say, Toast } from "./Toast.tsx"
 
 const themes = ["auto", "light", "dark"] as const
 type Theme = typeof themes[number]
@@ -105,13 +107,19 @@ export const App = () => {
   }, [process, store.questions.length])
 
   useEffect(() => {
+    if (process?.hasStore === true && store.sessions.size === 0) {
+      void ask({ _tag: "LoadKept" })
+    }
+  }, [process])
+
+  useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) {
         return
       }
       const { selection } = store
       const cell = selection.kind === "cell" ? store.cells.get(selection.key) : undefined
-      const isLive = cell?.settledAt === undefined ? cell : undefined
+      const running = cell !== undefined && isLive(cell) ? cell : undefined
       const [question] = store.questions
       const act: Readonly<Record<string, () => void>> = {
         "?": () => setHelps(true),
@@ -123,10 +131,10 @@ export const App = () => {
         },
         A: () => question !== undefined && isSettled(question) && decide(question, true),
         D: () => question !== undefined && isSettled(question) && decide(question, false),
-        Y: () => isLive !== undefined && !isLive.pausable && yieldNow(isLive),
+        Y: () => running !== undefined && !running.pausable && yieldNow(running),
         T: () => {
-          if (isLive !== undefined && event.timeStamp - terminatesAt.current < twiceWithin) {
-            terminate(isLive)
+          if (running !== undefined && event.timeStamp - terminatesAt.current < twiceWithin) {
+            terminate(running)
           }
           terminatesAt.current = event.timeStamp
         }
@@ -201,6 +209,14 @@ export const App = () => {
       <div class="body">
         <nav id="sidebar" class="sidebar" hidden={!showsList} aria-label="Sessions">
           <Sidebar onChoose={() => setListIsOpen(false)} />
+          {process?.hasStore === true && (
+            <button
+              class="kept"
+              onClick={() => void ask({ _tag: "LoadKept" }).then(({ text }) => say(text))}
+            >
+              Show what the store keeps
+            </button>
+          )}
         </nav>
         <main class="main" hidden={isNarrow && listIsOpen}>
           <Questions />

@@ -2,6 +2,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import { callStates } from "../../src/inspector/PageMessage.ts"
 import type { CallRow, CellView } from "../../src/inspector/PageMessage.ts"
+import { isLive } from "./cells.ts"
 import * as format from "./format.ts"
 import { useSize, useTicks } from "./hooks.ts"
 import { tone, word } from "./Status.tsx"
@@ -36,6 +37,10 @@ const ticks = (span: number): ReadonlyArray<number> => {
   // Of one at the end there would be half.
   return all.filter((time) => time < span * 0.86)
 }
+
+/** When the last call that has ended did so: all that is known of the time of a cell that sleeps. */
+const lastEnd = ({ calls }: Focus): number =>
+  calls.reduce((last, [, , , start, duration]) => Math.max(last, start + Math.max(0, duration)), 0)
 
 /** How many calls ran at a time, over the cell's time. */
 const Overview = ({ focus, span, now }: { readonly focus: Focus; readonly span: number; readonly now: number }) => {
@@ -157,8 +162,8 @@ export const Calls = (
   const [filter, setFilter] = useState<Filter>("all")
   const [search, setSearch] = useState("")
   const follows = useRef(true)
-  const isLive = cell.settledAt === undefined
-  useTicks(isLive, 100)
+  const goesOn = isLive(cell)
+  useTicks(goesOn, 100)
 
   const wanted = search.trim().toLowerCase()
   const rows = useMemo(
@@ -170,7 +175,11 @@ export const Calls = (
         ),
     [focus, focus.version, filter, wanted]
   )
-  const now = Math.max(1, (cell.settledAt ?? store.now()) - cell.startedAt)
+  const now = Math.max(
+    1,
+    goesOn ? store.now() - cell.startedAt : (cell.settledAt ?? 0) - cell.startedAt,
+    lastEnd(focus)
+  )
   const span = now * 1.02
   const first = Math.max(0, Math.floor(scroll / rowHeight) - spare)
   const last = Math.min(rows.length, Math.ceil((scroll + height) / rowHeight) + spare)
@@ -178,7 +187,7 @@ export const Calls = (
   // New calls are shown as they come, until one scrolls away from them.
   useEffect(() => {
     const element = box.current
-    if (element !== null && follows.current && isLive) {
+    if (element !== null && follows.current && goesOn) {
       element.scrollTop = element.scrollHeight
     }
   }, [rows.length])
@@ -240,7 +249,7 @@ export const Calls = (
       {focus.calls.length === 0
         ? (
           <div class="empty">
-            <p>{isLive ? "No call yet." : "This cell has called no tool."}</p>
+            <p>{goesOn ? "No call yet." : "This cell has called no tool."}</p>
             <p class="dim">Calls appear here as they happen.</p>
           </div>
         )

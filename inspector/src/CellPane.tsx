@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks"
 import type { CellView } from "../../src/inspector/PageMessage.ts"
 import { CallDetails } from "./CallDetails.tsx"
 import { Calls } from "./Calls.tsx"
+import { isLive } from "./cells.ts"
 import { ask } from "./connection.ts"
 import * as format from "./format.ts"
 import { useMedia, useTicks } from "./hooks.ts"
@@ -56,12 +57,12 @@ const Terminate = ({ cell }: { readonly cell: CellView }) => {
 
 const Facts = ({ cell }: { readonly cell: CellView }) => {
   const session = store.sessions.get(cell.session)
-  const isLive = cell.settledAt === undefined
-  useTicks(isLive, 100)
+  useTicks(isLive(cell), 100)
   return (
     <p class="pane-facts">
       <Status state={cell.status} />
-      <span>{format.duration(Math.max(0, (cell.settledAt ?? store.now()) - cell.startedAt))}</span>
+      {cell.status !== "Sleeping" &&
+        <span>{format.duration(Math.max(0, (cell.settledAt ?? store.now()) - cell.startedAt))}</span>}
       <span>at {format.clock(cell.startedAt)}</span>
       <span class="mono">{cell.id}</span>
       {session !== undefined && (
@@ -95,7 +96,6 @@ export const CellPane = (
       onTab("calls")
     }
   }, [cell.key])
-  const isLive = cell.settledAt === undefined
   const beside = isWide && tab === "calls" ? "output" : tab
   const choose = (number: number) => {
     setCall(number)
@@ -139,7 +139,7 @@ export const CellPane = (
           <h1 class="mono">{cell.title}</h1>
           <Facts cell={cell} />
         </div>
-        {isLive && (
+        {isLive(cell) && (
           <div class="pane-actions">
             {!cell.pausable && (
               <button

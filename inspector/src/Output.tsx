@@ -1,6 +1,7 @@
 /** What a cell has put out, in order. All of it is text of others. */
 import { useEffect, useRef, useState } from "preact/hooks"
 import type { CellView, ItemView } from "../../src/inspector/PageMessage.ts"
+import { isLive } from "./cells.ts"
 import * as format from "./format.ts"
 import type { Focus } from "./store.ts"
 
@@ -89,7 +90,7 @@ export const Output = ({ cell, focus }: { readonly cell: CellView; readonly focu
   const hidden = focus.items.length - items.length
 
   useEffect(() => {
-    if (box.current !== null && follows.current && cell.settledAt === undefined) {
+    if (box.current !== null && follows.current && isLive(cell)) {
       box.current.scrollTop = box.current.scrollHeight
     }
   }, [focus.nextItem])
@@ -97,7 +98,7 @@ export const Output = ({ cell, focus }: { readonly cell: CellView; readonly focu
   if (focus.items.length === 0) {
     return (
       <div class="empty">
-        <p>{cell.settledAt === undefined ? "No output yet." : "This cell put out nothing."}</p>
+        <p>{isLive(cell) ? "No output yet." : "This cell put out nothing."}</p>
         <p class="dim">Text, images and notifications appear here.</p>
       </div>
     )

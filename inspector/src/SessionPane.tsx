@@ -1,6 +1,7 @@
 /** A session: the processes it runs in, and what its cells have stored. */
 import { useEffect, useState } from "preact/hooks"
 import type { SessionView, StoredView } from "../../src/inspector/PageMessage.ts"
+import { isLive } from "./cells.ts"
 import { storedOf } from "./connection.ts"
 import * as format from "./format.ts"
 import { Log } from "./Log.tsx"
@@ -48,7 +49,7 @@ const Stored = ({ session }: { readonly session: SessionView }) => {
 
 export const SessionPane = ({ session }: { readonly session: SessionView }) => {
   const cells = Array.from(store.cells.values()).filter((cell) => cell.session === session.key)
-  const live = cells.filter(({ settledAt }) => settledAt === undefined).length
+  const live = cells.filter(isLive).length
   return (
     <div class="pane session-pane">
       <header class="pane-head">
@@ -67,7 +68,15 @@ export const SessionPane = ({ session }: { readonly session: SessionView }) => {
         <section class="card">
           <h2>Processes</h2>
           {session.lanes.length === 0
-            ? <p class="dim">{session.endedAt === undefined ? "None: it has run nothing yet." : "None any more."}</p>
+            ? (
+              <p class="dim">
+                {session.kept === true
+                  ? "None: a store keeps it until it is opened."
+                  : session.endedAt === undefined
+                  ? "None: it has run nothing yet."
+                  : "None any more."}
+              </p>
+            )
             : (
               <table>
                 <thead>

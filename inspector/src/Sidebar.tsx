@@ -1,12 +1,17 @@
 /** Sessions and their cells, the newest first. */
 import { useRef } from "preact/hooks"
 import type { CellView, SessionView } from "../../src/inspector/PageMessage.ts"
+import { isLive } from "./cells.ts"
 import * as format from "./format.ts"
 import { useTicks } from "./hooks.ts"
 import { Dot, word } from "./Status.tsx"
 import { type Selection, store } from "./store.ts"
 
 const isSame = (a: Selection, kind: "cell" | "session", key: number) => a.kind === kind && a.key === key
+
+const isHere = ({ endedAt, kept }: SessionView) => endedAt === undefined && kept !== true
+
+const rank = (session: SessionView): number => isHere(session) ? 0 : session.kept === true ? 2 : 1
 
 /** Ended sessions without cells say nothing. */
 const groups = (): ReadonlyArray<{ readonly session: SessionView; readonly cells: ReadonlyArray<CellView> }> => {
@@ -23,7 +28,7 @@ const groups = (): ReadonlyArray<{ readonly session: SessionView; readonly cells
     .filter(({ endedAt, key }) => endedAt === undefined || bySession.has(key))
     .map((session) => ({ session, cells: (bySession.get(session.key) ?? []).toReversed() }))
     .sort((a, b) =>
-      Number(a.session.endedAt !== undefined) - Number(b.session.endedAt !== undefined) ||
+      rank(a.session) - rank(b.session) ||
       b.session.startedAt - a.session.startedAt
     )
 }
@@ -48,7 +53,9 @@ export const step = (by: number, onlyCells = false): void => {
 
 const summary = (cell: CellView): string =>
   [
-    format.duration(Math.max(0, (cell.settledAt ?? store.now()) - cell.startedAt)),
+    cell.status === "Sleeping"
+      ? "sleeps"
+      : format.duration(Math.max(0, (cell.settledAt ?? store.now()) - cell.startedAt)),
     cell.calls === 0 ? undefined : format.plural(cell.calls, "call"),
     cell.failed === 0 ? undefined : `${format.count(cell.failed)} failed`
   ].filter((part) => part !== undefined).join(" · ")
@@ -78,7 +85,7 @@ export const Sidebar = ({ onChoose }: { readonly onChoose: () => void }) => {
   const list = useRef<HTMLDivElement>(null)
   const all = groups()
   const { selection } = store
-  useTicks(Array.from(store.cells.values()).some(({ settledAt }) => settledAt === undefined), 500)
+  useTicks(Array.from(store.cells.values()).some(isLive), 500)
   const active = selection.kind === "none" ? undefined : `${selection.kind}-${selection.key}`
 
   const onKeyDown = (event: KeyboardEvent) => {
@@ -120,17 +127,19 @@ export const Sidebar = ({ onChoose }: { readonly onChoose: () => void }) => {
             id={`session-${session.key}`}
             role="option"
             aria-selected={isSame(selection, "session", session.key)}
-            class={`entry session ${session.endedAt === undefined ? "" : "ended"}`}
+            class={`entry session ${isHere(session) ? "" : "ended"}`}
             onClick={() =>
               store.select({ kind: "session", key: session.key })}
           >
             <span id={`name-${session.key}`} class="entry-name">{session.name}</span>
             <span class="entry-sub">
-              {session.endedAt === undefined
+              {isHere(session)
                 ? session.lanes.length === 0
                   ? format.plural(cells.length, "cell")
                   : format.bytes(session.lanes.reduce((sum, { memoryBytes }) =>
                     sum + memoryBytes, 0))
+                : session.kept === true
+                ? "in the store"
                 : "ended"}
             </span>
           </div>

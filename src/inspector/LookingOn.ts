@@ -36,7 +36,7 @@ export const make =
             if (cell === undefined) {
               return delegate.invokeTool(call)
             }
-            const looked = model.call(cell, call.toolCallId, call.tool)
+            const looked = model.callOf(cell, call.toolCallId, call.tool)
             if (call.input !== undefined) {
               model.valued(looked, "input", toText(call.input))
             }
@@ -87,10 +87,10 @@ export const make =
 
     return {
       around,
-      begin: Effect.fnUntraced(function*(found, processes) {
+      begin: Effect.fnUntraced(function*(found, { isKept, processes }) {
         runtime = found
         session.live = { runtime, processes }
-        yield* Effect.addFinalizer(() => Effect.sync(() => model.sessionEnded(session)))
+        yield* Effect.addFinalizer(() => Effect.sync(() => model.sessionEnded(session, isKept)))
         // It is read as it comes, so that a reader which falls behind is one that never was.
         yield* Stream.runForEachArray(runtime.activity, (events) => Effect.sync(() => events.forEach(happened))).pipe(
           Effect.ignore,

@@ -140,6 +140,8 @@ export class Session {
   /** It is there, and can be asked. */
   live: { readonly runtime: Onlooker.Session; readonly processes: () => ReadonlyArray<number> } | undefined
   lanes: ReadonlyArray<PageMessage.LoadView> = []
+  /** Of a session that is in a store and not here: what it has stored, as JSON. */
+  kept: ReadonlyMap<string, string> | undefined
   /** Those of its cells that have not settled. */
   readonly cells = new Map<CellId, Cell>()
 
@@ -208,19 +210,44 @@ export class Model {
     return session
   }
 
+  /** A session that a store keeps. Its cells do nothing here. */
+  keptSessionBegan(name: string, createdAt: number): Session {
+    const session = new Session(this.nextKey(), Visible.line(Kept.cut(name, maxTitle)), createdAt)
+    session.kept = new Map()
+    this.sessions.set(session.key, session)
+    this.tell((viewer) => viewer.onSession(session))
+    return session
+  }
+
+  /** Forgets what a store keeps. */
+  forgetKept(): void {
+    for (const session of this.sessions.values()) {
+      if (session.kept !== undefined) {
+        this.forgetSession(session)
+      }
+    }
+  }
+
   sessionChanged(session: Session): void {
     this.tell((viewer) => viewer.onSession(session))
   }
 
-  sessionEnded(session: Session): void {
+  /** Its cells have ended with it, unless they go on elsewhere. */
+  sessionEnded(session: Session, goOn = false): void {
     session.endedAt = this.now()
     session.live = undefined
     session.lanes = []
     this.endedSessions++
     this.tell((viewer) => viewer.onSession(session))
     for (const cell of session.cells.values()) {
-      this.settled(cell, "Terminated")
+      if (goOn) {
+        cell.status = "Sleeping"
+        this.tell((viewer) => viewer.onCell(cell))
+      } else {
+        this.settled(cell, "Terminated")
+      }
     }
+    session.cells.clear()
     if (this.endedSessions > maxEndedSessions) {
       this.forgetSession(Array.from(this.sessions.values()).find(({ endedAt }) => endedAt !== undefined)!)
     }
@@ -228,7 +255,7 @@ export class Model {
 
   private forgetSession(session: Session): void {
     this.sessions.delete(session.key)
-    this.endedSessions--
+    this.endedSessions -= session.endedAt === undefined ? 0 : 1
     this.tell((viewer) => viewer.onGone(session.key))
     for (const cell of this.cells.values()) {
       if (cell.session === session) {
@@ -242,9 +269,21 @@ export class Model {
   // ---------------------------------------------------------------------------
 
   cellBegan(session: Session, ref: Cell["ref"], kind: CellKind, request: CellRequest): Cell {
-    const source = this.room.keep(request.source, request.source.length)
-    const cell = new Cell(session, this.nextKey(), ref, kind, request, source, this.now())
+    const cell = this.addCell(session, ref, kind, request, this.now())
     session.cells.set(ref.id, cell)
+    return cell
+  }
+
+  /** A cell that a store keeps. It sleeps, unless it is settled next. */
+  keptCellBegan(session: Session, ref: Cell["ref"], kind: CellKind, request: CellRequest, at: number): Cell {
+    const cell = this.addCell(session, ref, kind, request, at)
+    cell.status = "Sleeping"
+    return cell
+  }
+
+  private addCell(session: Session, ref: Cell["ref"], kind: CellKind, request: CellRequest, at: number): Cell {
+    const source = this.room.keep(request.source, request.source.length)
+    const cell = new Cell(session, this.nextKey(), ref, kind, request, source, at)
     this.cells.set(cell.key, cell)
     this.tell((viewer) => viewer.onCell(cell))
     return cell
@@ -272,15 +311,15 @@ export class Model {
   /** What ends a cell comes after everything else. */
   private putError(cell: Cell): void {
     if (cell.isSilent && cell.error !== undefined) {
-      this.put(cell, "error", cell.error.text, maxText)
+      this.put(cell, "error", cell.error.text, maxText, cell.settledAt ?? this.now())
     }
   }
 
-  settled(cell: Cell, outcome: "Completed" | "Failed" | "Terminated"): void {
+  settled(cell: Cell, outcome: "Completed" | "Failed" | "Terminated", at = this.now()): void {
     if (cell.settledAt !== undefined) {
       return
     }
-    cell.settledAt = this.now()
+    cell.settledAt = at
     cell.status = outcome
     cell.busy = false
     cell.session.cells.delete(cell.ref.id)
@@ -297,7 +336,7 @@ export class Model {
 
   private forgetCell(cell: Cell): void {
     if (this.cells.delete(cell.key)) {
-      this.endedCells--
+      this.endedCells -= cell.settledAt === undefined ? 0 : 1
       this.tell((viewer) => viewer.onGone(cell.key))
     }
   }
@@ -306,30 +345,34 @@ export class Model {
   // Output
   // ---------------------------------------------------------------------------
 
-  output(cell: Cell, item: OutputItem): void {
+  output(cell: Cell, item: OutputItem, at = this.now()): void {
     switch (item.type) {
       case "input_text":
-        return this.put(cell, "text", item.text, maxText)
+        return this.put(cell, "text", item.text, maxText, at)
       case "input_image":
-        return this.put(cell, "image", item.image_url, maxMedia)
+        return this.put(cell, "image", item.image_url, maxMedia, at)
       case "input_audio":
-        return this.put(cell, "audio", item.audio_url, maxMedia)
+        return this.put(cell, "audio", item.audio_url, maxMedia, at)
     }
   }
 
   notified(session: Session, { cellId, text }: Notification): void {
     const cell = session.cells.get(cellId)
     if (cell !== undefined) {
-      this.put(cell, "notification", text, maxText)
+      this.notifiedOf(cell, text)
     }
   }
 
-  private put(cell: Cell, kind: Item["kind"], text: string, length: number): void {
+  notifiedOf(cell: Cell, text: string, at = this.now()): void {
+    this.put(cell, "notification", text, maxText, at)
+  }
+
+  private put(cell: Cell, kind: Item["kind"], text: string, length: number, at: number): void {
     // Half of an image is none.
     const isWhole = kind === "image" || kind === "audio"
     cell.items.push({
       kind,
-      at: this.now(),
+      at,
       text: isWhole && text.length > length ? { value: "", omitted: text.length } : this.room.keep(text, length)
     })
     if (cell.items.length > maxItems) {
@@ -345,7 +388,7 @@ export class Model {
   // ---------------------------------------------------------------------------
 
   /** The call of a cell, which may be the first that is heard of it. */
-  call(cell: Cell, toolCallId: string, tool: string): Call {
+  callOf(cell: Cell, toolCallId: string, tool: string): Call {
     const number = numberOf(toolCallId)
     const known = cell.calls.get(number)
     if (known !== undefined) {
@@ -365,7 +408,7 @@ export class Model {
   }
 
   happened(cell: Cell, event: CallEvent): void {
-    const call = this.call(cell, event.toolCallId, event.tool)
+    const call = this.callOf(cell, event.toolCallId, event.tool)
     if (call.endedAt !== undefined) {
       return
     }
@@ -400,6 +443,17 @@ export class Model {
       }
     }
     this.callChanged(cell, call)
+  }
+
+  /** How a call that a store keeps has ended: with its cell, if it has had no answer. */
+  keptCallEnded(cell: Cell, call: Call, state: PageMessage.CallState = "Interrupted", at: number): void {
+    if (call.endedAt === undefined) {
+      cell.running--
+      cell.failed += state === "Failed" ? 1 : 0
+      call.state = state
+      call.endedAt = at
+      this.callChanged(cell, call)
+    }
   }
 
   /** What the call of a cell has as its argument, as JSON text, or as its result or error. */

@@ -16,6 +16,8 @@ export interface ProcessView {
   readonly version: string
   readonly pid: number
   readonly startedAt: number
+  /** Whether there is a store, whose sessions can be shown. */
+  readonly hasStore: boolean
 }
 
 /** What a process takes. `cores` is how many processors it keeps busy. */
@@ -32,6 +34,8 @@ export interface SessionView {
   readonly endedAt?: number
   /** The processes that its cells run in. */
   readonly lanes: ReadonlyArray<LoadView>
+  /** A store keeps it, and it is not here. */
+  readonly kept?: true
   /** Goes up when its stored values may have changed. */
   readonly storedVersion: number
 }
@@ -44,7 +48,16 @@ export interface CellView {
   readonly pausable: boolean
   /** A line of its source that says something. */
   readonly title: string
-  readonly status: "Running" | "Paused" | "Stalled" | "Terminating" | "Completed" | "Failed" | "Terminated"
+  /** `Sleeping`: a store keeps it, and it goes on when its session is opened. */
+  readonly status:
+    | "Running"
+    | "Paused"
+    | "Stalled"
+    | "Terminating"
+    | "Sleeping"
+    | "Completed"
+    | "Failed"
+    | "Terminated"
   readonly busy: boolean
   /** It shares its process with cells of other sessions. */
   readonly degraded: boolean
@@ -169,6 +182,7 @@ export interface StoredView {
 }
 
 export type Request =
+  | { readonly _tag: "LoadKept" }
   | { readonly _tag: "Focus"; readonly viewer: string; readonly cell: number | null }
   | { readonly _tag: "Terminate"; readonly cell: number }
   | { readonly _tag: "Yield"; readonly cell: number }

@@ -21,6 +21,7 @@ const toSession = (session: Model.Session): PageMessage.SessionView => ({
   startedAt: session.startedAt,
   ...(session.endedAt === undefined ? {} : { endedAt: session.endedAt }),
   lanes: session.lanes,
+  ...(session.kept === undefined ? {} : { kept: true }),
   storedVersion: session.storedVersion
 })
 

@@ -22,7 +22,9 @@ import * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
 import * as CellRef from "../session/CellRef.ts"
 import { Delivery } from "../session/Delivery.ts"
+import type { Store } from "../Store.ts"
 import * as WebGate from "../wire/WebGate.ts"
+import * as FromStore from "./FromStore.ts"
 import * as Kept from "./Kept.ts"
 import type * as Model from "./Model.ts"
 import type { PageApprovals } from "./PageApprovals.ts"
@@ -97,6 +99,7 @@ const stillHere = encoder.encode(": still here\n\n")
 const Key = Schema.Int
 
 const Request = Schema.fromJsonString(Schema.TaggedUnion({
+  LoadKept: {},
   Focus: { viewer: Schema.String, cell: Schema.NullOr(Key) },
   Terminate: { cell: Key },
   Yield: { cell: Key },
@@ -113,6 +116,7 @@ const decode = Schema.decodeUnknownResult(Request)
 export interface Options {
   readonly model: Model.Model
   readonly approvals: PageApprovals
+  readonly store: Store["Service"] | undefined
   readonly files: ReadonlyMap<string, PageFile>
   readonly process: PageMessage.ProcessView
   readonly token: Redacted.Redacted<string>
@@ -202,15 +206,21 @@ export const make = (options: Options) => {
 
   /** What a session has stored. */
   const stored = Effect.fnUntraced(function*(params: URLSearchParams) {
-    const runtime = model.sessions.get(numbered(params, "session"))?.live?.runtime
-    if (runtime === undefined) {
+    const session = model.sessions.get(numbered(params, "session"))
+    const runtime = session?.live?.runtime
+    const all = session?.kept !== undefined
+      ? Array.from(session.kept)
+      : runtime !== undefined
+      ? Object.entries(yield* runtime.storedValues).map(([name, value]) =>
+        [name, JSON.stringify(value, null, 2)] as const
+      )
+      : undefined
+    if (all === undefined) {
       return refuse(404, "the session has ended")
     }
-    const all = Object.entries(yield* runtime.storedValues)
     return json(
       {
-        values: all.slice(0, maxStored).map(([name, value]) => {
-          const text = JSON.stringify(value, null, 2)
+        values: all.slice(0, maxStored).map(([name, text]) => {
           const kept = Kept.cut(text, maxStoredValue)
           return { name, json: { text: kept, omitted: text.length - kept.length } }
         }),
@@ -247,6 +257,19 @@ export const make = (options: Options) => {
     }
     const asked = decoded.success
     switch (asked._tag) {
+      case "LoadKept":
+        return options.store === undefined
+          ? answer(false, "there is no store")
+          : yield* Effect.match(FromStore.load(model, options.store), {
+            onFailure: ({ message }) => answer(false, message),
+            onSuccess: ({ omitted, shown }) =>
+              answer(
+                true,
+                `${shown} kept ${shown === 1 ? "session" : "sessions"}${
+                  omitted === 0 ? "" : `; ${omitted} are encrypted, too large, or older`
+                }`
+              )
+          })
       case "Focus": {
         const page = pages.get(asked.viewer)
         const cell = asked.cell === null ? undefined : model.cells.get(asked.cell)

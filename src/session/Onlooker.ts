@@ -42,10 +42,13 @@ export interface Session {
 export interface Looking {
   /** The delegate of the session, looked at. */
   readonly around: (delegate: Shape) => Shape
-  /** The session is there, and has no cell yet. `processes` are those that its cells run in. */
+  /**
+   * The session is there, and has no cell yet. `processes` are those that its cells run in. The cells of one that `isKept` do
+   * not end with it.
+   */
   readonly begin: (
     session: Session,
-    processes: () => ReadonlyArray<number>
+    options: { readonly processes: () => ReadonlyArray<number>; readonly isKept: boolean }
   ) => Effect.Effect<void, never, Scope.Scope>
   /** A cell is there, and nothing of it was told. */
   readonly onCell: (cell: CellRef.Cell | CellRef.PausableCell, kind: CellKind, request: CellRequest) => void

@@ -3,12 +3,12 @@ import { Effect, Stream } from "effect"
 import type { Answer, Message, Request } from "../../src/inspector/PageMessage.ts"
 
 /** What is told at an address, from now on. */
-export const messages = (address: string): Stream.Stream<Message> =>
+export const messages = (address: string, query = ""): Stream.Stream<Message> =>
   Stream.fromReadableStream({
     evaluate: () =>
       new ReadableStream<Uint8Array>({
         async start(controller) {
-          const { body } = await fetch(`${address}events`)
+          const { body } = await fetch(`${address}events${query}`)
           for await (const chunk of body!) {
             controller.enqueue(chunk)
           }
@@ -25,8 +25,12 @@ export const messages = (address: string): Stream.Stream<Message> =>
   )
 
 /** The first thing of a sort that is told. */
-export const first = <A>(address: string, find: (message: Message) => A | undefined): Effect.Effect<A> =>
-  messages(address).pipe(
+export const first = <A>(
+  address: string,
+  find: (message: Message) => A | undefined,
+  query?: string
+): Effect.Effect<A> =>
+  messages(address, query).pipe(
     Stream.map(find),
     Stream.filter((found) => found !== undefined),
     Stream.runHead,

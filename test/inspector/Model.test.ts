@@ -6,7 +6,7 @@ import { Model } from "../../src/inspector/Model.ts"
 import { PageView } from "../../src/inspector/PageView.ts"
 import * as CellRef from "../../src/session/CellRef.ts"
 
-const process = { title: "test", version: "0", pid: 1, startedAt: 0 }
+const process = { title: "test", version: "0", pid: 1, startedAt: 0, hasStore: false }
 
 const make = () => {
   let now = 1000

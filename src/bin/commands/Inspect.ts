@@ -5,7 +5,9 @@
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { foreign, join, text } from "../terminal/Printable.ts"
 import * as Printer from "../terminal/Printer.ts"
@@ -15,6 +17,10 @@ import * as OpenPages from "./OpenPages.ts"
 import * as PathFlag from "./PathFlag.ts"
 import * as Run from "./Run.ts"
 import * as SessionLayer from "./SessionLayer.ts"
+import * as StoreFlag from "./StoreFlag.ts"
+
+/** Most do without it. */
+const loadStore = Effect.promise(() => import("./OpenStore.ts"))
 
 const list = Effect.gen(function*() {
   const pages = yield* OpenPages.all
@@ -42,22 +48,35 @@ export const command = Command.make(
       Argument.optional
     ),
     ...SessionLayer.flags,
+    store: StoreFlag.flags.store.pipe(
+      Flag.withDescription("Show the sessions of this file, too, with a cell or alone"),
+      Flag.optional
+    ),
+    storeKeys: StoreFlag.keysFlag,
     port: InspectFlag.make("port", "With a file: the port of its page (default: a free one)")
   },
-  ({ file, port, ...flags }) =>
-    Option.match(file, {
-      onNone: () => list,
-      onSome: (file) => {
-        const at = Option.orElseSome(port, () => ({ port: 0, host: undefined }))
-        return Run.runInspected(file, flags, InspectFlag.layer(at, "inspect")).pipe(
-          Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.ofStart)
-        )
-      }
-    })
+  ({ file, port, store, storeKeys, ...flags }) => {
+    const at = Option.orElseSome(port, () => ({ port: 0, host: undefined }))
+    const page = InspectFlag.layer(at, "inspect")
+    const inspector = Option.isNone(store) ? page : Layer.unwrap(
+      Effect.map(loadStore, (OpenStore) =>
+        Layer.provide(page, OpenStore.layer({ store: store.value, storeKeys })).pipe(
+          Layer.catchTag("StoreFailure", (error) => Layer.effectDiscard(Effect.fail(OpenStore.ofStore(error))))
+        ))
+    )
+    return Option.isSome(file)
+      ? Run.runInspected(file.value, flags, inspector).pipe(
+        Effect.catchTag(["McpConnectError", "IsolateFailure"], Failure.ofStart)
+      )
+      : Option.isSome(store)
+      ? Layer.launch(inspector)
+      : list
+  }
 ).pipe(
   Command.withDescription("Look at sessions in the browser while they go on"),
   Command.withExamples([
     { command: "effect-code-mode inspect", description: "List the pages of hosts, servers and prompts that have one" },
-    { command: "effect-code-mode inspect cell.js --config mcp.json", description: "Run a cell, and look at it" }
+    { command: "effect-code-mode inspect cell.js --config mcp.json", description: "Run a cell, and look at it" },
+    { command: "effect-code-mode inspect --store sessions.db", description: "Look at what a store keeps" }
   ])
 )
