@@ -280,19 +280,40 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
   // Hosts that read values with a bounded parser lose their connection over one that is nested deeper.
   const maxNesting = 127
 
+  /** Whether a text has more of such brackets than there may be levels. */
+  const hasManyBrackets = (json: string) => {
+    let count = 0
+    for (let at = indexOf(json, "["); at >= 0 && count <= maxNesting; at = indexOf(json, "[", at + 1)) {
+      count++
+    }
+    for (let at = indexOf(json, "{"); at >= 0 && count <= maxNesting; at = indexOf(json, "{", at + 1)) {
+      count++
+    }
+    return count > maxNesting
+  }
+
+  /** From behind the first quotation mark of a text in JSON to the last one. */
+  const endOfText = (json: string, start: number) => {
+    let end = indexOf(json, "\"", start)
+    for (let at = end - 1; json[at] === "\\"; at = end - 1) {
+      while (json[at] === "\\") {
+        at--
+      }
+      if ((end - at) % 2 === 1) {
+        break
+      }
+      end = indexOf(json, "\"", end + 1)
+    }
+    return end
+  }
+
+  // A long text is looked through by builtins, as far as that goes: nothing is optimized in a cell that is new.
   const isTooDeep = (json: string) => {
     let depth = 0
-    let quoted = false
-    for (let index = 0; json.length > 2 * maxNesting && index < json.length; index++) {
+    for (let index = hasManyBrackets(json) ? 0 : json.length; index < json.length; index++) {
       const character = json[index]
-      if (quoted) {
-        if (character === "\\") {
-          index++
-        } else if (character === "\"") {
-          quoted = false
-        }
-      } else if (character === "\"") {
-        quoted = true
+      if (character === "\"") {
+        index = endOfText(json, index + 1)
       } else if (character === "[" || character === "{") {
         if (++depth > maxNesting) {
           return true
