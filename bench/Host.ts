@@ -24,6 +24,15 @@ const tool = (name: string) => ({
 /** The tools of a cell that is told of no others. */
 export const fewTools: ReadonlyArray<string> = ["echo", "deaf", "polite"]
 
+/** What the system says of a process, from its state on; nothing of one that has ended. */
+const stat = (pid: number): ReadonlyArray<string> => {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^[^]*\) /, "").split(" ")
+  } catch {
+    return []
+  }
+}
+
 /** A host that was started, whatever it speaks. */
 export class HostProcess {
   readonly child: ChildProcess
@@ -44,27 +53,32 @@ export class HostProcess {
     return either
   }
 
-  /** Resident memory of the host, and of what it started, in MiB. */
-  memory(withLanes = true): number {
+  /** The host, and what it started. */
+  private processes(withLanes: boolean): ReadonlyArray<number> {
     const parents = new Map<number, number>()
     for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number)) {
-      try {
-        parents.set(pid, Number(readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ")[1]))
-      } catch {
-        // It has ended meanwhile.
+      const parent = Number(stat(pid)[1])
+      if (parent > 0) {
+        parents.set(pid, parent)
       }
     }
     const isOurs = (pid: number | undefined): boolean =>
-      pid !== undefined && pid !== 0 && (pid === this.child.pid || (withLanes && isOurs(parents.get(pid))))
-    let pages = 0
-    for (const pid of parents.keys()) {
-      try {
-        pages += isOurs(pid) ? Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) : 0
-      } catch {
-        // It has ended meanwhile.
-      }
-    }
+      pid !== undefined && (pid === this.child.pid || (withLanes && isOurs(parents.get(pid))))
+    return Array.from(parents.keys()).filter(isOurs)
+  }
+
+  /** Resident memory of the host, and of what it started, in MiB. */
+  memory(withLanes = true): number {
+    const pages = this.processes(withLanes).reduce((sum, pid) => sum + Number(stat(pid)[21] ?? 0), 0)
     return pages * 4 / 1024
+  }
+
+  /** Processor time that the host and what it started have used, in ms, to 10 ms. */
+  cpuMillis(): number {
+    return this.processes(true).map(stat).reduce(
+      (sum, { [11]: user, [12]: system }) => sum + 10 * (Number(user ?? 0) + Number(system ?? 0)),
+      0
+    )
   }
 
   end() {

@@ -2,7 +2,8 @@
  * Our host beside others, interleaved in one run, driven by one client: the published one, or other checkouts of ours.
  *
  * `npm run bench:codex -- [--rounds FACTOR] [--only WORDS] [--grpc] [CHECKOUT | PATH_TO_PUBLISHED_HOST]...`. Times are
- * medians in milliseconds; read the ratios, which are those of the first column by the other's. `--only` takes the lines
+ * medians in milliseconds; read the ratios, which are those of the first column by the other's. Below a time stands what a
+ * round takes of the processors, in the host and its lanes, which a busy machine changes less. `--only` takes the lines
  * whose name has one of these words, with commas between them. With `--grpc` each host has a column for gRPC, too, and the
  * first one is ours.
  */
@@ -65,9 +66,21 @@ const within = (work: Promise<number>) =>
     new Promise<never>((_, reject) => setTimeout(reject, mostMillis, new Error("too late")).unref())
   ])
 
-/** Rounds of all hosts in turn. A host that is lost or fails has no figure. */
+/** A line of the table. A host that is lost or fails has no figure. */
+const line = (name: string, figures: ReadonlyArray<number | undefined>, unit: string) => {
+  const [ours, ...others] = figures
+  row([
+    name,
+    ...figures.map((figure) => show(figure, unit)),
+    ...others.map((other) => ours === undefined || other === undefined ? "" : (ours / other).toFixed(2))
+  ])
+}
+
+const isWanted = (name: string) => only.some((word) => name.includes(word))
+
+/** Rounds of all hosts in turn. */
 const compare = async (name: string, few: number, work: (side: Side) => Promise<number>, unit = "ms") => {
-  if (!only.some((word) => name.includes(word))) {
+  if (!isWanted(name)) {
     return
   }
   const rounds = Math.ceil(few * factor)
@@ -80,12 +93,7 @@ const compare = async (name: string, few: number, work: (side: Side) => Promise<
       }
     }
   }
-  const [ours, ...others] = sides.map((side) => failed.has(side) ? undefined : median(figures.get(side)!))
-  row([
-    name,
-    ...[ours, ...others].map((figure) => show(figure, unit)),
-    ...others.map((other) => ours === undefined || other === undefined ? "" : (ours / other).toFixed(2))
-  ])
+  line(name, sides.map((side) => failed.has(side) ? undefined : median(figures.get(side)!)), unit)
 }
 
 const time = async (work: () => Promise<unknown>) => {
@@ -109,11 +117,25 @@ for (const side of sides) {
   await host.run("text(1)")
   warm.set(side, host)
 }
-const timed = (name: string, rounds: number, work: (host: BenchHost) => Promise<unknown>) =>
-  compare(name, rounds, async (side) => {
-    await pause(10)
+
+const restMillis = 10
+/** What a host does once it has answered, such as to prepare for the next cells. */
+const settleMillis = 100
+
+const timed = async (name: string, few: number, work: (host: BenchHost) => Promise<unknown>) => {
+  if (!isWanted(name)) {
+    return
+  }
+  const cpu = () => sides.map((side) => warm.get(side)!.cpuMillis())
+  const before = cpu()
+  await compare(name, few, async (side) => {
+    await pause(restMillis)
     return time(() => work(warm.get(side)!))
   })
+  await pause(settleMillis)
+  const rounds = Math.ceil(few * factor)
+  line(`— processor time`, cpu().map((after, index) => (after - before[index]!) / rounds), "ms")
+}
 
 const manyTools = [...fewTools, ...Array.from({ length: 97 }, (_, index) => `tool_${index}`)]
 await timed("a cell", 60, (host) => host.run("text(1)"))
