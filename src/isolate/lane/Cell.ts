@@ -28,6 +28,9 @@ const nanosPerMilli = 1e6
 const heldMillis = 10
 const heldCharactersMost = 256 * 1024
 
+/** To collect the garbage of a larger heap takes longer than an answer may be kept waiting. */
+const maxCompactedBytes = 16 * 2 ** 20
+
 type Entry =
   | { readonly _tag: "Answer"; readonly json: string }
   | { readonly _tag: "Timer"; readonly id: number }
@@ -378,6 +381,12 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
       return heap.total_heap_size + heap.externally_allocated_size
     },
     cpuTime,
+    compact: async () => {
+      const { total_heap_size: bytes } = await isolate.getHeapStatistics()
+      if (bytes <= maxCompactedBytes && !busy && state !== "ended") {
+        await controls.compact.apply(undefined, [])
+      }
+    },
     inspect,
     endAtLimit,
     start,

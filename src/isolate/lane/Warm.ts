@@ -45,7 +45,7 @@ export interface Prepared {
   readonly context: IVM.Context
   /** Exports the prelude's `program` to the cell's module. */
   readonly bridge: IVM.Module
-  readonly controls: { readonly [K in "start" | "settle" | "fire" | "fail" | "drain"]: Control<K> }
+  readonly controls: { readonly [K in "start" | "settle" | "fire" | "fail" | "drain" | "compact"]: Control<K> }
   readonly listen: (listener: Listener) => void
 }
 
@@ -57,6 +57,15 @@ const sealDefaultContext = (context: IVM.Context) => {
     return
   }
   throw new Error("the engine's own context is open")
+}
+
+const withFlags = <A>(flags: string, afterwards: string, run: () => A): A => {
+  setFlagsFromString(flags)
+  try {
+    return run()
+  } finally {
+    setFlagsFromString(afterwards)
+  }
 }
 
 /**
@@ -73,14 +82,7 @@ const makeCompiler = (source: string, options: IVM.ScriptInfo = {}) => {
     ;({ cachedData } = script as IVM.CachedDataResult)
     return script
   }
-  return (isolate: IVM.Isolate) => {
-    setFlagsFromString("--no-lazy")
-    try {
-      return compile(isolate)
-    } finally {
-      setFlagsFromString("--lazy")
-    }
-  }
+  return (isolate: IVM.Isolate) => withFlags("--no-lazy", "--lazy", () => compile(isolate))
 }
 
 /** Makes prepared isolates. */
@@ -105,7 +107,7 @@ export const makePrepare = (
     sealDefaultContext(context)
     const cell = compileRealm(isolate).runSync(context, { reference: true })
       .applySync(undefined, [options.codeGeneration], { result: { reference: true } })
-    const own = isolate.createContextSync()
+    const own = withFlags("--expose-gc", "--no-expose-gc", () => isolate.createContextSync())
     const parts = compileParts(isolate).runSync(own, { reference: true })
 
     const flush = new ivm.Callback((lines: string) => {
@@ -138,7 +140,8 @@ export const makePrepare = (
         settle: control("settle"),
         fire: control("fire"),
         fail: control("fail"),
-        drain: control("drain")
+        drain: control("drain"),
+        compact: control("compact")
       },
       listen: (next) => {
         listener = next

@@ -9,6 +9,7 @@ import { Socket } from "node:net"
 import { setFlagsFromString } from "node:v8"
 import { Kind, makeReader, makeWriter, type ProgramFrame } from "../Frames.ts"
 import { makeCell } from "./Cell.ts"
+import { makeCompactor } from "./Compactor.ts"
 import { type IsolatedVM, makePool, makePrepare } from "./Warm.ts"
 import { makeWatchdog } from "./Watchdog.ts"
 
@@ -74,6 +75,13 @@ const watchdog = makeWatchdog({
   }
 })
 
+const compactor = makeCompactor(() => cells.values())
+
+const onTurn = () => {
+  watchdog.wake()
+  compactor.wake()
+}
+
 const prepare = makePrepare(addon.exports.ivm!, { codeGeneration: codeGeneration === "true", onCatastrophe: retire })
 const pool = makePool(prepare, Number(warmIsolates))
 
@@ -91,7 +99,7 @@ const start = (id: number, program: ProgramFrame) => {
           send(id, Kind.Left)
         })
       },
-      onTurn: watchdog.wake
+      onTurn
     },
     pool.take(program.heapMebibytes),
     program

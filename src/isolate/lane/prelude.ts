@@ -64,6 +64,8 @@ export interface Controls {
   /** Ends the cell with an error. */
   readonly fail: (text: string) => Out
   readonly drain: () => Out
+  /** Collects garbage, and gives back the memory that it took. */
+  readonly compact: () => void
   /** What the module of the cell's program imports. */
   readonly program: {
     /** What it waits for. */
@@ -92,6 +94,8 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
   const { apply: callScript, construct } = cell
   const { drained, exit: leave, flush, hint } = lane
   const { applySyncPromise } = drained
+  // This context is made with it.
+  const { gc: collect } = globalThis as unknown as { readonly gc: (options: object) => void }
 
   // ---------------------------------------------------------------------------
   // What goes out
@@ -741,6 +745,8 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
     fail: (text) => turn(() => end(cut(text))),
 
     drain: () => out,
+
+    compact: () => collect({ type: "major", execution: "sync", flavor: "last-resort" }),
 
     program
   }

@@ -1,0 +1,93 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Isolate } from "effect-code-mode/Isolate"
+import { type Compactable, makeCompactor } from "effect-code-mode/isolate/lane/Compactor"
+import * as Memory from "effect-code-mode/system/Memory"
+import * as V8 from "effect-code-mode/V8"
+import * as Effect from "effect/Effect"
+import { afterEach, beforeEach, vi } from "vitest"
+import * as Lanes from "../hostile/Lanes.ts"
+import { hear, hearUntil, program, until } from "./harness.ts"
+
+describe("a compactor", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  const make = () => {
+    const state = { busy: false, turns: 1, compacted: 0 }
+    const cell: Compactable = {
+      isBusy: () => state.busy,
+      turns: () => state.turns,
+      compact: async () => {
+        state.compacted++
+      }
+    }
+    return { state, cell }
+  }
+
+  const pass = (seconds: number) => vi.advanceTimersByTimeAsync(seconds * 1_000)
+
+  it("compacts a cell once for each time that it waits", async () => {
+    const { cell, state } = make()
+    const compactor = makeCompactor(() => [cell])
+    compactor.wake()
+    await pass(1)
+    assert.strictEqual(state.compacted, 0)
+    await pass(10)
+    assert.strictEqual(state.compacted, 1)
+    assert.strictEqual(vi.getTimerCount(), 0)
+    state.turns++
+    compactor.wake()
+    await pass(10)
+    assert.strictEqual(state.compacted, 2)
+  })
+
+  it("leaves a cell alone that computes, or goes on and on", async () => {
+    const { cell, state } = make()
+    makeCompactor(() => [cell]).wake()
+    for (let second = 0; second < 5; second++) {
+      state.turns++
+      await pass(1)
+    }
+    state.busy = true
+    await pass(5)
+    assert.strictEqual(state.compacted, 0)
+    state.busy = false
+    await pass(2)
+    assert.strictEqual(state.compacted, 1)
+  })
+
+  it("does without a cell that ends meanwhile", async () => {
+    const cells = [make(), make()]
+    const rejecting = { ...cells[0]!.cell, compact: () => Promise.reject(new Error("disposed")) }
+    const live = new Set([rejecting, cells[1]!.cell])
+    makeCompactor(() => live).wake()
+    await pass(2)
+    assert.strictEqual(cells[1]!.state.compacted, 1)
+    live.clear()
+    await pass(2)
+    assert.strictEqual(vi.getTimerCount(), 0)
+  })
+})
+
+describe("a lane whose cells wait", () => {
+  it.live("gives memory back, and its cells go on", () =>
+    Effect.gen(function*() {
+      const session = yield* Effect.flatMap(Isolate, (isolate) => isolate.lease)
+      const source = "const before = [1, { a: \"x\" }]; const result = await tools.hold(); text([before, result])"
+      const cells = yield* Effect.replicateEffect(
+        Effect.tap(session.start(program(source)), (cell) => hearUntil(cell, ({ _tag }) => _tag === "ToolCalls")),
+        20
+      )
+      const [lane] = Lanes.lanesOf(process.pid)
+      const before = Memory.ofProcess(lane)
+      yield* until(() => Memory.ofProcess(lane) < before - cells.length * 2 ** 18)
+      for (const cell of cells) {
+        cell.resolve("tool-1" as never, "\"done\"")
+        assert.deepStrictEqual((yield* hear(cell, [])).texts, ["[[1,{\"a\":\"x\"}],\"done\"]"])
+      }
+    }).pipe(Effect.provide(V8.layer({ warmLanes: 0, warmIsolates: 1 }))))
+})
