@@ -16,6 +16,7 @@ import { makeWatchdog } from "./Watchdog.ts"
 const [, , addonPath, warmIsolates, codeGeneration] = process.argv as [string, string, string, string, string]
 
 const blockedAt = 1024 * 1024
+const readBytes = 64 * 1024
 const firstUser = 0x7000_0000
 const nobody = 65_534
 
@@ -46,7 +47,19 @@ const dropPrivileges = (): string => {
   return String(process.getuid?.() ?? "")
 }
 
-const socket = new Socket({ fd: 3 })
+// What is read is read into one buffer: each piece of a new one has to be mapped first.
+const socket = new Socket({
+  fd: 3,
+  onread: {
+    buffer: Buffer.allocUnsafeSlow(readBytes),
+    callback: (length, buffer) => {
+      if (!read(buffer.subarray(0, length) as Buffer)) {
+        die()
+      }
+      return true
+    }
+  }
+})
 const send = makeWriter(socket)
 const cells = new Map<number, ReturnType<typeof makeCell>>()
 let retired = false
@@ -127,7 +140,6 @@ const read = makeReader((id, kind, payload) => {
   }
 })
 
-socket.on("data", (bytes: Buffer) => read(bytes) || die())
 socket.on("close", die)
 socket.on("error", die)
 send(0, Kind.Ready, dropPrivileges())
