@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Proc from "./Proc.ts"
 
 export interface ProcessMetrics {
+  readonly process_id: number
   readonly process_start_time_seconds: number
   readonly cpu_seconds_total: number
   readonly resident_memory_bytes: number
@@ -42,6 +43,7 @@ export const read: Effect.Effect<ProcessMetrics> = Effect.sync(() => {
   const children = Proc.read(`self/task/${pid}/children`).split(" ").filter((word) => word !== "").map(Number)
   const sum = (each: (child: number) => number) => children.reduce((total, child) => total + each(child), 0)
   return {
+    process_id: pid,
     process_start_time_seconds: performance.timeOrigin / 1000,
     cpu_seconds_total: ownCpuSeconds() + cpuSeconds(pid, "ended") + sum((child) => cpuSeconds(child, "own")),
     resident_memory_bytes: process.memoryUsage.rss() + sum(residentBytes)

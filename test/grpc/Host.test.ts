@@ -4,6 +4,7 @@ import * as Service from "effect-code-mode/wire/grpc/Service"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import { isRunning } from "../cli/Process.ts"
 import * as HostProcess from "../host/HostProcess.ts"
 import { type Client, framed, say, type Session, tool } from "./Client.ts"
 import * as HostAt from "./HostAt.ts"
@@ -235,6 +236,7 @@ describe("a host over gRPC", () => {
 
       yield* (yield* client.open()).run("for (const end = Date.now() + 300; Date.now() < end;) {}")
       const { value } = yield* client.ask("GetProcessMetrics", {})
+      assert.isTrue(isRunning(value!.process_id))
       assert.closeTo(value!.process_start_time_seconds, Date.now() / 1000, 20)
       assert.isAbove(value!.cpu_seconds_total, 0.1)
       assert.isAbove(value!.resident_memory_bytes, 30 * 2 ** 20)

@@ -73,7 +73,7 @@ describe("protobuf", () => {
     ])
     assert.deepStrictEqual(
       [...encode(Service.GetProcessMetricsResponse, { cpu_seconds_total: 1.5 })],
-      [0x11, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f]
+      [0x19, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f]
     )
   })
 

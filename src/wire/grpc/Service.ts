@@ -192,9 +192,10 @@ export const TerminateRequest = message("TerminateRequest", {
 export type TerminateRequest = Type<typeof TerminateRequest>
 
 export const GetProcessMetricsResponse = message("GetProcessMetricsResponse", {
-  process_start_time_seconds: double(1),
-  cpu_seconds_total: double(2),
-  resident_memory_bytes: uint64(3)
+  process_id: uint32(1),
+  process_start_time_seconds: double(2),
+  cpu_seconds_total: double(3),
+  resident_memory_bytes: uint64(4)
 })
 
 // =============================================================================
