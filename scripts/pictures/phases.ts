@@ -95,7 +95,7 @@ const places: Record<string, readonly [x: number, y: number]> = {
 
 /** How each arrow goes, and where its words stand. */
 const ways: Record<string, readonly [path: string, x: number, y: number, classes: string]> = {
-  "Running Paused": ["M200 180V76", 192, 124, "end"],
+  "Running Paused": ["M200 180V76", 192, 116, "end"],
   "Paused Running": ["M236 74V178", 244, 140, ""],
   "Running Draining": ["M286 202H398", 342, 195, "middle"],
   "Paused Draining": ["M286 52C370 56 440 110 454 178", 372, 72, ""],
@@ -105,9 +105,9 @@ const ways: Record<string, readonly [path: string, x: number, y: number, classes
   "Draining Buffered": ["M500 180C520 100 590 52 668 52", 0, 0, ""],
   "Draining Claimed": ["M536 202H668", 580, 178, "middle"],
   "Terminating Claimed": ["M536 346C600 330 640 280 690 226", 0, 0, ""],
-  "Terminating Buffered": ["M516 340C640 300 640 130 690 76", 0, 0, ""],
-  "Terminating Gone": ["M536 366H668", 602, 384, "middle"],
-  "Buffered Claimed": ["M722 74V178", 714, 150, "end"],
+  "Terminating Buffered": ["M516 340C632 300 628 130 684 76", 0, 0, ""],
+  "Terminating Gone": ["M536 362H668", 602, 380, "middle"],
+  "Buffered Claimed": ["M722 74V178", 714, 148, "end"],
   "Claimed Buffered": ["M758 180V76", 766, 140, ""],
   "Claimed Gone": ["M738 224V338", 746, 284, ""],
   "Buffered Gone": ["M806 52C940 100 940 330 808 362", 812, 40, ""]
@@ -115,7 +115,7 @@ const ways: Record<string, readonly [path: string, x: number, y: number, classes
 
 /** What is said once, and not of each of several arrows. */
 const together: Record<string, ReadonlyArray<string>> = {
-  "Running Paused": ["it can do nothing", "by itself"],
+  "Running Paused": ["it can do", "nothing", "by itself"],
   "Paused Terminating": ["terminate, shutdown"],
   "Running Terminating": ["terminate, shutdown"],
   "Draining Terminating": ["terminate, shutdown"],
@@ -123,7 +123,7 @@ const together: Record<string, ReadonlyArray<string>> = {
   "Claimed Buffered": ["its reader", "is gone"],
   "Buffered Claimed": ["observe,", "terminate"],
   "Buffered Gone": ["it is read,", "shutdown"],
-  "Terminating Gone": ["its callbacks are done,", "or given up"],
+  "Terminating Gone": ["its callbacks", "are done,", "or given up"],
   "Claimed Gone": ["it is read, or its", "reader is gone and", "the session over"]
 }
 
@@ -148,7 +148,8 @@ export const picture = (machine: Machine): string => {
   ])
   return svg({
     width: 940,
-    height: 414,
+    height: 428,
+    css: "text{font-size:15px}.small{font-size:13.5px}",
     title: "The phases of a cell, and what leads from one to another",
     body: [...drawn.flat(), ...boxes]
   })

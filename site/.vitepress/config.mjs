@@ -81,6 +81,7 @@ export default defineConfig({
   title: "effect-code-mode",
   description: "A session runtime for code that models write: cells in isolates, which call your tools",
   lang: "en",
+  head: [["link", { rel: "icon", href: "data:," }]],
   base: process.env.SITE_BASE ?? "/",
   srcDir: "pages",
   outDir: "dist",
