@@ -46,6 +46,7 @@ import * as ServerProcess from "./mcp/ServerProcess.ts"
 import type { ServerTool } from "./mcp/ToolList.ts"
 import { type NestedToolCall, type ToolDefinition, ToolError } from "./Protocol.ts"
 import type { NotStarted } from "./system/ChildProcess.ts"
+import * as Platform from "./system/Platform.ts"
 import * as Visible from "./text/Visible.ts"
 
 // =============================================================================
@@ -235,7 +236,7 @@ const spawnFailure = ({ args = [], command, cwd }: StdioServer, { code, message 
       const folder = cwd === undefined ? "" : ` or no folder ${cwd}`
       return args.length === 0 && /\s/.test(command)
         ? `there is no command ${JSON.stringify(command)}${folder}: its arguments belong into "args"`
-        : `there is no command ${command}${folder}: is it installed, and in the PATH?`
+        : `there is no command ${command}${folder}: ${Platform.here.missingCommand}`
     }
     case "EACCES":
       return `${command} may not be run: is it executable?`

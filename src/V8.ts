@@ -79,7 +79,10 @@ const makeAnnounce = (pool: LanePool.LanePool) => {
     const user = yield* lane.ready
     if (isFirst) {
       isFirst = false
-      yield* Effect.logInfo(`code mode lanes: ${pool.levels().join(", ")}`)
+      const levels = pool.levels()
+      yield* Effect.logInfo(
+        `code mode lanes: ${levels.length > 0 ? levels.join(", ") : "nothing of the system holds them"}`
+      )
     }
     if (user === "0") {
       yield* Effect.logWarning(`code mode lane ${lane.pid} runs as root`)

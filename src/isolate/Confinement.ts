@@ -8,6 +8,7 @@
 import { spawnSync } from "node:child_process"
 import { existsSync, writeFile } from "node:fs"
 import type * as ChildProcess from "../system/ChildProcess.ts"
+import * as Platform from "../system/Platform.ts"
 import type { Cgroup } from "./Cgroup.ts"
 
 /**
@@ -78,12 +79,15 @@ export interface Setpriv {
  * @category constructors
  * @since 0.1.0
  */
-export const findSetpriv = (files: ReadonlyArray<string>): Setpriv | undefined => {
-  const path = process.platform === "linux" ? places.find((path) => existsSync(path)) : undefined
+export const findSetpriv = (
+  files: ReadonlyArray<string>,
+  platform: Platform.Platform = Platform.here
+): Setpriv | undefined => {
+  const path = platform.hasConfinement ? places.find((path) => existsSync(path)) : undefined
   if (path === undefined) {
     return undefined
   }
-  const isRoot = process.getuid?.() === 0
+  const isRoot = Platform.isRoot()
   if (isRoot && canStart(path, becoming(nextUser()), files)) {
     return { path, flags: () => becoming(nextUser()), isUserKept: true }
   }
@@ -118,7 +122,7 @@ export const make = (found: Setpriv | undefined, cgroup: Cgroup | undefined): Co
     command: (program, args) =>
       found === undefined ? [program, args] : [found.path, [...found.flags(), "--", program, ...args]],
     adopt: (pid) => {
-      if (process.platform === "linux") {
+      if (Platform.here.hasConfinement) {
         impose("first to go when the machine's memory runs out", `/proc/${pid}/oom_score_adj`, "1000")
       }
       if (cgroup !== undefined) {

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
+import * as Platform from "../system/Platform.ts"
 import { Meter } from "../telemetry/Meter.ts"
 import * as Visible from "../text/Visible.ts"
 import * as Cgroup from "./Cgroup.ts"
@@ -118,7 +119,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     if (confinement === undefined) {
       // Without any, a system looks as if it had nothing to confine lanes with.
       LaneChild.requireDescriptors()
-      cgroup = Cgroup.make(options.maxMemoryBytes)
+      cgroup = Platform.here.hasConfinement ? Cgroup.make(options.maxMemoryBytes) : undefined
       confinement = Confinement.make(
         first === undefined ? Confinement.findSetpriv(program.files) : first.setpriv,
         cgroup

@@ -3,32 +3,10 @@
  *
  * @internal
  */
-
-/** What a program needs to find its way: none of it is a secret. */
-const safe: ReadonlySet<string> = new Set(
-  process.platform === "win32"
-    ? [
-      "APPDATA",
-      "COMSPEC",
-      "HOMEDRIVE",
-      "HOMEPATH",
-      "LOCALAPPDATA",
-      "PATH",
-      "PATHEXT",
-      "PROCESSOR_ARCHITECTURE",
-      "PROGRAMFILES",
-      "SYSTEMDRIVE",
-      "SYSTEMROOT",
-      "TEMP",
-      "TMP",
-      "USERNAME",
-      "USERPROFILE"
-    ]
-    : ["HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"]
-)
+import * as Platform from "../system/Platform.ts"
 
 /** Whether a variable is one that every server gets. */
-export const isSafe = (name: string): boolean => safe.has(process.platform === "win32" ? name.toUpperCase() : name)
+export const isSafe: (name: string) => boolean = Platform.here.isSafe
 
 const depthVariable = "EFFECT_CODE_MODE_DEPTH"
 

@@ -15,9 +15,10 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { readdirSync } from "node:fs"
+import * as Platform from "./Platform.ts"
 import * as Proc from "./Proc.ts"
 
 export interface Command {
@@ -69,7 +70,7 @@ const attempt = (action: () => void) => {
 
 /** Kills what carries one of the marks. */
 const killMarked = (marks: ReadonlyArray<string>) => {
-  if (process.platform !== "linux") {
+  if (!Platform.here.hasProc) {
     return
   }
   attempt(() => {
@@ -83,8 +84,22 @@ const killMarked = (marks: ReadonlyArray<string>) => {
   })
 }
 
-const signal = ({ handle: { pid } }: ChildProcess, name: NodeJS.Signals) =>
-  attempt(() => pid !== undefined && process.kill(-pid, name))
+const signal = ({ handle: { pid } }: ChildProcess, name: NodeJS.Signals) => attempt(() => signalGroup(pid, name))
+
+const signalGroup = (pid: number | undefined, name: NodeJS.Signals, { endTree } = Platform.here) => {
+  if (pid === undefined) {
+    return
+  }
+  if (endTree === undefined) {
+    process.kill(-pid, name)
+    return
+  }
+  // Nothing there asks a process to leave, and its end of input has.
+  if (name === "SIGKILL") {
+    const [command, args] = endTree(pid)
+    spawnSync(command, args, { stdio: "ignore", timeout: 5_000, windowsHide: true })
+  }
+}
 
 /** Takes the processes along where this one ends without further ado. */
 const killAll = () => {

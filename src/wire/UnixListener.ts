@@ -14,6 +14,7 @@ import { createHash } from "node:crypto"
 import { lstatSync, unlinkSync } from "node:fs"
 import * as Net from "node:net"
 import { resolve } from "node:path"
+import * as Platform from "../system/Platform.ts"
 import * as Listening from "./Listening.ts"
 import { ListenError } from "./Listening.ts"
 
@@ -57,12 +58,12 @@ const attempts = 500
  * moment may still do that.
  */
 const alone = (path: string): Effect.Effect<void, NodeJS.ErrnoException, Scope.Scope> => {
-  if (process.platform !== "linux") {
+  if (!Platform.here.hasAbstractSockets) {
     return Effect.void
   }
   const name = createHash("sha256").update(resolve(path)).digest("hex")
   return Listening.server((socket) => socket.destroy()).pipe(
-    Effect.flatMap((server) => attempt(server, `\0effect-code-mode-${process.getuid!()}-${name}`)),
+    Effect.flatMap((server) => attempt(server, `\0effect-code-mode-${Platform.user()}-${name}`)),
     Effect.retry({
       while: ({ code }) => code === "EADDRINUSE",
       schedule: Schedule.spaced(betweenAttempts),
@@ -82,12 +83,19 @@ const replace = (server: Net.Server, path: string, error: NodeJS.ErrnoException)
     yield* attempt(server, path)
   }))
 
+/** Elsewhere a path would be the name of something that every user can open. */
+const refuse = (path: string, { hasSocketFiles, name } = Platform.here): Effect.Effect<void, ListenError> =>
+  hasSocketFiles
+    ? Effect.void
+    : Effect.fail(new ListenError({ path, text: `${name} has no sockets in files: listen at a port of this machine` }))
+
 /** Hands every client's connection to `onConnection`, until the scope closes. */
 export const listen = (
   path: string,
   onConnection: (socket: Net.Socket) => void
 ): Effect.Effect<void, ListenError, Scope.Scope> =>
-  Listening.server(onConnection).pipe(
+  refuse(path).pipe(
+    Effect.andThen(Listening.server(onConnection)),
     Effect.flatMap((server) =>
       attempt(server, path).pipe(
         // A host that was killed leaves its socket behind.

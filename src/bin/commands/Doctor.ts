@@ -16,6 +16,7 @@ import { Limits } from "../../Protocol.ts"
 import * as Runtime from "../../Runtime.ts"
 import * as Memory from "../../system/Memory.ts"
 import * as Package from "../../system/Package.ts"
+import * as Platform from "../../system/Platform.ts"
 import * as V8 from "../../V8.ts"
 import * as Render from "../report/Render.ts"
 import { empty, foreign, join, padEnd, type Printable, text } from "../terminal/Printable.ts"
@@ -24,7 +25,7 @@ import * as Failure from "./Failure.ts"
 
 /** A finding. Where there is something to do, it is not all well. */
 interface Finding {
-  readonly what: "node" | "engine" | "lane" | "user" | "lanes" | "typescript" | "checks" | Limit
+  readonly what: "system" | "node" | "engine" | "lane" | "user" | "lanes" | "typescript" | "checks" | Limit
   readonly text: Printable
   readonly todo?: Printable | undefined
   /** Whether nothing works as long as it is not done. */
@@ -48,6 +49,35 @@ const node = (): Finding => ({
     ? text`works; Node 26 survives some cells that run out of memory, where this one loses their session`
     : undefined
 })
+
+const lacks: Readonly<Record<Platform.Lack, readonly [text: Printable, todo: Printable]>> = {
+  confinement: [
+    text`lanes have the rights of their host's user, behind Node's permission model`,
+    text`run cells of strangers in a container or a virtual machine of Linux`
+  ],
+  memory: [
+    text`what lanes hold outside of V8's heaps is not known, and has no bound together with their host`,
+    text`run few cells at a time`
+  ],
+  descendants: [
+    text`what an ended server has started, in a group of its own, goes on; a frozen lane outlives its host`,
+    text`end it by hand, should that be`
+  ],
+  sockets: [
+    text`a host cannot listen at a file that its owner alone may open`,
+    text`use standard input and output, or a port of this machine`
+  ],
+  scripts: [
+    text`a server whose command is a script, such as npx, is not found`,
+    text`make its command cmd, with /c npx in front of its arguments`
+  ]
+}
+
+/** The system, and what it does not give. */
+const system = ({ lacks: lacking, name }: Platform.Platform): ReadonlyArray<Finding> => [
+  { what: "system", text: text`${name}` },
+  ...lacking.map((lack): Finding => ({ what: "system", text: lacks[lack][0], todo: lacks[lack][1] }))
+]
 
 const isolatedVm: { readonly version: string } = createRequire(import.meta.url)("isolated-vm/package.json")
 
@@ -139,6 +169,9 @@ interface Lane {
 
 /** The lanes among our children, as far as the system tells. */
 const lanes = Effect.gen(function*() {
+  if (!Platform.here.hasProc) {
+    return yield* Effect.fail("this system does not tell")
+  }
   const fs = yield* FileSystem.FileSystem
   const read = (pid: string, file: string) => fs.readFileString(`/proc/${pid}/${file}`)
   const children = (yield* read("self", `task/${process.pid}/children`)).split(" ").filter((pid) => pid !== "")
@@ -159,8 +192,7 @@ const { maxLanes, maxMemoryBytes } = V8.resolve({})
 
 const unknown: ReadonlyArray<Finding> = [{
   what: "lane",
-  text: text`a process of its own, without environment, under Node's permission model`,
-  todo: text`nothing; whether the system protects it further shows only on Linux`
+  text: text`a process of its own, without environment, under Node's permission model`
 }]
 const laneFindings = ({ command, environment, groups, outOfMemoryScore, status }: Lane): ReadonlyArray<Finding> => {
   const has = (isSo: boolean, what: Printable) => isSo ? [what] : []
@@ -185,13 +217,13 @@ const laneFindings = ({ command, environment, groups, outOfMemoryScore, status }
       ], text`, `),
       todo: isKilledWithHost
         ? undefined
-        : process.getuid?.() === 0
+        : Platform.isRoot()
         ? text`install this package where other users can read it: its folder, and the node that runs it`
         : text`install util-linux, for setpriv`
     },
     {
       what: "user",
-      text: uid === String(process.getuid?.()) ? text`${user}, as its host` : text`${user}, a user of its own`,
+      text: uid === Platform.user() ? text`${user}, as its host` : text`${user}, a user of its own`,
       todo: uid === "0" ? text`run as an ordinary user: an escape from V8 would be root` : undefined
     },
     {
@@ -264,7 +296,7 @@ const render = ({ fatal = false, text: found, todo, what }: Finding) => {
 const examine = Effect.gen(function*() {
   // In this order: the engine starts the lane that is looked at.
   const found = [yield* engine, ...(yield* lane), yield* typescript, yield* checks]
-  return [node(), ...found, ...limits(Limits.make({}))]
+  return [...system(Platform.here), node(), ...found, ...limits(Limits.make({}))]
 }).pipe(
   Effect.provide(Runtime.layer().pipe(Layer.provide([Delegate.layerNoop, V8.layer()]))),
   Effect.catchTag("IsolateFailure", Failure.ofStart)

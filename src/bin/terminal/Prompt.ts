@@ -10,6 +10,7 @@ import * as Path from "effect/Path"
 import * as Queue from "effect/Queue"
 import { homedir } from "node:os"
 import { createInterface } from "node:readline"
+import * as Platform from "../../system/Platform.ts"
 import * as Visible from "../../text/Visible.ts"
 import * as AtomicFile from "../commands/AtomicFile.ts"
 import * as InputFile from "../commands/InputFile.ts"
@@ -38,8 +39,7 @@ export interface Prompt {
 
 const historyFile = Effect.map(
   Path.Path,
-  (path) =>
-    path.join(process.env.XDG_STATE_HOME ?? path.join(homedir(), ".local", "state"), "effect-code-mode", "history")
+  (path) => path.join(Platform.here.stateFolder(process.env, homedir()), "history")
 )
 
 /** The terminal while the prompt has it. What is typed before that is shown when its turn comes. */
