@@ -287,9 +287,10 @@ describe("doctor", () => {
       assert.strictEqual(stderr, "")
       const [title, ...lines] = stdout.trimEnd().split("\n")
       assert.strictEqual(title, "effect-code-mode 0.1.0")
-      assert.match(lines[0]!, new RegExp(`^[✓!] node +${process.version} at `))
-      assert.match(lines[1]!, /^✓ engine +V8 .*; the first cell took /)
-      assert.match(lines[2]!, /^[✓!] lane +a process of its own, .*no environment|without environment/)
+      assert.strictEqual(lines[0], "✓ system      Linux")
+      assert.match(lines[1]!, new RegExp(`^[✓!] node +${process.version} at `))
+      assert.match(lines[2]!, /^✓ engine +V8 .*; the first cell took /)
+      assert.match(lines[3]!, /^[✓!] lane +a process of its own, .*no environment|without environment/)
       assert.isTrue(
         lines.some((line) => /^✓ checks +the compiler of typescript; the first check took .*, the next /.test(line))
       )
