@@ -4,7 +4,7 @@
 // long: the page of one service had 2,000 lines.
 import { execFileSync } from "node:child_process"
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import ts from "typescript"
 
 const root = join(import.meta.dirname, "..")
@@ -69,6 +69,10 @@ const initializer = (path, name) => {
 }
 
 const longest = 600
+/** Types of modules that a declaration does not import are named as if it did. */
+const named = (text) =>
+  text.replace(/import\("([^"]+)"\)\./g, (_, path) => path.startsWith("node:") ? "" : `${basename(path, ".ts")}.`)
+
 const collapsed = (text) => text.replace(/\s+/g, " ")
 
 /** The shape of each service that is declared beside a value, which a value's type may spell out. */
@@ -203,7 +207,9 @@ const page = (module, all) => {
 export const write = (folder) => {
   const all = modules.flatMap((module) => entries(module).map((entry) => ({ ...entry, module })))
   const pieces = all.map(({ written }) =>
-    written.map((code) => /^(interface|type) |^const \w+ = /.test(code) ? code : `declare ${code}`).join("\n")
+    written.map(named).map((code) => /^(interface|type) |^const \w+ = /.test(code) ? code : `declare ${code}`).join(
+      "\n"
+    )
   )
   const codes = formatted(join(folder, ".signatures"), pieces)
   rmSync(join(folder, ".signatures"), { recursive: true })

@@ -38,7 +38,9 @@ const tracer = Layer.effect(
   Tracer.Tracer,
   Effect.gen(function*() {
     const spans: Array<Tracer.NativeSpan> = []
-    yield* Effect.addFinalizer(() => Console.log(`spans: ${spans.map(({ name }) => name).join(", ")}`))
+    yield* Effect.addFinalizer(() =>
+      Console.log(`spans: ${Array.from(new Set(spans.map(({ name }) => name))).join(", ")}`)
+    )
     return Tracer.make({
       span: (options) => {
         const span = new Tracer.NativeSpan(options)

@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { isAbsolute, join } from "node:path"
+import * as Platform from "../../system/Platform.ts"
 
 export const OpenPage = Schema.Struct({
   pid: Schema.Int,
@@ -22,7 +23,8 @@ export type OpenPage = typeof OpenPage.Type
 
 const decode = Schema.decodeUnknownResult(Schema.fromJsonString(OpenPage))
 
-const uid = process.getuid?.() ?? 0
+/** 0 where users have no numbers, as files have there. */
+const uid = Number(Platform.user())
 
 const place = (): string => {
   const { XDG_RUNTIME_DIR: runtime = "" } = process.env
