@@ -22,7 +22,7 @@ const counter = (what: string, description: string, attributes?: Labels) =>
 const boundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
 
 const seconds = (what: string, description: string, attributes?: Labels) =>
-  Metric.histogram(name(`${what}_seconds`), { description, attributes, boundaries })
+  Metric.histogram(name(`${what}_seconds`), { description, attributes: { ...attributes, unit: "s" }, boundaries })
 
 /** A metric for each value of a label. */
 const by = <const Value extends string, A>(values: ReadonlyArray<Value>, make: (value: Value) => A) =>
@@ -89,7 +89,10 @@ const waitSeconds = by(
     })
 )
 
-const bytes = by(contents, (content) => counter("bytes", "Bytes of what goes in and out of cells", { content }))
+const bytes = by(
+  contents,
+  (content) => counter("bytes", "Bytes of what goes in and out of cells", { content, unit: "By" })
+)
 
 const lanesStarted = counter("lanes_started", "Processes for cells that were started")
 const lanesEnded = by(laneEnds, (how) => counter("lanes_ended", "Processes for cells that have ended, by how", { how }))

@@ -73,7 +73,7 @@ export const cellRefused = (work: Trace.Work, cause: Cause.Cause<{ readonly _tag
   work.end(
     Cause.hasInterruptsOnly(cause)
       ? Exit.interrupt()
-      : Exit.fail(Trace.nameless(tagOf(cause), "the cell was not made")),
+      : Exit.fail(new Trace.Bare(tagOf(cause), "the cell was not made")),
     { "code_mode.cell.outcome": "Refused" }
   )
 
@@ -95,7 +95,7 @@ export const cellEnded = (
       ? Exit.void
       : outcome === "Terminated"
       ? Exit.interrupt()
-      : Exit.fail(Trace.nameless(error, "the cell failed")),
+      : Exit.fail(new Trace.Bare(error, "the cell failed")),
     { "code_mode.cell.outcome": outcome, ...sizes }
   )
 
@@ -142,7 +142,7 @@ export const callEnded = (
       ? Exit.void
       : Cause.hasInterruptsOnly(exit.cause)
       ? Exit.interrupt()
-      : Exit.fail(Trace.nameless(Cause.hasDies(exit.cause) ? "Defect" : "ToolError", "the tool call failed")),
+      : Exit.fail(new Trace.Bare(Cause.hasDies(exit.cause) ? "Defect" : "ToolError", "the tool call failed")),
     {
       "code_mode.call.outcome": outcome,
       "code_mode.approval.milliseconds": approvalMillis,

@@ -52,11 +52,17 @@ export class Work {
   }
 }
 
-/** A failure of which nothing but its name is told. */
-export const nameless = (name: string, message: string): { readonly name: string; readonly message: string } => ({
-  name,
-  message
-})
+/** A failure of which nothing is told but its name, and what failed. */
+export class Bare {
+  readonly _tag = "Bare"
+  readonly name: string
+  readonly message: string
+
+  constructor(name: string, message: string) {
+    this.name = name
+    this.message = message
+  }
+}
 
 // =============================================================================
 // From process to process

@@ -540,6 +540,21 @@ const cases: Readonly<Record<string, Case>> = {
       ].join("\n"),
     types: [[/listening at/, key.ctrlC]]
   },
+  "what is told to others": {
+    paths: {
+      "address of metrics": "metrics at http://127.0.0.1:",
+      "address of a host's metrics": "code-mode-host: metrics at http://127.0.0.1:",
+      "what cannot be exported": "effect-code-mode: --otlp: SchemaError"
+    },
+    script: () =>
+      [
+        `${command} run - --metrics 0 < /dev/null`,
+        `${command} host --metrics 0 < /dev/null`,
+        `${command} run - --otlp ${quote(evil("wrong usage"))}`,
+        `${command} host --otlp ${quote(evil("error of the host"))}`,
+        `OTEL_BSP_SCHEDULE_DELAY=${quote(evil("a variable"))} ${command} run - --otlp http://127.0.0.1:1`
+      ].join("\n")
+  },
   "sessions that are kept": {
     paths: {
       "name of a session": undefined,

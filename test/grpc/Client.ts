@@ -250,7 +250,7 @@ export class Session {
     this.lease = lease
   }
 
-  readonly execute = (source: string, more: Asked<"Execute"> = {}) =>
+  readonly execute = (source: string, more: Asked<"Execute"> = {}, headers?: Http2.OutgoingHttpHeaders) =>
     this.client.start("Execute", {
       session_id: this.id,
       execution_id: `execution-${++executions}`,
@@ -258,7 +258,7 @@ export class Session {
       yield_time_ms: 60_000,
       source,
       ...more
-    })
+    }, headers)
 
   /** Runs a cell to its first outcome, and says it in a few words. */
   readonly run = (source: string, more?: Asked<"Execute">): Effect.Effect<ReadonlyArray<string>> =>

@@ -19,6 +19,7 @@ import * as Package from "../../system/Package.ts"
 import { empty, foreign, isEmpty, join, text } from "../terminal/Printable.ts"
 import * as Printer from "../terminal/Printer.ts"
 import * as Doctor from "./Doctor.ts"
+import * as ExportFlags from "./ExportFlags.ts"
 import * as Failure from "./Failure.ts"
 import * as Inspect from "./Inspect.ts"
 import * as Mcp from "./Mcp.ts"
@@ -42,7 +43,9 @@ const command = Command.make("effect-code-mode").pipe(
     Inspect.command,
     Sessions.command,
     Doctor.command
-  ])
+  ]),
+  Command.provide(ExportFlags.layer),
+  Command.withGlobalFlags([ExportFlags.otlp, ExportFlags.metrics])
 )
 
 /** Standard output is for cells: what is wrong with a command goes to standard error, in few words. */

@@ -46,9 +46,22 @@ const inspector = ({ inspect }: HostOptions.Serve) =>
       Effect.map(Effect.promise(() => import("./Inspecting.ts")), ({ layer }) => layer(inspect, "code-mode-host"))
     )
 
+/** Nothing of it is loaded where it is not asked for. */
+const exporting = ({ metrics, otlp }: HostOptions.Serve) =>
+  metrics === undefined && otlp === undefined
+    ? Layer.empty
+    : Layer.unwrap(Effect.map(Effect.promise(() => import("./Export.ts")), ({ layer }) =>
+      layer({
+        metrics,
+        otlp,
+        onListening: (url) =>
+          Printer.tell(text`code-mode-host: metrics at ${foreign("address of a host's metrics", url, "output")}`)
+      })))
+
 const serve = (options: HostOptions.Serve) =>
   serveAt(options).pipe(
     Effect.provide([V8.layer(options.engine), NodeStdio.layer, inspector(options)]),
+    Effect.provide(exporting(options)),
     Effect.provideService(References.MinimumLogLevel, options.logLevel)
   )
 

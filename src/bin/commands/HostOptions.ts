@@ -14,6 +14,7 @@ import type * as Host from "../../Host.ts"
 import { Limits } from "../../Protocol.ts"
 import * as V8 from "../../V8.ts"
 import * as Frame from "../../wire/Frame.ts"
+import * as ExportTo from "./ExportTo.ts"
 import * as InspectAddress from "./InspectAddress.ts"
 
 /** What the command line asks for. */
@@ -30,6 +31,9 @@ export interface Serve {
   readonly engine: V8.Options
   readonly logLevel: LogLevel
   readonly inspect: InspectAddress.InspectAddress | undefined
+  /** Where the host tells of itself. */
+  readonly otlp: string | undefined
+  readonly metrics: number | undefined
 }
 
 /** What is spoken, and where. Without an address, the client is at standard input and output. */
@@ -122,6 +126,10 @@ ${names.map(boundHelp).join("\n")}
   --inspect PORT
       show sessions, calls and output as they go on, in a page at this port of this machine, 0 for a free one; its address
       is written to standard error
+  --otlp URL
+      send spans, metrics and logs to this collector of OpenTelemetry, such as http://localhost:4318
+  --metrics PORT
+      serve metrics for Prometheus at this port of 127.0.0.1, 0 for a free one
   --log-level ${Object.keys(logLevels).join("|")}
       what is written to standard error (warn)
   -h, --help
@@ -134,6 +142,8 @@ const flags = {
   "no-code-generation": { type: "boolean", default: false },
   "log-level": { type: "string", default: "warn" },
   inspect: { type: "string" },
+  otlp: { type: "string" },
+  metrics: { type: "string" },
   ...Object.fromEntries(names.map((name) => [flagOf(name), { type: "string" } as const]))
 } as const
 
@@ -197,6 +207,18 @@ const toInspect = (text: string | undefined): Effect.Effect<InspectAddress.Inspe
     : Effect.succeed(address)
 }
 
+/** Where to tell of the host, if it is asked for. */
+const toTarget = <A>(
+  flag: string,
+  value: string | undefined,
+  decode: (value: string) => A | ExportTo.Wrong
+): Effect.Effect<A | undefined, UsageError> => {
+  const decoded = value === undefined ? undefined : decode(value)
+  return decoded instanceof ExportTo.Wrong
+    ? Effect.fail(new UsageError({ message: `--${flag} \`${value}\`: ${decoded.why}`, status: 2 }))
+    : Effect.succeed(decoded)
+}
+
 /** Reads a command line. */
 export const parse = Effect.fnUntraced(function*(args: ReadonlyArray<string>): Effect.fn.Return<Command, UsageError> {
   const { values } = yield* Effect.try({
@@ -208,6 +230,8 @@ export const parse = Effect.fnUntraced(function*(args: ReadonlyArray<string>): E
   }
   const listen = yield* toListen(values.listen)
   const logLevel = yield* toLogLevel(values["log-level"])
+  const otlp = yield* toTarget("otlp", values.otlp, ExportTo.toUrl)
+  const metrics = yield* toTarget("metrics", values.metrics, ExportTo.toPort)
   const texts = new Map<string, unknown>(Object.entries(values))
   const given: { -readonly [Name in BoundName]?: (typeof defaults)[Name] } = {}
   for (const name of names) {
@@ -222,6 +246,8 @@ export const parse = Effect.fnUntraced(function*(args: ReadonlyArray<string>): E
     listen,
     logLevel,
     inspect: yield* toInspect(values.inspect),
+    otlp,
+    metrics,
     host: { limits: Limits.make(limits), maxFrameBytes },
     engine: {
       laneKillAfter,
