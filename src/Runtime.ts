@@ -49,6 +49,7 @@ import * as Shape from "./delegate/Shape.ts"
 import { DurableSession, type RestoredCell } from "./durable/DurableSession.ts"
 import * as Isolate from "./Isolate.ts"
 import * as Protocol from "./Protocol.ts"
+import { Attached } from "./session/Attached.ts"
 import * as CellImpl from "./session/Cell.ts"
 import * as CellIds from "./session/CellIds.ts"
 import * as CellRef from "./session/CellRef.ts"
@@ -638,26 +639,37 @@ const makeWith = Effect.fnUntraced(function*(
   type ObserveError = Protocol.BusyObserver | Protocol.MissingCell | Protocol.IdempotencyConflict
 
   const observeOnce = (key: string, cellId: Protocol.CellId, wait: Duration.Duration) =>
-    Effect.suspend((): Effect.Effect<Protocol.CellEvent, ObserveError> => {
-      const before = observations.get(key)
-      if (before !== undefined) {
-        return before.cellId === cellId && Duration.equals(before.wait, wait)
-          ? before.event
-          : Effect.fail(new Protocol.IdempotencyConflict({ key, operation: "observation" }))
-      }
-      const result = Deferred.makeUnsafe<Protocol.CellEvent, Protocol.BusyObserver | Protocol.MissingCell>()
-      const event = Deferred.await(result)
-      observations.set(key, { cellId, wait, event })
-      // Detached: the event is kept for a retry when the first caller has gone.
-      runFork(
-        Effect.flatMap(find(cellId), (cell) => cell.observe(wait)).pipe(
-          Effect.provideService(Observation, { key, wait: Duration.toMillis(wait) }),
-          Effect.tapError(() => Effect.sync(() => observations.delete(key))),
-          Deferred.into(result)
+    Effect.uninterruptibleMask((restore) =>
+      Effect.contextWith((context: Context.Context<never>): Effect.Effect<Protocol.CellEvent, ObserveError> => {
+        const before = observations.get(key)
+        if (before !== undefined) {
+          return before.cellId === cellId && Duration.equals(before.wait, wait)
+            ? restore(before.event)
+            : Effect.fail(new Protocol.IdempotencyConflict({ key, operation: "observation" }))
+        }
+        const result = Deferred.makeUnsafe<Protocol.CellEvent, Protocol.BusyObserver | Protocol.MissingCell>()
+        const event = Deferred.await(result)
+        observations.set(key, { cellId, wait, event })
+        const observed = Effect.provideService(
+          Effect.flatMap(find(cellId), (cell) => cell.observe(wait)),
+          Observation,
+          { key, wait: Duration.toMillis(wait) }
         )
-      )
-      return event
-    })
+        const toResult = (exit: Exit.Exit<Protocol.CellEvent, Protocol.BusyObserver | Protocol.MissingCell>) =>
+          Effect.sync(() => {
+            if (Exit.isFailure(exit)) {
+              observations.delete(key)
+            }
+            Deferred.doneUnsafe(result, exit)
+          })
+        if (Context.get(context, Attached)) {
+          return Effect.onExit(restore(observed), toResult)
+        }
+        // Detached: the event is kept for a retry when the first caller has gone.
+        runFork(Effect.exit(Effect.onExit(observed, toResult)))
+        return restore(event)
+      })
+    )
 
   /** The first event of a cell whose creation may be tried again: all who wait for it hear the same one. */
   const observeFirst = (cell: CellImpl.Cell, wait: Duration.Duration) => {

@@ -51,6 +51,15 @@ describe("docs/guide-models.md", () => {
   })
 })
 
+describe("docs/cluster.md", () => {
+  it("shows examples", () => {
+    assert.deepStrictEqual(
+      blocks("docs/cluster.md", "ts"),
+      ["host.ts", "client.ts"].map((name) => read(`examples/cluster/${name}`))
+    )
+  })
+})
+
 const hasPython = spawnSync("python3", ["--version"]).status === 0
 
 describe("docs/guide-languages.md", () => {

@@ -5,6 +5,7 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import { spawn } from "node:child_process"
 import { accessSync, constants, readdirSync } from "node:fs"
+import { Socket } from "node:net"
 import { delimiter, join } from "node:path"
 
 /** Where its programs are. Debian does not put them on the path. */
@@ -67,19 +68,19 @@ export const socket = Effect.promise(() =>
       said += text
       if (said.endsWith("\n")) {
         resolve(said.trim())
+        // It does not keep this process.
+        keeper.unref()
+        for (const stream of [keeper.stdin, keeper.stdout, keeper.stderr]) {
+          if (stream instanceof Socket) {
+            stream.unref()
+          }
+        }
       }
     })
     keeper.stderr.setEncoding("utf8").on("data", (text) => {
       complaint += text
     })
     keeper.on("error", reject).on("exit", () => reject(new Error(`PostgreSQL did not start: ${complaint}`)))
-    // It does not keep this process.
-    keeper.unref()
-    for (const stream of [keeper.stdin, keeper.stdout, keeper.stderr]) {
-      if ("unref" in stream && typeof stream.unref === "function") {
-        stream.unref()
-      }
-    }
   })
 )
 
