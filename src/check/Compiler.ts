@@ -94,7 +94,7 @@ const reader = (onMessage: (message: unknown) => void) => {
       const end = bytes.subarray(0, maxHeaderBytes).indexOf(separator)
       const size = Number(/^Content-Length: *(\d+)/i.exec(bytes.toString("latin1", 0, Math.max(0, end)))?.[1])
       if (end === -1 ? length >= maxHeaderBytes : !(size <= maxMessageBytes)) {
-        throw new Error("it says what is no message")
+        throw new Error("it says something that is not a message")
       }
       needed = end === -1 ? length + 1 : end + separator.length + size
       if (length < needed) {

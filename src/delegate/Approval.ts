@@ -91,16 +91,16 @@ const together = (
 const make = (approver: Approver["Service"] | undefined): Gate => {
   const resolve = Owner.resolver()
   const decisionsOf = Owner.perOwner(() => new Remembered<string, Decision>(maxRemembered))
-  const everybody = {}
+  const everyone = {}
   const questions = new Set<Question>()
 
   const remembered = (tool: string, { cell, session }: Owner.Owner): Decision | undefined =>
-    decisionsOf(cell).get(tool) ?? decisionsOf(session).get(tool) ?? decisionsOf(everybody).get(tool)
+    decisionsOf(cell).get(tool) ?? decisionsOf(session).get(tool) ?? decisionsOf(everyone).get(tool)
 
   const keep = (tool: string, { cell, session }: Owner.Owner, decision: Decision): void => {
     const { _tag, remember } = decision
     if (remember !== "once") {
-      decisionsOf(remember === "cell" ? cell : remember === "session" ? session : everybody)
+      decisionsOf(remember === "cell" ? cell : remember === "session" ? session : everyone)
         // What was edited was edited for that one call.
         .set(tool, _tag === "Approved" ? { _tag, remember } : decision)
     }

@@ -113,11 +113,11 @@ export const withCache = (self: Shape, options: Options = {}): Shape => {
   const timeToLive = Duration.toMillis(options.timeToLive ?? "5 minutes")
   const perOwner = Owner.perOwner(() => new Results(maxEntries, maxBytes))
   const resolve = Owner.resolver()
-  const everybody = {}
+  const everyone = {}
 
   return withInvoke(self, (call, definition) =>
     Effect.withFiber((fiber) => {
-      const owner = of === "all" ? everybody : resolve(fiber.getRef(Owner.Owner), call).session
+      const owner = of === "all" ? everyone : resolve(fiber.getRef(Owner.Owner), call).session
       const results = perOwner(owner)
       const clock = fiber.getRef(Clock.Clock)
       const hasEffect = definition?.annotations?.readOnly !== true

@@ -18,7 +18,7 @@ import type { Cgroup } from "./Cgroup.ts"
 export interface Confinement extends ChildProcess.Confinement {
   /** Whether a lane is killed at once when this process ends, and not only ends itself when it notices. */
   readonly isKilledWithHost: boolean
-  /** What is in force, in words, for the lanes that were adopted so far. */
+  /** What protects the lanes that were adopted so far, in words. */
   readonly levels: () => ReadonlyArray<string>
 }
 

@@ -206,7 +206,7 @@ export class EventReader {
     try {
       return JSON.parse(`${this.bytes.toString("utf8", start, end)}"`)
     } catch {
-      return breach("its event has a text that is no JSON")
+      return breach("its event has a text that is not JSON")
     }
   }
 

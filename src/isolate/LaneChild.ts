@@ -1,5 +1,5 @@
 /**
- * The process of a lane: which program it is, and how it is started. What is said to it and by it is no business of this.
+ * The process of a lane: which program it is, and how it is started. What is said to it and by it belongs to other modules.
  *
  * @since 0.1.0
  */

@@ -205,7 +205,7 @@ export class Contract {
   read(payload: Buffer): Heard {
     try {
       if (!isUtf8(payload)) {
-        breach("its event is no UTF-8")
+        breach("its event is not UTF-8")
       }
       const reader = new EventReader(payload)
       const event = this.readEvent(reader)

@@ -26,7 +26,7 @@ export const make = (delegate: Delegate["Service"], telling: Telling) => {
         }),
       notify: (notification) => Effect.andThen(telling.notification(notification), delegate.notify(notification))
     }),
-    /** Whether a call waits for an answer: of anybody, or of this server. */
+    /** Whether a call waits for an answer: of anyone, or of this server. */
     isCalling: (namespace?: string) => namespace === undefined ? calling.length > 0 : calling.includes(namespace)
   }
 }

@@ -3,8 +3,8 @@
  *
  * **Details**
  *
- * Effect's own serializations throw where a text is no JSON, take anything for a message, and write the causes of its
- * errors; the one that `McpServer` uses in their place is not exported. Here, what is no message has an answer of its own.
+ * Effect's own serializations throw where a text is not JSON, take anything for a message, and write the causes of its
+ * errors; the one that `McpServer` uses in their place is not exported. Here, what is not a message has an answer of its own.
  *
  * @internal
  */
@@ -23,7 +23,7 @@ export type Outgoing = FromServerEncoded | Extract<FromClientEncoded, { readonly
 
 export type Id = string | number
 
-/** What is answered to something that is no message. */
+/** What is answered to something that is not a message. */
 export interface Refusal {
   readonly _tag: "Refusal"
   readonly id: Id | null
@@ -56,7 +56,7 @@ const fromValue = (value: unknown): Incoming | Refusal => {
     return refusal(invalidRequest, "batches are not supported: send one message at a time")
   }
   if (!isObject(value)) {
-    return refusal(invalidRequest, "the message is no object")
+    return refusal(invalidRequest, "the message is not an object")
   }
   const { error, id, jsonrpc, method, params = null, result } = value
   if (jsonrpc !== "2.0") {
@@ -70,7 +70,7 @@ const fromValue = (value: unknown): Incoming | Refusal => {
       : refusal(invalidRequest, "the id of a request is a string or a number")
   }
   if (!isId(id) || (error === undefined) === (result === undefined)) {
-    return refusal(invalidRequest, "the message is no request, no notification and no answer", isId(id) ? id : null)
+    return refusal(invalidRequest, "the message is not a request, a notification or an answer", isId(id) ? id : null)
   }
   return {
     _tag: "Exit",
@@ -92,7 +92,7 @@ export const decode = (text: string): Incoming | Refusal => {
   try {
     return fromValue(JSON.parse(text))
   } catch {
-    return refusal(parseError, "the message is no JSON")
+    return refusal(parseError, "the message is not JSON")
   }
 }
 

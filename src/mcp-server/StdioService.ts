@@ -3,7 +3,7 @@
  *
  * **Details**
  *
- * Effect's `layerStdio` keeps a line that does not end for ever, and dies of one that is no JSON.
+ * Effect's `layerStdio` keeps a line that does not end for ever, and dies of one that is not JSON.
  *
  * @internal
  */

@@ -168,7 +168,7 @@ const ask = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Schema.JsonObject, Failure> {
   const result = yield* peer.request(method, params, options)
   if (!isObject(result)) {
-    return yield* unanswered(`its answer is no result: ${JsonRpc.excerpt(JsonRpc.describe(result))}`)
+    return yield* unanswered(`its answer is not a result: ${JsonRpc.excerpt(JsonRpc.describe(result))}`)
   }
   if (JsonRpc.isDeeperThan(result, Limits.maxResultDepth)) {
     return yield* unanswered(

@@ -50,7 +50,7 @@ const parse = (text: string): Effect.Effect<unknown, string> => {
     (letter) => ` ${letter.toLowerCase()}`
   )
   return Effect.fail(
-    `it is no JSON: ${what.toLowerCase()} in line ${before.length}, column ${before.at(-1)!.length + 1}`
+    `it is not JSON: ${what.toLowerCase()} in line ${before.length}, column ${before.at(-1)!.length + 1}`
   )
 }
 

@@ -27,7 +27,7 @@ const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/
 export const checkHeaders = (headers: Readonly<Record<string, string>>): string | undefined => {
   for (const [name, value] of Object.entries(headers)) {
     if (!headerName.test(name)) {
-      return `${JSON.stringify(JsonRpc.excerpt(name))} is no name of a header`
+      return `${JSON.stringify(JsonRpc.excerpt(name))} is not the name of a header`
     }
     if (!headerValue.test(value.trim())) {
       return `the value of the header ${name} has characters that no header can have, such as a line break`

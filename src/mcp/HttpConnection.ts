@@ -77,10 +77,10 @@ export const make: (
 ) => Effect.Effect<ServerConnection, string, Scope.Scope> = Effect.fnUntraced(
   function*(address, handlers) {
     const parsed = yield* Effect.fromNullishOr(URL.parse(address.url)).pipe(
-      Effect.mapError(() => `${JsonRpc.excerpt(address.url)} is no URL`)
+      Effect.mapError(() => `${JsonRpc.excerpt(address.url)} is not a URL`)
     )
     if (!/^https?:$/.test(parsed.protocol)) {
-      return yield* Effect.fail(`${JsonRpc.excerpt(address.url)} is no URL of http or https`)
+      return yield* Effect.fail(`${JsonRpc.excerpt(address.url)} is not a URL of http or https`)
     }
     const ownHeaders = { ...HttpAddress.credentials(parsed), ...address.headers }
     parsed.username = ""
@@ -258,14 +258,14 @@ export const make: (
     // Requests
     // -------------------------------------------------------------------------
 
-    /** What is wrong with something that came by a response and is no answer to its request. */
+    /** What is wrong with something that came by a response and is not an answer to its request. */
     const oddity = (text: string, value: unknown) => {
       const message = JsonRpc.fromValue(value)
       return value === undefined
-        ? `${HttpAddress.shown(url)} answered with what is no JSON: ${HttpResponse.withoutTags(text)}`
+        ? `${HttpAddress.shown(url)} answered with something that is not JSON: ${HttpResponse.withoutTags(text)}`
         : message?._tag === "Answer"
         ? `${HttpAddress.shown(url)} answered another request than ours: ${message.id}`
-        : `${HttpAddress.shown(url)} answered with what is no answer: ${JsonRpc.excerpt(text)}`
+        : `${HttpAddress.shown(url)} answered with something that is not an answer: ${JsonRpc.excerpt(text)}`
     }
 
     /** Takes a text that came by a stream, and notes what is wrong with it. */

@@ -1,5 +1,5 @@
 /**
- * What an MCP server answers by HTTP: its body within bounds, and what to say where it is no answer.
+ * What an MCP server answers by HTTP: its body within bounds, and what to say where it is not an answer.
  *
  * @internal
  */

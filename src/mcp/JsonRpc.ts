@@ -4,7 +4,7 @@
  * **Details**
  *
  * What a server sends is taken as it is meant: a code that is a string, an error without a message, `error: null` beside
- * a result. A log line that has an `id` is no answer.
+ * a result. A log line that has an `id` is not an answer.
  *
  * @internal
  */
@@ -128,7 +128,7 @@ const light = 1024 * 1024
 /** Why a message is not read, if it would take too much when it was: for a sentence about the answer that it is. */
 export const excess = (text: string): string | undefined => {
   const weight = text.length <= light ? 0 : JsonText.weigh(text)
-  return weight === "is no JSON"
+  return weight === "is not JSON"
     ? undefined
     : typeof weight === "string"
     ? `its answer ${weight}, which is the most that a message may be`

@@ -27,7 +27,7 @@ export const maxServerRequests = 64
 /** The deepest nesting of a result, as of every value of a cell. */
 export const maxResultDepth = JsonText.maxDepth
 
-/** The longest text of an error, in characters, and the longest excerpt of something that is no message. */
+/** The longest text of an error, in characters, and the longest excerpt of something that is not a message. */
 export const maxErrorText = 16_384
 export const maxExcerpt = 300
 

@@ -53,7 +53,7 @@ export interface Peer {
   readonly notify: (method: string, params?: Schema.JsonObject) => Effect.Effect<void, Failure>
   /** Takes a value that came. `inReplyTo` is the request whose own channel it came by, where it has one. */
   readonly receive: (value: unknown, inReplyTo?: number) => Effect.Effect<void>
-  /** Takes a text that came and is no message. One in which there is an answer to a request makes that fail in the end. */
+  /** Takes a text that came and is not a message. One in which there is an answer to a request makes that fail in the end. */
   readonly receiveNoise: (text: string) => Effect.Effect<void>
   /** The request that a message answers of which this is a part. */
   readonly answeredBy: (part: string) => number | undefined
@@ -260,7 +260,7 @@ export const make = Effect.fnUntraced(function*(
   }
 
   const receiveNoise = (text: string) =>
-    doubt(answeredIn(text), unanswered(`it answered with what is no message: ${JsonRpc.excerpt(text)}`))
+    doubt(answeredIn(text), unanswered(`it answered with something that is not a message: ${JsonRpc.excerpt(text)}`))
 
   return {
     request,

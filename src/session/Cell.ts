@@ -797,7 +797,7 @@ const refusalOf = ([, [decision]]: CellPhase.Step): Refusal | undefined =>
 const parseInput = (input: string | undefined): Effect.Effect<{ readonly input?: Schema.Json }, ToolError> =>
   Effect.try({
     try: () => input === undefined ? {} : { input: JSON.parse(input) as Schema.Json },
-    catch: () => new ToolError({ text: "the input of the tool call is no JSON" })
+    catch: () => new ToolError({ text: "the input of the tool call is not JSON" })
   })
 
 /** A tool that gives what has no JSON has a bug, as has one that throws. */

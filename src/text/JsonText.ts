@@ -139,7 +139,7 @@ const skipKey = (text: string, from: number): number => {
   return behind !== -1 && codeAt(text, behind) === Ascii.colon ? behind + 1 : -1
 }
 
-const noJson = "is no JSON"
+const noJson = "is not JSON"
 const tooDeep = `is nested more than ${maxDepth} levels deep`
 
 /** The containers around a place, from the outside in: how many keys one has so far, and nothing for an array. */

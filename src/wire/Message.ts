@@ -316,7 +316,7 @@ const maxErrorBytes = 4096
 
 const problemOf = (error: unknown) => Utf8.cut(error instanceof Error ? error.message : String(error), maxErrorBytes)
 
-/** Decodes the text of a payload, or says why it is no message. */
+/** Decodes the text of a payload, or says why it is not a message. */
 export const decodeText = <A>(decode: (value: unknown) => Result.Result<A, Schema.SchemaError>) => (text: string) =>
   Result.try({ try: () => parse(text), catch: problemOf }).pipe(
     Result.flatMap((value) => Result.mapError(decode(value), problemOf))

@@ -364,9 +364,9 @@ describe("the compiler's process", () => {
 
   it.live.each<readonly [script: string, why: RegExp]>([
     ["exit 3", /it ended with status 3|it closed its input/],
-    ["echo hello; cat", /it says what is no message|it gave no answer/],
-    ["head -c 5000 /dev/zero; cat", /it says what is no message/],
-    ["printf 'Content-Length: 99999999\\r\\n\\r\\n'; cat", /it says what is no message/],
+    ["echo hello; cat", /it says something that is not a message|it gave no answer/],
+    ["head -c 5000 /dev/zero; cat", /it says something that is not a message/],
+    ["printf 'Content-Length: 99999999\\r\\n\\r\\n'; cat", /it says something that is not a message/],
     ["printf 'Content-Length: 4\\r\\n\\r\\n{[]}'; cat", /JSON/]
   ])("that is none fails the check: %s", ([script, why]) =>
     withFolder((folder) =>

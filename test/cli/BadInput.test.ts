@@ -80,7 +80,7 @@ describe("--session refuses", () => {
     [
       ["JSON that is nested 100,000 deep", session(nested(100_000)), tooDeep],
       ["a value that no cell could store", session(nested(128)), tooDeep],
-      ["what is no UTF-8", Buffer.from([0x22, 0xff, 0x22]), "it is no UTF-8 text"]
+      ["what is not UTF-8", Buffer.from([0x22, 0xff, 0x22]), "it is not UTF-8 text"]
     ] as const
   )("%s", ([_, content, text]) =>
     Effect.gen(function*() {
@@ -89,10 +89,10 @@ describe("--session refuses", () => {
       assert.deepStrictEqual(readFileSync(path), Buffer.from(content))
     }))
 
-  it.live("what is no file", () =>
+  it.live("what is not a file", () =>
     Effect.gen(function*() {
       yield* refuses("--session", yield* pipe, "it is a pipe, and no file")
-      yield* refuses("--session", "/dev/null", "it is no file")
+      yield* refuses("--session", "/dev/null", "it is not a file")
       yield* refuses("--session", yield* sparse(3e9), "it is larger than 256 MiB")
     }))
 
@@ -119,7 +119,7 @@ describe("--config refuses", () => {
         server(`"command":"x","args":${nested(100_000)}`),
         "it is nested deeper than 127 levels"
       ],
-      ["what is no UTF-8", Buffer.from([0x7b, 0xff, 0x7d]), "it is no UTF-8 text"]
+      ["what is not UTF-8", Buffer.from([0x7b, 0xff, 0x7d]), "it is not UTF-8 text"]
     ] as const
   )("%s", ([_, content, text]) => Effect.flatMap(fileOf(content), (path) => refuses("--config", path, text)))
 
@@ -137,27 +137,27 @@ describe("--config refuses", () => {
       assert.match(stderr, /^effect-code-mode: MCP server it cannot be used: [^\n]* has a null character\n$/)
     }))
 
-  it.live("what is no file, or too large", () =>
+  it.live("what is not a file, or too large", () =>
     Effect.gen(function*() {
-      yield* refuses("--config", "/dev/zero", "it is no file")
+      yield* refuses("--config", "/dev/zero", "it is not a file")
       yield* refuses("--config", yield* sparse(3e9), "it is larger than 16 MiB")
     }))
 })
 
 describe("a cell", () => {
-  it.live("is no file without end, and no other thing", () =>
+  it.live("is not a file without end, and no other thing", () =>
     Effect.gen(function*() {
-      yield* refusesCell("/dev/zero", "it is no file")
+      yield* refusesCell("/dev/zero", "it is not a file")
       yield* refusesCell(yield* sparse(3e9), "it is larger than 1 MiB")
       yield* refusesCell(yield* sparse(600e6), "it is larger than 1 MiB")
-      yield* refusesCell(yield* fileOf(Buffer.from("text(\"\xff\")", "latin1")), "it is no UTF-8 text")
+      yield* refusesCell(yield* fileOf(Buffer.from("text(\"\xff\")", "latin1")), "it is not UTF-8 text")
     }))
 
   it.live.each(
     [
       ["without end", "yes |", "it is larger than 1 MiB"],
       ["a folder", "< /", "it is a folder"],
-      ["no UTF-8", "printf '\\377' |", "it is no UTF-8 text"]
+      ["no UTF-8", "printf '\\377' |", "it is not UTF-8 text"]
     ] as const
   )("on standard input is not %s", ([_, from, text]) =>
     Effect.gen(function*() {

@@ -280,7 +280,7 @@ describe("a folder that goes away", () => {
 })
 
 describe("doctor", () => {
-  it.live("says what is in force", () =>
+  it.live("says what works here", () =>
     Effect.gen(function*() {
       const { status, stderr, stdout } = yield* run(["doctor"])
       assert.strictEqual(status, 0)

@@ -74,7 +74,7 @@ interface Case {
   readonly env?: (home: Home) => Readonly<Record<string, string>>
 }
 
-/** Something that is no message of the wire. */
+/** Something that is not a message of the wire. */
 const frame = (text: string) => {
   const bytes = Buffer.from(text)
   const length = Buffer.alloc(4)
@@ -355,7 +355,7 @@ const cases: Readonly<Record<string, Case>> = {
   "files of servers": {
     paths: {
       "config file": undefined,
-      "error in JSON": "it is no JSON: ",
+      "error in JSON": "it is not JSON: ",
       "problem in a config file": undefined
     },
     script: ({ file, path }) => {

@@ -78,7 +78,7 @@ describe("--config", () => {
 
   it.live.each(
     [
-      ["no JSON", "{", "it is no JSON: close brace expected in line 1, column 2"],
+      ["no JSON", "{", "it is not JSON: close brace expected in line 1, column 2"],
       ["no servers", {}, "it should look like {\"mcpServers\""],
       ["an unset variable", { mcpServers: { it: { command: "${NO_SUCH_VARIABLE}" } } }, "NO_SUCH_VARIABLE is not set"]
     ] as const
@@ -166,8 +166,8 @@ describe("--config", () => {
 describe("servers", () => {
   it.live.each(
     [
-      [{ url: "localhost:3001" }, "localhost:3001 is no URL of http or https"],
-      [{ url: "nowhere" }, "nowhere is no URL"],
+      [{ url: "localhost:3001" }, "localhost:3001 is not a URL of http or https"],
+      [{ url: "nowhere" }, "nowhere is not a URL"],
       [{ command: join(root, "README.md") }, `${join(root, "README.md")} may not be run: is it executable?`],
       [{ command: "no-such-command" }, "there is no command no-such-command: is it installed, and in the PATH?"]
     ] as const

@@ -62,7 +62,7 @@ describe("Value.show", () => {
     assert.match(Value.show(`${Value.mark}s${"\n".repeat(500)}`), /^\n{99}\n… 401 more lines$/)
   })
 
-  it("takes what is no JSON, and what nests too deeply", () => {
+  it("takes what is not JSON, and what nests too deeply", () => {
     assert.strictEqual(Value.show(`${Value.mark}jundefined`), "undefined")
     const deep = "[".repeat(50_000) + "]".repeat(50_000)
     assert.include(Value.show(`${Value.mark}j${deep}`), "[")

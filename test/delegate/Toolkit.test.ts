@@ -150,7 +150,7 @@ describe("a toolkit", () => {
     ))
   })
 
-  it.effect("takes and gives JSON for what is no JSON in a program", () => {
+  it.effect("takes and gives JSON for what is not JSON in a program", () => {
     const Values = Schema.Struct({
       at: Schema.Date,
       count: Schema.BigInt,

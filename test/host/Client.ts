@@ -1,5 +1,5 @@
 /**
- * A client of the wire protocol for tests: it remembers all it was told, and takes nothing that is no message.
+ * A client of the wire protocol for tests: it remembers all it was told, and takes nothing that is not a message.
  */
 import type { Delegate } from "effect-code-mode/Delegate"
 import { CellId } from "effect-code-mode/Protocol"

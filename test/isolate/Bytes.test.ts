@@ -118,12 +118,12 @@ describe("bounds in bytes", () => {
 })
 
 describe("the input of a tool call", () => {
-  it.effect("that is no JSON is an error of the call, and no bug", () =>
+  it.effect("that is not JSON is an error of the call, and no bug", () =>
     Effect.gen(function*() {
       const { isolate } = yield* makeCell
       yield* isolate.emit(started, { _tag: "ToolCalls", calls: [{ id: toolCallId("tool-1"), tool: 0, input: "{{{" }] })
       assert.deepStrictEqual(isolate.commands, [
-        { _tag: "Reject", id: toolCallId("tool-1"), text: "the input of the tool call is no JSON" }
+        { _tag: "Reject", id: toolCallId("tool-1"), text: "the input of the tool call is not JSON" }
       ])
     }).pipe(Effect.provide(layer({ invokeTool: () => Effect.succeed(1) }))))
 })

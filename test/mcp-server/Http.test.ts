@@ -233,7 +233,7 @@ describe("the MCP server over HTTP", () => {
       assert.match(outputOf(yield* no.exec(source)), /the user declined it/)
     }))
 
-  it.live("answers what is no request as the specification says", () =>
+  it.live("answers what is not a request as the specification says", () =>
     Effect.gen(function*() {
       const url = yield* serve()
       const session = { "mcp-session-id": yield* open(url) }

@@ -151,7 +151,7 @@ describe("the command mcp, at standard input and output", () => {
       assert.strictEqual(outputOf(yield* exec("text('goes on')")), "goes on")
     }))
 
-  it.live("answers what is no message, and goes on", () =>
+  it.live("answers what is not a message, and goes on", () =>
     Effect.gen(function*() {
       const { messages, status, stderr } = yield* raw(
         [

@@ -65,7 +65,7 @@ describe("a file", () => {
   const refused: ReadonlyArray<readonly [unknown, string]> = [
     ["", "it is empty"],
     [" \n", "it is empty"],
-    ["{\"mcpServers\": {\n  \"s\": }", "it is no JSON: value expected in line 2, column 8"],
+    ["{\"mcpServers\": {\n  \"s\": }", "it is not JSON: value expected in line 2, column 8"],
     ["[]", "it should look like {\"mcpServers\": {\"NAME\": {\"command\": \"…\"}}}"],
     [{}, "it should look like {\"mcpServers\": {\"NAME\": {\"command\": \"…\"}}}"],
     [{ mcpServers: { s: "npx" } }, "server s: it should be an object, with a \"command\" or a \"url\""],

@@ -254,7 +254,11 @@ describe("Mcp over HTTP", () => {
         "ORIGIN/mcp answered 204 No Content and nothing more"
       ],
       ["nothing", (_, response) => void response.writeHead(200).end(), "ORIGIN/mcp answered 200 OK and nothing more"],
-      ["an empty list", (_, response) => json(response, []), "ORIGIN/mcp answered with what is no answer: []"],
+      [
+        "an empty list",
+        (_, response) => json(response, []),
+        "ORIGIN/mcp answered with something that is not an answer: []"
+      ],
       [
         "another id",
         (_, response) => json(response, { jsonrpc: "2.0", id: 424242, result: {} }),
@@ -263,12 +267,12 @@ describe("Mcp over HTTP", () => {
       [
         "no JSON",
         (_, response) => void response.writeHead(200, { "content-type": "application/json" }).end("{nope"),
-        "ORIGIN/mcp answered with what is no JSON: {nope"
+        "ORIGIN/mcp answered with something that is not JSON: {nope"
       ],
       [
         "a page",
         (_, response) => void response.writeHead(200, { "content-type": "text/html" }).end("<h1>Sign in</h1>"),
-        "ORIGIN/mcp answered with what is no JSON: Sign in"
+        "ORIGIN/mcp answered with something that is not JSON: Sign in"
       ],
       [
         "an error with id: null",
@@ -304,7 +308,7 @@ describe("Mcp over HTTP", () => {
       [
         "no JSON, in a stream",
         (_, response) => void sse(response, "data: {oops\n\n").end(),
-        "ORIGIN/mcp answered with what is no JSON: {oops"
+        "ORIGIN/mcp answered with something that is not JSON: {oops"
       ],
       [
         "a stream that ends",
@@ -686,7 +690,7 @@ describe("Mcp over HTTP", () => {
         }
         assert.strictEqual(
           yield* failure({ "X Token": "s3cret" }),
-          "MCP server web cannot be used: \"X Token\" is no name of a header"
+          "MCP server web cannot be used: \"X Token\" is not the name of a header"
         )
       }))
 
@@ -720,7 +724,7 @@ describe("Mcp over HTTP", () => {
 
     it.live("because its address is none", () =>
       Effect.gen(function*() {
-        assert.strictEqual(yield* failure("not a url"), "MCP server web cannot be used: not a url is no URL")
+        assert.strictEqual(yield* failure("not a url"), "MCP server web cannot be used: not a url is not a URL")
       }))
 
     it.live.each(

@@ -163,7 +163,7 @@ describe("Mcp", () => {
       assert.strictEqual(yield* failure("refuse"), "MCP server fussy: MCP error -32602: not like this")
       assert.strictEqual(
         yield* failure("malformed"),
-        "MCP server fussy: its answer is no result: not an object"
+        "MCP server fussy: its answer is not a result: not an object"
       )
       assert.strictEqual(yield* failure("add", "1 + 2"), "mcp__fussy__add takes an object as its argument")
       assert.strictEqual(

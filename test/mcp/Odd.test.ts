@@ -118,23 +118,25 @@ describe.concurrent("a call fails with the server's word", () => {
       "MCP error -32603: disk is full"
     ],
     ["no id", [`{"jsonrpc":"2.0","error":{"code":-32603,"message":"disk is full"}}`], "MCP error -32603: disk is full"],
-    ["a result that is null", [{ result: null }], "its answer is no result: null"],
-    ["a result that is text", [{ result: "done" }], "its answer is no result: done"],
-    ["a result that is a list", [{ result: [1] }], "its answer is no result: [1]"],
+    ["a result that is null", [{ result: null }], "its answer is not a result: null"],
+    ["a result that is text", [{ result: "done" }], "its answer is not a result: done"],
+    ["a result that is a list", [{ result: [1] }], "its answer is not a result: [1]"],
     [
       "an answer within a log line alone",
       [`DEBUG answering ${answer}`],
-      `it answered with what is no message: DEBUG answering {"jsonrpc":"2.0","id":3,"result":${JSON.stringify(ok)}}`
+      `it answered with something that is not a message: DEBUG answering {"jsonrpc":"2.0","id":3,"result":${
+        JSON.stringify(ok)
+      }}`
     ],
     [
       "half an answer",
       [`{"jsonrpc":"2.0","id":$id,"result":{"content":[`],
-      "it answered with what is no message: {\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{\"content\":["
+      "it answered with something that is not a message: {\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{\"content\":["
     ],
     [
       "an answer with neither",
       [`{"jsonrpc":"2.0","id":$id}`],
-      "it answered with what is no message: {\"jsonrpc\":\"2.0\",\"id\":3}"
+      "it answered with something that is not a message: {\"jsonrpc\":\"2.0\",\"id\":3}"
     ]
   ]
   it.live.each(errors)("%s", ([_, steps, text]) =>

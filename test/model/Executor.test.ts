@@ -173,7 +173,7 @@ describe("an executor", () => {
       assert.strictEqual(texts[0], "[\"fulfilled\",\"fulfilled\",\"rejected\"]")
     }))
 
-  it.live("rejects a call whose answer is no JSON, and harms nothing else", () =>
+  it.live("rejects a call whose answer is not JSON, and harms nothing else", () =>
     Effect.gen(function*() {
       const answers: ReadonlyArray<unknown> = [{ bogus: 1n }, () => 1, Symbol("s")]
       for (const answer of answers) {

@@ -219,7 +219,7 @@ describe("a program", () => {
       "the code-mode host closed its streams"
     ],
     "that is killed": ["process.kill(process.pid, 'SIGKILL')", "the code-mode host ended by SIGKILL"],
-    "that says what is no message": [
+    "that says something that is not a message": [
       "console.log('hello, there')",
       "the code-mode host broke the protocol: code-mode IPC frame length 1819043176 exceeds 67108864 bytes"
     ],

@@ -1,5 +1,5 @@
 /**
- * `effect-code-mode doctor`: what is in force here, and what to do where something is missing.
+ * `effect-code-mode doctor`: what works on this machine, and what to do where something is missing.
  *
  * @internal
  */
@@ -313,4 +313,4 @@ export const command = Command.make(
       return yield* Failure.toCell(text`effect-code-mode cannot run cells here`)
     }
   })
-).pipe(Command.withDescription("See what is in force here, and what to do where something is missing"))
+).pipe(Command.withDescription("See what works on this machine, and what to do where something is missing"))

@@ -13,7 +13,7 @@ import * as WebGate from "../../wire/WebGate.ts"
 import { foreign, text } from "../terminal/Printable.ts"
 import * as Failure from "./Failure.ts"
 
-/** Who may use it is known by this token, where there is one. It is no flag, as every process can see flags. */
+/** Who may use it is known by this token, where there is one. It is not a flag, as every process can see flags. */
 export const tokenVariable = "EFFECT_CODE_MODE_TOKEN"
 
 const port = Flag.Int("http").pipe(

@@ -29,7 +29,7 @@ export const isIncomplete = (source: string): boolean => {
     (broken > source.split("\n").length || brokenLine("(async () => {", source, "*/})") === undefined)
 }
 
-/** Shows a value where `text` would not tell much of it, with something before what is no JSON, and before what is. */
+/** Shows a value where `text` would not tell much of it, with something before what is not JSON, and before what is. */
 const makeShow = (plain: string, json: string) =>
   `const __show = (value) => typeof value !== "object" || value === null || value instanceof Error
   ? ${JSON.stringify(plain)} + String(value)

@@ -49,7 +49,7 @@ export const decode = Effect.fnUntraced(function*<R>(
   }).pipe(Effect.catchTag("PlatformError", ofPlatform))
   return yield* Effect.try({
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks)),
-    catch: () => because(text`it is no UTF-8 text`)
+    catch: () => because(text`it is not UTF-8 text`)
   })
 })
 
@@ -89,6 +89,6 @@ export const read = Effect.fn("InputFile.read")(function*(path: string, { maxByt
         ? tooLarge(maxBytes)
         : decode(fs.stream(path, { bytesToRead: maxBytes + 1 }), maxBytes)
     default:
-      return yield* because(text`it is no file`)
+      return yield* because(text`it is not a file`)
   }
 })

@@ -51,7 +51,7 @@ export const parse = (json: string, maxNesting: number): Effect.Effect<unknown, 
     Effect.try({
       try: (): unknown => JSON.parse(json),
       catch: (error) => ({
-        text: text`it is no JSON: ${foreign("error in JSON", (error as Error).message, "quote")}`,
+        text: text`it is not JSON: ${foreign("error in JSON", (error as Error).message, "quote")}`,
         isTooDeep: false
       })
     })

@@ -76,7 +76,7 @@ const pretty = (json: string): string | undefined => {
       breakLength: 100
     })
   } catch {
-    // It is no JSON, or nests too deeply.
+    // It is not JSON, or nests too deeply.
     return undefined
   }
 }

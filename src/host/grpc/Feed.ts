@@ -18,7 +18,7 @@ interface Item<A> {
 /** Things that are handed on together. */
 const batch = 64
 
-/** Things that may wait. Whoever does not read that many is told no more. */
+/** Things that may wait. A reader that falls so far behind is told no more. */
 const mostWaiting = 65_536
 
 type End = Effect.Effect<never, Status | Cause.Done>

@@ -330,10 +330,10 @@ export const cases: ReadonlyArray<Case> = [
   broken("an id of a megabyte", /too long a word/, calls(call("tool-1".repeat(200_000)))),
   broken("an id of the prototype's", /numbered/, calls(call("__proto__"))),
   broken("a call with a field too many", field, calls({ ...call("tool-1"), cell: 2 })),
-  broken("an input that is no JSON", /is no JSON/, calls(call("tool-1", echo, "{{{"))),
-  broken("an empty input", /is no JSON/, calls(call("tool-1", echo, ""))),
-  broken("an input of two values", /is no JSON/, calls(call("tool-1", echo, "1 2"))),
-  broken("an input that is undefined", /is no JSON/, calls(call("tool-1", echo, "undefined"))),
+  broken("an input that is not JSON", /is not JSON/, calls(call("tool-1", echo, "{{{"))),
+  broken("an empty input", /is not JSON/, calls(call("tool-1", echo, ""))),
+  broken("an input of two values", /is not JSON/, calls(call("tool-1", echo, "1 2"))),
+  broken("an input that is undefined", /is not JSON/, calls(call("tool-1", echo, "undefined"))),
   broken("an input that is no text", form, calls(call("tool-1", echo, { a: 1 }))),
   broken("an input that is nested 50,000 deep", /more than 127 levels/, calls(call("tool-1", echo, deep(50_000)))),
   broken("an input that is nested 128 deep", /more than 127 levels/, calls(call("tool-1", echo, deep(128)))),
@@ -421,7 +421,7 @@ export const cases: ReadonlyArray<Case> = [
 
   // -- the end ------------------------------------------------------------------------------------------------------
   broken("an end that does not say what is stored", /what it stored/, event({ _tag: "Finished" })),
-  broken("a stored value that is no JSON", /a stored value is no JSON/, stored(["k", "not json ["])),
+  broken("a stored value that is not JSON", /a stored value is not JSON/, stored(["k", "not json ["])),
   broken("a stored value that is nested 3,000 deep", /a stored value is nested/, stored(["k", deep(3000)])),
   broken("a stored value that is no text", form, stored(["k", 1])),
   broken("a key that is no text", form, stored([1, "1"])),
