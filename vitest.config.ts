@@ -33,8 +33,8 @@ export default defineConfig({
   plugins: [builtLanes],
   resolve: { tsconfigPaths: true },
   test: {
-    // Most of a test file waits for processes, so that two of them fit on two processors.
-    maxWorkers: 2,
+    // Files wait for processes a third of their time, so that three of them keep two processors busy.
+    maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     projects: [

@@ -11,7 +11,7 @@ import { descendants, folder, isRunning, run, runCell, server, startCommand } fr
 const allGone = (pids: ReadonlyArray<number>) =>
   Effect.sync(() => pids.some(isRunning)).pipe(
     Effect.repeat({ until: (running) => !running, schedule: Schedule.spaced("10 millis") }),
-    Effect.timeout("20 seconds")
+    Effect.timeout("50 seconds")
   )
 
 describe("effect-code-mode", () => {

@@ -8,7 +8,7 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { folder, run } from "./Process.ts"
 
-const session = Runtime.layer().pipe(Layer.provide([Delegate.layerNoop, V8.layer()]))
+const session = Runtime.layer().pipe(Layer.provide([Delegate.layerNoop, V8.layer({ warmLanes: 0 })]))
 
 const noError = { _tag: "none", text: "", location: undefined }
 

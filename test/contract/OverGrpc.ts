@@ -9,7 +9,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type { Call, Client as GrpcClient, Session } from "../grpc/Client.ts"
 import { tool } from "../grpc/Client.ts"
-import type { Answer, ExecuteOptions, Response } from "../host/Client.ts"
+import { type Answer, type ExecuteOptions, patient, type Response } from "../host/Client.ts"
 import { toolCall } from "../toolCall.ts"
 
 const toItem = ({ audio, image, text }: Service.ExecutionOutcome["content_items"][number]): OutputItem =>
@@ -111,7 +111,7 @@ export class OverGrpc {
     return this.lastId
   }
 
-  readonly askWait = (cellId: string, yieldTime = 9_000): number => {
+  readonly askWait = (cellId: string, yieldTime = patient): number => {
     const id = ++this.lastId
     const request = { session_id: this.session!.id, cell_id: cellId, wait_id: String(id), yield_time_ms: yieldTime }
     this.observations.set(id, this.client.start("Wait", request))

@@ -9,6 +9,7 @@ import type { ChildProcess } from "node:child_process"
 import * as Http2 from "node:http2"
 import * as Net from "node:net"
 import { Duplex } from "node:stream"
+import { patient } from "../host/Client.ts"
 
 export const servicePath = "/codex.code_mode.v1.CodeModeHost/"
 
@@ -255,7 +256,7 @@ export class Session {
       session_id: this.id,
       execution_id: `execution-${++executions}`,
       tool_call_id: "call-1",
-      yield_time_ms: 60_000,
+      yield_time_ms: patient,
       source,
       ...more
     }, headers)
@@ -270,7 +271,7 @@ export class Session {
       )
     })
 
-  readonly wait = (cellId: string, waitId: string, yieldTime = 9_000) =>
+  readonly wait = (cellId: string, waitId: string, yieldTime = patient) =>
     this.client.ask("Wait", { session_id: this.id, cell_id: cellId, wait_id: waitId, yield_time_ms: yieldTime })
 
   readonly terminate = (cellId: string) => this.client.ask("Terminate", { session_id: this.id, cell_id: cellId })

@@ -12,7 +12,7 @@ import * as HostAt from "./HostAt.ts"
 const tick = Schedule.spaced("10 millis")
 
 const test = <E>(name: string, body: () => Effect.Effect<unknown, E, Scope.Scope>) =>
-  it.live(name, () => Effect.timeout(body(), "20 seconds"), 60_000)
+  it.live(name, () => Effect.timeout(body(), "50 seconds"), 60_000)
 
 const forever = "await new Promise(() => {})"
 

@@ -18,6 +18,9 @@ export type Told<Type extends Message.HostMessage["type"]> = Extract<Message.Hos
 export type Answer = Told<"operation/response">["result"]
 export type Response = Told<"execute/initialResponse">["result"]
 
+/** How long a test waits for a cell, in milliseconds, unless it says something else: on the busiest machine, too. */
+export const patient = 60_000
+
 export interface Execution {
   readonly id: number
   readonly cellId: string
@@ -222,7 +225,7 @@ export class Client {
         tool_call_id: options.callId ?? "call-1",
         enabled_tools: (options.tools ?? []).map((each) => typeof each === "string" ? tool(each) : each),
         source,
-        yield_time_ms: options.yieldTime === undefined ? 9_000 : options.yieldTime,
+        yield_time_ms: options.yieldTime === undefined ? patient : options.yieldTime,
         max_output_tokens: options.maxOutputTokens ?? null
       }
     })
@@ -250,7 +253,7 @@ export class Client {
   readonly run = (source: string, options?: ExecuteOptions): Effect.Effect<Response> =>
     Effect.flatMap(this.execute(source, options), ({ initial }) => initial)
 
-  readonly askWait = (cellId: string, yieldTime = 9_000, session = "s"): number =>
+  readonly askWait = (cellId: string, yieldTime = patient, session = "s"): number =>
     this.ask({
       method: "session/wait",
       sessionId: session,

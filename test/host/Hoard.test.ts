@@ -26,7 +26,7 @@ it.live("a greeting of 60,000 capabilities costs its client the connection, and 
     const { status, stderr } = yield* host.ended
     assert.strictEqual(status, 0)
     assert.match(stderr, /a client was disconnected: failed to decode code-mode IPC frame: more than 1024 elements/)
-  }).pipe(Effect.timeout("30 seconds")))
+  }).pipe(Effect.timeout("50 seconds")))
 
 const entry = fileURLToPath(new URL("../../bin/code-mode-host.js", import.meta.url))
 
@@ -87,5 +87,5 @@ it.live.runIf(process.platform === "linux")(
         )
       }))
       yield* Effect.repeat(attempt, { until: (answer) => answer === "Result,2" })
-    }).pipe(Effect.timeout("30 seconds"))
+    }).pipe(Effect.timeout("50 seconds"))
 )

@@ -9,7 +9,7 @@ import * as WireCase from "./WireCase.ts"
 const directory = join(import.meta.dirname, "cases")
 const decode = Schema.decodeUnknownSync(WireCase.WireCases)
 
-layer(V8.layer(), { excludeTestServices: true })("the wire", (it) => {
+layer(V8.layer({ warmLanes: 0 }), { excludeTestServices: true })("the wire", (it) => {
   for (const file of globSync("*.json", { cwd: directory }).toSorted()) {
     describe.concurrent(file.replace(".json", ""), () => {
       for (const one of decode(readFileSync(join(directory, file), "utf8"))) {

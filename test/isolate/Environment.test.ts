@@ -9,7 +9,7 @@ import { definition, run } from "./harness.ts"
 class Session extends Context.Service<Session, Lease>()("test/Session") {}
 
 const session = Layer.effect(Session, Isolate.pipe(Effect.flatMap((isolate) => isolate.lease))).pipe(
-  Layer.provide(V8.layer())
+  Layer.provide(V8.layer({ warmLanes: 0 }))
 )
 
 const cell = (source: string, options?: Partial<Program>) =>

@@ -9,7 +9,7 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 
-const layer = Layer.mergeAll(Delegate.layerNoop, V8.layer(), McpServer.layerClients)
+const layer = Layer.mergeAll(Delegate.layerNoop, V8.layer({ warmLanes: 0 }), McpServer.layerClients)
 
 const request = (id: number, tag: string, payload: object) =>
   ({ _tag: "Request", id, tag, payload, headers: [] }) as const
@@ -49,7 +49,7 @@ describe("clients that share servers", () => {
       const said = Array.from({ length: 1000 }, (_, index) => `line ${index}`)
       yield* Effect.timeout(
         Effect.forEach(said, (line) => options.observer.onLog!("server", "info", line), { discard: true }),
-        "10 seconds"
+        "50 seconds"
       )
       yield* reading.open
       // What there was room for arrives, in order.

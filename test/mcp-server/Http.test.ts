@@ -25,7 +25,7 @@ const serve = (options: McpServer.HttpOptions = {}, delegate = Delegate.layerNoo
       HttpRouter.serve(McpServer.layerHttp(options), { disableLogger: true, disableListenLog: true }).pipe(
         Layer.provide([
           delegate,
-          V8.layer(),
+          V8.layer({ warmLanes: 0 }),
           NodeHttpServer.layer(() => http, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: 0 })
         ])
       )
@@ -338,7 +338,7 @@ describe("the command mcp --http", () => {
       const session = { "mcp-session-id": yield* open(url) }
       yield* Effect.forkScoped(Effect.exit(ask(url, "POST", hanging, session)))
       running.child.kill("SIGTERM")
-      const { status, stdout } = yield* Effect.timeout(running.result, "20 seconds")
+      const { status, stdout } = yield* Effect.timeout(running.result, "50 seconds")
       assert.deepStrictEqual([status, stdout], [130, ""])
     }))
 

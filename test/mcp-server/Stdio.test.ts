@@ -216,7 +216,7 @@ describe("the command mcp, at standard input and output", () => {
         yield* Effect.promise(() => untilLogged(log, /"wait"/))
         if (way === "input") running.child.stdin.end()
         else running.child.kill("SIGTERM")
-        const { status } = yield* Effect.timeout(running.result, "20 seconds")
+        const { status } = yield* Effect.timeout(running.result, "50 seconds")
         assert.strictEqual(status, way === "input" ? 0 : 130)
         writeFileSync(log, "")
       }
@@ -269,7 +269,7 @@ describe("the command mcp, at standard input and output", () => {
         "--mcp",
         `fake=${[process.execPath, fixture, "--silent"].join(" ")}`
       ], { stdin: initialize() })
-      const { status } = yield* Effect.timeout(running.result, "20 seconds")
+      const { status } = yield* Effect.timeout(running.result, "50 seconds")
       assert.strictEqual(status, 0)
     }))
 
@@ -280,7 +280,7 @@ describe("the command mcp, at standard input and output", () => {
       yield* running.printed("serverInfo")
       running.child.stdout.destroy()
       running.child.stdin.write(exec(1, "text('to nobody')"))
-      const { status } = yield* Effect.timeout(running.result, "20 seconds")
+      const { status } = yield* Effect.timeout(running.result, "50 seconds")
       assert.strictEqual(status, 0)
     }))
 

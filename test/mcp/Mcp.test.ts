@@ -47,7 +47,7 @@ const serverLog = Effect.acquireRelease(
     until: (condition: (event: any) => boolean) =>
       Effect.sync(() => read().find(condition)).pipe(
         Effect.repeat({ until: (event) => event !== undefined, schedule: Schedule.spaced("10 millis") }),
-        Effect.timeout("20 seconds")
+        Effect.timeout("50 seconds")
       )
   }
 }))
@@ -408,7 +408,7 @@ describe("Mcp", () => {
       // A signal takes a moment to end a process that is not our child.
       yield* Effect.sync(() => pids.some(isRunning)).pipe(
         Effect.repeat({ until: (running) => !running, schedule: Schedule.spaced("10 millis") }),
-        Effect.timeout("20 seconds")
+        Effect.timeout("50 seconds")
       )
       assert.isTrue(log.read().some(({ signal }) => signal === "SIGTERM"))
     }))

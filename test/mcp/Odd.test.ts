@@ -834,7 +834,7 @@ describe("a server that died", () => {
       const gone = (pids: ReadonlyArray<number>) =>
         Effect.sync(() => pids.some(isRunning)).pipe(
           Effect.repeat({ until: (running) => !running, schedule: Schedule.spaced("10 millis") }),
-          Effect.timeout("20 seconds")
+          Effect.timeout("50 seconds")
         )
       const scope = yield* Scope.make()
       const self = yield* connect(script).pipe(Scope.provide(scope))

@@ -26,7 +26,10 @@ const tools = Delegate.layerTools({
 })
 
 const layerOf = (options: CodeMode.CheckedOptions, check: Layer.Layer<Check.Check, Check.CompilerMissing>) =>
-  CodeMode.layer(options).pipe(Layer.provide([Runtime.layer(), check]), Layer.provide([tools, V8.layer()]))
+  CodeMode.layer(options).pipe(
+    Layer.provide([Runtime.layer(), check]),
+    Layer.provide([tools, V8.layer({ warmLanes: 0 })])
+  )
 
 const exec = Effect.fnUntraced(function*(source: string, language?: "javascript" | "typescript") {
   const codeMode = yield* CodeMode.CodeMode

@@ -33,7 +33,7 @@ const tools = Delegate.layerTools({
 const layer = (options?: CodeMode.Options) =>
   CodeMode.layer(options).pipe(
     Layer.provideMerge(Runtime.layer()),
-    Layer.provide([tools, V8.layer()])
+    Layer.provide([tools, V8.layer({ warmLanes: 0 })])
   )
 
 const show = ({ items, status }: CodeMode.Output) => [
@@ -375,7 +375,7 @@ describe("descriptions", () => {
       for (const [maxDeclarations, isSaid] of [[1000, true], [200, false]] as const) {
         const session = CodeMode.layer({ maxDeclarations }).pipe(
           Layer.provide(Runtime.layer()),
-          Layer.provide([delegate, V8.layer()])
+          Layer.provide([delegate, V8.layer({ warmLanes: 0 })])
         )
         yield* Effect.gen(function*() {
           const codeMode = yield* CodeMode.CodeMode
@@ -494,7 +494,7 @@ describe("a model", () => {
         CodeMode.layer().pipe(
           Layer.provideMerge(Runtime.layer()),
           Layer.provideMerge(Delegate.layerToolkit(Tools).pipe(Layer.provide(handlers))),
-          Layer.provide(V8.layer())
+          Layer.provide(V8.layer({ warmLanes: 0 }))
         )
       )
     ))

@@ -45,7 +45,7 @@ const exec = Effect.fnUntraced(function*(
   const { calls, layer: delegate } = host(options.invoke ?? unused)
   const layer = CodeMode.layer({ maxOutputTokens: options.maxOutputTokens }).pipe(
     Layer.provideMerge(Runtime.layer({ limits: options.limits })),
-    Layer.provide([delegate, V8.layer()])
+    Layer.provide([delegate, V8.layer({ warmLanes: 0 })])
   )
   return yield* Effect.gen(function*() {
     const codeMode = yield* CodeMode.CodeMode
@@ -234,7 +234,7 @@ describe("an executor", () => {
       )
       const layer = CodeMode.layer().pipe(
         Layer.provideMerge(Runtime.layer()),
-        Layer.provide([delegate, V8.layer()])
+        Layer.provide([delegate, V8.layer({ warmLanes: 0 })])
       )
       yield* Effect.gen(function*() {
         const codeMode = yield* CodeMode.CodeMode

@@ -92,7 +92,7 @@ export const layer = (options: {
 } = {}) =>
   CodeMode.layer(options.codeMode).pipe(
     Layer.provideMerge(Runtime.layer({ cellIds: "sequential", ...options.runtime })),
-    Layer.provide([options.delegate ?? Delegate.layerTools(tools), V8.layer()])
+    Layer.provide([options.delegate ?? Delegate.layerTools(tools), V8.layer({ warmLanes: 0 })])
   )
 
 /** A result's items, texts alone. */

@@ -90,7 +90,7 @@ export const run = (session: Runtime.SessionRuntime["Service"], source: string, 
       }
     }
   }).pipe(
-    Effect.timeout("20 seconds"),
+    Effect.timeout("50 seconds"),
     Effect.exit,
     Effect.map((exit) => {
       if (Exit.isSuccess(exit)) {
