@@ -268,6 +268,9 @@ describe("resources of servers", () => {
   it.live("are not there where cells may not read them", () =>
     Effect.gen(function*() {
       const { client } = yield* stdio(["--mcp", official("everything"), "--deny", "*__read_resource"])
-      assert.isUndefined(client.getServerCapabilities()?.resources)
+      // A client is told that there may be some while servers take their time to start.
+      const mayHave = client.getServerCapabilities()?.resources !== undefined
+      const { resources } = mayHave ? yield* Effect.promise(() => client.listResources()) : { resources: [] }
+      assert.deepStrictEqual(resources, [])
     }))
 })
