@@ -9,9 +9,13 @@ import { command, official, outputOf, stdio, textOf, untilLogged } from "./SdkCl
 const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 /** A process that hears lines, and its answers by id. */
-const raw = (input: string, flags: ReadonlyArray<string> = []) =>
+/** Gives all that the server says. The input ends once it has answered the last request: it need not do so afterwards. */
+const raw = (input: string, last: number) =>
   Effect.gen(function*() {
-    const running = yield* start(process.execPath, [command, "mcp", ...flags], { stdin: input })
+    const running = yield* start(process.execPath, [command, "mcp"], { keepOpen: true })
+    running.child.stdin.write(input)
+    yield* running.printed(`"id":${last},`)
+    running.child.stdin.end()
     const { status, stderr, stdout } = yield* running.result
     const lines = stdout.split("\n").filter((line) => line !== "")
     return { status, stderr, messages: lines.map((line): any => JSON.parse(line)) }
@@ -169,7 +173,8 @@ describe("the command mcp, at standard input and output", () => {
           request(3, "tools/call", { name: "nothing" }),
           request(4, "tools/call", { arguments: [] }),
           exec(5, "text('alive')")
-        ].join("")
+        ].join(""),
+        5
       )
       assert.deepStrictEqual([status, stderr], [0, ""])
       const refused = messages.filter(({ error, id }) => id === null && error !== undefined)
@@ -185,7 +190,8 @@ describe("the command mcp, at standard input and output", () => {
   it.live("refuses a message that is too long, and hears the next one", () =>
     Effect.gen(function*() {
       const { messages } = yield* raw(
-        initialize() + request(1, "ping", { pad: "x".repeat(17 * 1024 * 1024) }) + exec(2, "text('alive')")
+        initialize() + request(1, "ping", { pad: "x".repeat(17 * 1024 * 1024) }) + exec(2, "text('alive')"),
+        2
       )
       assert.match(messages.find(({ id }) => id === null).error.message, /longer than 16 MiB/)
       assert.match(textOf(byId(messages, 2).result), /alive/)
@@ -196,7 +202,8 @@ describe("the command mcp, at standard input and output", () => {
       Effect.gen(function*() {
         const { messages } = yield* raw(
           initialize(version) +
-            exec(1, `text(1); image('data:image/png;base64,${pixel}'); audio('data:audio/wav;base64,UklGRg==')`)
+            exec(1, `text(1); image('data:image/png;base64,${pixel}'); audio('data:audio/wav;base64,UklGRg==')`),
+          1
         )
         assert.strictEqual(byId(messages, 0).result.protocolVersion, version)
         const { content } = byId(messages, 1).result
