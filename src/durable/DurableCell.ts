@@ -14,7 +14,6 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import type * as Semaphore from "effect/Semaphore"
@@ -86,13 +85,14 @@ const startAgain = Schedule.upTo(Schedule.exponential("100 millis"), { times: 8 
 
 const lost: CellError = { _tag: "IsolateLost", text: "exec runtime ended unexpectedly" }
 
-export class DurableCell {
-  readonly handle: IsolateHandle
+export class DurableCell implements IsolateHandle {
   private readonly shared: Shared
   private readonly created: Created
   private readonly program: Program
-  private readonly events: Queue.Queue<IsolateEvent, Cause.Done>
-  private readonly wake = Latch.makeUnsafe()
+  readonly events: Queue.Queue<IsolateEvent, Cause.Done>
+  /** Something may have come since it began to wait; and how it is told, while it does. */
+  private isWoken = false
+  private onWoken: (() => void) | undefined
   private lane: IsolateHandle | undefined
   private isOver = false
   private isLeaving = false
@@ -120,15 +120,6 @@ export class DurableCell {
     this.at = created.at
     this.program = program
     this.events = events
-    this.handle = {
-      events,
-      isBusy: () => this.lane?.isBusy() === true,
-      isDegraded: () => this.lane?.isDegraded() === true,
-      resolve: (id, json) => this.answer(id, { _tag: "Resolved", json }),
-      reject: (id, text) => this.answer(id, { _tag: "Rejected", text, effect: this.effect }),
-      resume: () => this.resume(),
-      stop: () => this.stop()
-    }
   }
 
   /** A new cell. It is there once it is kept, and has told nothing before. */
@@ -196,6 +187,22 @@ export class DurableCell {
   // What it is told
   // ---------------------------------------------------------------------------
 
+  isBusy(): boolean {
+    return this.lane?.isBusy() === true
+  }
+
+  isDegraded(): boolean {
+    return this.lane?.isDegraded() === true
+  }
+
+  resolve(id: ToolCallId, json: string): void {
+    this.answer(id, { _tag: "Resolved", json })
+  }
+
+  reject(id: ToolCallId, text: string): void {
+    this.answer(id, { _tag: "Rejected", text, effect: this.effect })
+  }
+
   private answer(id: ToolCallId, answer: Answer): void {
     if (!this.isOver && this.open.delete(id)) {
       this.shared.journal.writeLater(
@@ -203,28 +210,47 @@ export class DurableCell {
         (failure) => this.exceed(failure.text)
       )
       this.answers.push({ id, answer })
-      this.wake.openUnsafe()
+      this.wake()
     }
   }
 
-  private resume(): void {
+  resume(): void {
     if (!this.isOver && !this.isResumed) {
       this.isResumed = true
       this.shared.journal.writeLater(
         [{ _tag: "Resumed", cellId: this.created.cellId, generation: Generation.make(this.generation) }],
         (failure) => this.exceed(failure.text)
       )
-      this.wake.openUnsafe()
+      this.wake()
     }
+  }
+
+  private wake(): void {
+    this.isWoken = true
+    if (this.onWoken !== undefined) {
+      // What comes at the same time is for the same turn.
+      queueMicrotask(this.onWoken)
+      this.onWoken = undefined
+    }
+  }
+
+  private get woken(): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      if (this.isWoken) {
+        return resume(Effect.void)
+      }
+      this.onWoken = () => resume(Effect.void)
+      return undefined
+    })
   }
 
   /** Its isolate is to be let go. */
   leave(): void {
     this.isLeaving = true
-    this.wake.openUnsafe()
+    this.wake()
   }
 
-  private stop(): void {
+  stop(): void {
     if (!this.isOver) {
       this.end()
       this.main?.interruptUnsafe()
@@ -381,7 +407,7 @@ export class DurableCell {
   /** What it goes on with. A pausable cell that was resumed before there is anything pauses again at once. */
   private awaitCause(frontier: Frontier): Effect.Effect<Cause_, StoreFailure> {
     return Effect.clockWith((clock) => {
-      this.wake.closeUnsafe()
+      this.isWoken = false
       const now = clock.currentTimeMillisUnsafe()
       if (this.created.kind === "continuing" || this.isResumed) {
         if (this.answers.length > 0) {
@@ -430,14 +456,13 @@ export class DurableCell {
       }
       const idle = this.lane === undefined ? Infinity : Duration.toMillis(this.shared.idleAfter)
       const wait = millis === Infinity && idle === Infinity ? Infinity : Math.min(millis, idle, maxSleep)
-      const woken = this.wake.await
       const leave = Effect.sync(() => {
         if (wait === idle) {
           this.dropLane()
         }
       })
       return Effect.ensuring(
-        wait === Infinity ? woken : Effect.raceFirst(woken, Effect.andThen(Effect.sleep(wait), leave)),
+        wait === Infinity ? this.woken : Effect.raceFirst(this.woken, Effect.andThen(Effect.sleep(wait), leave)),
         Effect.sync(() => this.shared.residence.exit(this))
       )
     })
@@ -478,10 +503,14 @@ export class DurableCell {
     }
   }
 
-  private readonly onLost: Effect.Effect<void, StoreFailure> = Effect.suspend(() => this.goingOn(this.onceMore))
+  private get onLost(): Effect.Effect<void, StoreFailure> {
+    return Effect.suspend(() => this.goingOn(this.onceMore))
+  }
 
   /** Brings the isolate back where it had not come to stand, and goes on. */
-  private readonly revived: Effect.Effect<void, StoreFailure> = Effect.suspend(() => this.goingOn(this.revival))
+  private get revived(): Effect.Effect<void, StoreFailure> {
+    return Effect.suspend(() => this.goingOn(this.revival))
+  }
 
   private goingOn(revival: Effect.Effect<Replay.Back | undefined, StoreFailure>): Effect.Effect<void, StoreFailure> {
     return Effect.flatMap(revival, (back) =>
@@ -493,65 +522,73 @@ export class DurableCell {
   }
 
   /** Brings the isolate back to where it stands. `false` where it does not come back. */
-  private readonly revive: Effect.Effect<boolean, StoreFailure> = Effect.suspend(() =>
-    Effect.map(this.revival, (back) => {
-      if (back !== undefined && back.standing === undefined) {
-        this.fail(diverged("it goes on where it has stood still"))
-        return false
-      }
-      return back !== undefined
-    })
-  )
-
-  private readonly revival: Effect.Effect<Replay.Back | undefined, StoreFailure> = Effect.suspend(() =>
-    Effect.flatMap(
-      this.shared.replays.withPermit(this.replay),
-      (back) => back === "lost" ? this.onceMore : Effect.succeed(back)
-    )
-  )
-
-  private readonly onceMore: Effect.Effect<Replay.Back | undefined, StoreFailure> = Effect.suspend(() => {
-    this.lane = undefined
-    if (++this.losses > maxLosses) {
-      this.fail(lost)
-      return Effect.succeed(undefined)
-    }
-    return this.revival
-  })
-
-  private readonly replay: Effect.Effect<Replay.Back | "lost" | undefined, StoreFailure> = Effect.suspend(() => {
-    const { journal, lease, load, maxReplayTime, meter } = this.shared
-    const failed = (error: CellError) =>
-      Effect.sync((): undefined => {
-        this.fail(error)
+  private get revive(): Effect.Effect<boolean, StoreFailure> {
+    return Effect.suspend(() =>
+      Effect.map(this.revival, (back) => {
+        if (back !== undefined && back.standing === undefined) {
+          this.fail(diverged("it goes on where it has stood still"))
+          return false
+        }
+        return back !== undefined
       })
-    return Effect.andThen(journal.drain, load(this.created)).pipe(
-      Effect.flatMap((records) => {
-        const score = Replay.read(records)
-        return Effect.matchEffect(Effect.retry(lease.start(this.programWith(score.turns)), startAgain), {
-          onFailure: ({ text }) => failed({ _tag: "IsolateLost", text }),
-          onSuccess: (lane) => {
-            this.lane = lane
-            return Effect.catch(
-              Replay.run(lane, score),
-              ({ text }) => text === undefined ? Effect.succeed("lost" as const) : failed(diverged(text))
-            )
-          }
-        })
-      }),
-      Effect.timeoutOrElse({
-        duration: maxReplayTime,
-        orElse: () =>
-          failed({
-            _tag: "LimitExceeded",
-            text: `the cell took longer than ${Duration.format(maxReplayTime)} to go on from its journal`
-          })
-      }),
-      Effect.tap((came) =>
-        Effect.sync(() => meter.replayed(came === undefined ? "Failed" : came === "lost" ? "Lost" : "Succeeded"))
+    )
+  }
+
+  private get revival(): Effect.Effect<Replay.Back | undefined, StoreFailure> {
+    return Effect.suspend(() =>
+      Effect.flatMap(
+        this.shared.replays.withPermit(this.replay),
+        (back) => back === "lost" ? this.onceMore : Effect.succeed(back)
       )
     )
-  })
+  }
+
+  private get onceMore(): Effect.Effect<Replay.Back | undefined, StoreFailure> {
+    return Effect.suspend(() => {
+      this.lane = undefined
+      if (++this.losses > maxLosses) {
+        this.fail(lost)
+        return Effect.succeed(undefined)
+      }
+      return this.revival
+    })
+  }
+
+  private get replay(): Effect.Effect<Replay.Back | "lost" | undefined, StoreFailure> {
+    return Effect.suspend(() => {
+      const { journal, lease, load, maxReplayTime, meter } = this.shared
+      const failed = (error: CellError) =>
+        Effect.sync((): undefined => {
+          this.fail(error)
+        })
+      return Effect.andThen(journal.drain, load(this.created)).pipe(
+        Effect.flatMap((records) => {
+          const score = Replay.read(records)
+          return Effect.matchEffect(Effect.retry(lease.start(this.programWith(score.turns)), startAgain), {
+            onFailure: ({ text }) => failed({ _tag: "IsolateLost", text }),
+            onSuccess: (lane) => {
+              this.lane = lane
+              return Effect.catch(
+                Replay.run(lane, score),
+                ({ text }) => text === undefined ? Effect.succeed("lost" as const) : failed(diverged(text))
+              )
+            }
+          })
+        }),
+        Effect.timeoutOrElse({
+          duration: maxReplayTime,
+          orElse: () =>
+            failed({
+              _tag: "LimitExceeded",
+              text: `the cell took longer than ${Duration.format(maxReplayTime)} to go on from its journal`
+            })
+        }),
+        Effect.tap((came) =>
+          Effect.sync(() => meter.replayed(came === undefined ? "Failed" : came === "lost" ? "Lost" : "Succeeded"))
+        )
+      )
+    })
+  }
 }
 
 const toFrontier = ({ due, timers }: Extract<IsolateEvent, { readonly _tag: "Frontier" }>): Frontier =>

@@ -287,7 +287,7 @@ export class DurableSession implements Keeper {
         request: created.ownTools ? { ...created.request, tools } : created.request,
         tools,
         restored: history.toRestored(tools),
-        handle: driver?.handle ?? (yield* ended)
+        handle: driver ?? (yield* ended)
       })
     }
     // It is not read again.
@@ -378,7 +378,7 @@ export class DurableSession implements Keeper {
         Effect.map((driver) => {
           this.known.set(id, { hearing: new Hearing(), driver })
           this.last = id
-          return driver.handle
+          return driver
         }),
         Effect.tapCause(() => Effect.sync(() => isNew && this.toolNumbers.delete(name))),
         Effect.mapError((error) =>

@@ -21,8 +21,8 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as Latch from "effect/Latch"
 import * as Metric from "effect/Metric"
+import { Gate } from "../data/Gate.ts"
 import * as Meter from "../telemetry/Meter.ts"
 import * as Visible from "../text/Visible.ts"
 import type * as Slots from "./Slots.ts"
@@ -62,7 +62,7 @@ interface Running {
 /** The callbacks of one kind. */
 class Group {
   readonly running = new Set<Running>()
-  private readonly isEmpty = Latch.makeUnsafe(true)
+  private readonly isEmpty = new Gate(true)
   private readonly slots: Slots.Slots
   private readonly onEmpty: () => void
 
@@ -87,7 +87,7 @@ class Group {
       interrupted: false
     }
     this.running.add(callback)
-    this.isEmpty.closeUnsafe()
+    this.isEmpty.close()
     callback.withdraw = this.slots.take(() => {
       callback.waiting = false
       const fiber = fork()
@@ -116,7 +116,7 @@ class Group {
 
   private empty(): void {
     if (this.running.size === 0) {
-      this.isEmpty.openUnsafe()
+      this.isEmpty.open()
       this.onEmpty()
     }
   }
@@ -152,7 +152,9 @@ class Group {
     return names
   }
 
-  readonly awaitEmpty: Effect.Effect<void> = Effect.suspend(() => this.isEmpty.await)
+  get awaitEmpty(): Effect.Effect<void> {
+    return this.isEmpty.await
+  }
 }
 
 const report = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {

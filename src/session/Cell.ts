@@ -16,13 +16,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as References from "effect/References"
 import type * as Schema from "effect/Schema"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
+import { Gate } from "../data/Gate.ts"
 import type { Delegate } from "../Delegate.ts"
 import { Deadline } from "../delegate/Deadline.ts"
 import { Owner } from "../delegate/Owner.ts"
@@ -176,13 +176,14 @@ export class Cell {
   private failure: CellError["_tag"] | undefined
   private draining: Fiber.Fiber<unknown> | undefined
   /** Closed while it is being kept how the cell has ended: nothing else can end it meanwhile. */
-  private readonly keeping = Latch.makeUnsafe(true)
+  private readonly keeping = new Gate(true)
   private notified: number
   private grace: Effect.Effect<void>
   private outcome: Settled = "Terminated"
-  private readonly settled = Latch.makeUnsafe()
-  private readonly closed = Latch.makeUnsafe()
-  private readonly watchers: Broadcast.Broadcast<OutputItem>
+  private readonly settled = new Gate()
+  private readonly closed = new Gate()
+  /** Those who watch its output, where there were any. */
+  private watchers: Broadcast.Broadcast<OutputItem> | undefined
 
   constructor(session: Session, options: Options) {
     this.session = session
@@ -207,10 +208,6 @@ export class Cell {
       countsBytes: true
     })
     this.grace = Effect.sleep(session.limits.cancellationGrace)
-    this.watchers = Broadcast.make(outputCapacity, {
-      weigh: Outbox.weigh,
-      max: outputShare * session.limits.maxUndeliveredOutputBytes
-    })
     this.callbacks = Callbacks.make({
       context: Context.add(
         inside(annotate(Context.merge(session.context, options.context), annotations)),
@@ -245,11 +242,11 @@ export class Cell {
       this.outcome = outcomeOf(state.ending)
       this.calls.close()
       this.wallTime.stop()
-      this.watchers.end()
-      this.settled.openUnsafe()
+      this.watchers?.end()
+      this.settled.open()
     }
     if (state.phase === "Gone") {
-      this.closed.openUnsafe()
+      this.closed.open()
     }
   }
 
@@ -355,7 +352,7 @@ export class Cell {
   }
 
   private onceKept<A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return this.session.keeper === undefined ? self : Effect.andThen(Effect.suspend(() => this.keeping.await), self)
+    return this.session.keeper === undefined ? self : Effect.andThen(this.keeping.await, self)
   }
 
   /** Answers the observer now, as if its time were over. */
@@ -374,17 +371,32 @@ export class Cell {
   }
 
   /** Waits until no request can reach the cell. */
-  readonly awaitClosed: Effect.Effect<void> = Effect.suspend(() => this.closed.await)
+  get awaitClosed(): Effect.Effect<void> {
+    return this.closed.await
+  }
 
   /** Waits until the outcome is final. */
-  readonly awaitSettled: Effect.Effect<Settled> = Effect.andThen(
-    Effect.suspend(() => this.settled.await),
-    Effect.sync(() => this.outcome)
-  )
+  get awaitSettled(): Effect.Effect<Settled> {
+    return Effect.andThen(this.settled.await, Effect.sync(() => this.outcome))
+  }
 
   /** Output that no event gave, then output as it is made. */
   get output(): Stream.Stream<OutputItem, Lagged> {
-    return this.watchers.stream(() => Outbox.toArray(CellPhase.remaining(this.state)))
+    return Stream.suspend(() => {
+      this.watchers ??= this.makeWatchers()
+      return this.watchers.stream(() => Outbox.toArray(CellPhase.remaining(this.state)))
+    })
+  }
+
+  private makeWatchers(): Broadcast.Broadcast<OutputItem> {
+    const watchers = Broadcast.make(outputCapacity, {
+      weigh: Outbox.weigh,
+      max: outputShare * this.session.limits.maxUndeliveredOutputBytes
+    })
+    if (this.state.phase !== "Running" && this.state.phase !== "Terminating") {
+      watchers.end()
+    }
+    return watchers
   }
 
   status(): CellStatus {
@@ -429,12 +441,14 @@ export class Cell {
   // What the isolate does
   // ---------------------------------------------------------------------------
 
-  private readonly readEvents: Effect.Effect<void> = Effect.suspend(() => Queue.takeAll(this.options.handle.events))
-    .pipe(
-      Effect.tap((events) => Effect.sync(() => events.forEach((event) => this.onEvent(event)))),
-      Effect.forever({ disableYield: true }),
-      Effect.catchCause(() => Effect.sync(() => this.onEventsEnd()))
-    )
+  private get readEvents(): Effect.Effect<void> {
+    return Effect.suspend(() => Queue.takeAll(this.options.handle.events))
+      .pipe(
+        Effect.tap((events) => Effect.sync(() => events.forEach((event) => this.onEvent(event)))),
+        Effect.forever({ disableYield: true }),
+        Effect.catchCause(() => Effect.sync(() => this.onEventsEnd()))
+      )
+  }
 
   private onEvent(event: IsolateEvent): void {
     if (this.state.phase !== "Running" || this.state.ending !== undefined) {
@@ -448,7 +462,7 @@ export class Cell {
       case "Output": {
         this.countOutput(event.items)
         this.apply({ _tag: "Output", items: event.items })
-        this.watchers.publish(event.items)
+        this.watchers?.publish(event.items)
         return this.checkOutput()
       }
       case "ToolCalls":
@@ -664,9 +678,9 @@ export class Cell {
         this.failure = error?._tag
         this.calls.close()
         this.report()
-        this.watchers.end()
+        this.watchers?.end()
         this.session.onSettled(this, this.outcome, error)
-        this.settled.openUnsafe()
+        this.settled.open()
         return
       }
       case "Continue":
@@ -675,7 +689,7 @@ export class Cell {
         return this.tell(decision.who, decision.what)
       case "Close": {
         this.session.onClosed(this, this.outcome, this.calls.toLedger())
-        this.closed.openUnsafe()
+        this.closed.open()
         return
       }
       case "Refuse":
@@ -683,23 +697,25 @@ export class Cell {
   }
 
   /** The callbacks of a finished script are done. */
-  private readonly drained: Effect.Effect<void> = Effect.suspend(() => {
-    const refusal = this.refusal ?? this.session.refuse(this.writes)
-    const { ending } = this.state
-    if (this.session.keeper === undefined || ending === undefined) {
-      return this.settle(refusal)
-    }
-    this.keeping.closeUnsafe()
-    return Effect.uninterruptible(Effect.ensuring(
-      refusal === undefined
-        ? Effect.flatMap(
-          this.keep(ending, this.writes),
-          (kept) => kept === true ? this.settle(undefined) : kept === false ? Effect.void : this.settleRefused(kept)
-        )
-        : this.settleRefused(refusal),
-      Effect.sync(() => this.keeping.openUnsafe())
-    ))
-  })
+  private get drained(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const refusal = this.refusal ?? this.session.refuse(this.writes)
+      const { ending } = this.state
+      if (this.session.keeper === undefined || ending === undefined) {
+        return this.settle(refusal)
+      }
+      this.keeping.close()
+      return Effect.uninterruptible(Effect.ensuring(
+        refusal === undefined
+          ? Effect.flatMap(
+            this.keep(ending, this.writes),
+            (kept) => kept === true ? this.settle(undefined) : kept === false ? Effect.void : this.settleRefused(kept)
+          )
+          : this.settleRefused(refusal),
+        Effect.sync(() => this.keeping.open())
+      ))
+    })
+  }
 
   private settle(refusal: CellError | undefined): Effect.Effect<void> {
     return Effect.sync(() => this.apply({ _tag: "Drained", refusal }))
