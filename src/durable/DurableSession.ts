@@ -9,7 +9,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { createHash, randomBytes } from "node:crypto"
 import type { IsolateEvent, IsolateHandle, Lease, Program } from "../Isolate.ts"
@@ -150,7 +150,8 @@ export class DurableSession implements Keeper {
     const store = yield* Store
     const clock = yield* Clock.Clock
     const { session } = options
-    const fork = Effect.runForkWith(Context.make(Clock.Clock, clock))
+    // What goes on by itself logs as those who have opened the session do, and is part of no scope.
+    const fork = Effect.runForkWith(Context.omit(Scope.Scope)(yield* Effect.context<Scope.Scope>()))
     const time = Duration.fromInputUnsafe(options.lease ?? defaults.lease)
     const owner = options.owner ?? Holder.make()
     const epoch = yield* Effect.acquireRelease(

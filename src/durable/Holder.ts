@@ -51,3 +51,10 @@ const isGone = ({ began, boot: theirs, host, pid }: Holder): boolean => {
 
 /** Whether the owner of that name was a process of this machine that has ended. */
 export const hasEnded = (owner: string): boolean => Option.exists(decode(owner), isGone)
+
+/** The owner of that name, for people. */
+export const describe = (owner: string): string =>
+  Option.match(decode(owner), {
+    onNone: () => owner,
+    onSome: ({ host, pid }) => `process ${pid} on ${host}`
+  })

@@ -567,6 +567,10 @@ const cases: Readonly<Record<string, Case>> = {
       "session that is encrypted": shown("sealed"),
       "session that is not deleted": shown("name of a session"),
       "owner of a session that is not deleted": shown("owner of a session"),
+      "session that is taken": shown("name of a session"),
+      "owner of a session that is taken": shown("owner of a session"),
+      "session that has no live cells": shown("over"),
+      "store that keeps a cell": undefined,
       "store that is not there": undefined,
       "file of keys": undefined,
       "error of a store": undefined
@@ -587,12 +591,17 @@ const cases: Readonly<Record<string, Case>> = {
         ...[
           `show ${session} --store ${store}`,
           `show ${quote(evil("sealed"))} --store ${store}`,
+          `resume ${session} --store ${store}`,
+          `resume ${quote(evil("over"))} --store ${store}`,
           `delete ${session} --store ${store}`,
           `show ${quote(evil("session that is not there"))} --store ${store}`,
           `list --store ${quote(path(evil("store that is not there")))}`,
           `list --store ${store} --store-keys ${quote(path(evil("file of keys")))}`,
           `list --store ${quote(file(evil("error of a store"), "no store ".repeat(999)))}`
-        ].map((args) => `${command} sessions ${args}`)
+        ].map((args) => `${command} sessions ${args}`),
+        `${command} run ${
+          file("cell.js", "await new Promise((resolve) => setTimeout(resolve, 60_000))")
+        } --once --yield-after 1ms --durable ${quote(path(evil("store that keeps a cell")))}`
       ].join("\n")
     }
   },

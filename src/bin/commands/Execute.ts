@@ -95,26 +95,43 @@ export interface Options {
   readonly yieldAfter?: Duration.Duration | undefined
   /** Whether to stop at the first yield. */
   readonly once?: boolean | undefined
+  /** Whether a cell that has not ended is left as it is, for a later process to go on with. */
+  readonly isKept?: boolean | undefined
 }
 
+/** Waits until the cell waits for something that can never come, which may be so already. */
+const stalls = (session: Runtime.SessionRuntime["Service"], id: Effect.Effect<CellId>) =>
+  Effect.raceFirst(
+    session.events.pipe(
+      Stream.filter(({ _tag }) => _tag === "Stalled"),
+      Stream.filterEffect(({ cellId }) => Effect.map(id, (id) => id === cellId)),
+      Stream.runHead
+    ),
+    Effect.flatMap(Effect.all([id, session.cells]), ([id, cells]) =>
+      cells.some(({ cell, status }) =>
+          cell.id === id && status === "Stalled"
+        )
+        ? Effect.void
+        : Effect.never)
+  )
+
 /**
- * Runs a cell to its end, or to its first yield, and ends it there. One that waits for something that can never come is
- * ended, as `Terminated`.
+ * Runs a cell to its end, or to its first yield, and ends it there, unless it is kept. One that waits for something that can
+ * never come is ended, as `Terminated`.
  */
-export const execute = Effect.fn("Execute.execute")(function*(request: CellRequest, options: Options = {}) {
+export const attend = Effect.fn("Execute.attend")(function*<E>(
+  made: Effect.Effect<Runtime.Cell, E>,
+  options: Options = {}
+) {
   const session = yield* Runtime.SessionRuntime
   const reporter = yield* Reporter
   // Listens before there is a cell, so that it cannot miss it.
   const id = yield* Deferred.make<CellId>()
-  const stalled = yield* session.events.pipe(
-    Stream.filter(({ _tag }) => _tag === "Stalled"),
-    Stream.filterEffect(({ cellId }) => Effect.map(Deferred.await(id), (id) => id === cellId)),
-    Stream.runHead,
-    Effect.forkChild({ startImmediately: true })
-  )
-  const cell = yield* session.create(request).pipe(Effect.mapError(Failure.ofStart))
+  const stalled = yield* Effect.forkChild(stalls(session, Deferred.await(id)), { startImmediately: true })
+  const cell = yield* made
   yield* Deferred.succeed(id, cell.id)
   const end = Effect.ignore(session.terminate(cell))
+  const leave = options.isKept === true ? Effect.void : end
   yield* reporter.started(cell.id)
 
   const reported = options.yieldAfter === undefined
@@ -124,12 +141,19 @@ export const execute = Effect.fn("Execute.execute")(function*(request: CellReque
 
   const event = yield* Effect.raceFirst(reported, Effect.raceFirst(endedWhenStalled, Printer.closed)).pipe(
     Effect.ensuring(Fiber.interrupt(stalled)),
-    Effect.onInterrupt(() => end)
+    Effect.onInterrupt(() => leave)
   )
   if (event._tag === "Yielded") {
-    yield* end
+    yield* leave
   } else {
     yield* reporter.ended(event)
   }
   return event
 })
+
+/** Makes a cell, and attends it. */
+export const execute = (request: CellRequest, options?: Options) =>
+  Effect.flatMap(
+    Runtime.SessionRuntime,
+    (session) => attend(Effect.mapError(session.create(request), Failure.ofStart), options)
+  )

@@ -5,6 +5,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Holder from "../../durable/Holder.ts"
 import { StoreFailure } from "../../Protocol.ts"
 import * as Store from "../../Store.ts"
 import * as Digest from "../../store/Digest.ts"
@@ -28,13 +29,6 @@ const withStore = <A, E, R>(self: Effect.Effect<A, E | StoreFailure, R>, flags: 
     Effect.catchIf((error) => error instanceof StoreFailure, (error) => Effect.fail(OpenStore.ofStore(error)))
   )
 
-const find = Effect.fnUntraced(function*(session: string) {
-  const store = yield* Store.Store
-  const summary = (yield* store.list).find((each) => each.session === session)
-  return summary ??
-    (yield* Failure.toStart(text`there is no session ${foreign("session that is not there", session, "word")}`))
-})
-
 export const list = Effect.fn("KeptSessions.list")(function*({ json }: Shown) {
   const store = yield* Store.Store
   const sessions = yield* store.list
@@ -45,7 +39,7 @@ export const list = Effect.fn("KeptSessions.list")(function*({ json }: Shown) {
 
 export const show = Effect.fn("KeptSessions.show")(function*({ json, session }: Shown & { readonly session: string }) {
   const store = yield* Store.Store
-  const summary = yield* find(session)
+  const summary = yield* OpenStore.find(session)
   const { records } = yield* store.load(session)
   if (records.some(({ _tag }) => _tag === "Sealed")) {
     return yield* Failure.toStart(
@@ -63,13 +57,13 @@ export const show = Effect.fn("KeptSessions.show")(function*({ json, session }: 
 export const remove = Effect.fn("KeptSessions.remove")(
   function*({ session: sessions }: StoreFlag.Flags & { readonly session: ReadonlyArray<string> }) {
     const store = yield* Store.Store
-    yield* Effect.forEach(sessions, find)
+    yield* Effect.forEach(sessions, OpenStore.find)
     for (const session of sessions) {
       yield* store.remove(session).pipe(
         Effect.catchTag("SessionTaken", ({ owner }) =>
           Effect.fail(Failure.toStart(
             text`session ${foreign("session that is not deleted", session, "word")} belongs to ${
-              foreign("owner of a session that is not deleted", owner, "word")
+              foreign("owner of a session that is not deleted", Holder.describe(owner), "word")
             }, which may still run`
           )))
       )

@@ -62,3 +62,11 @@ export const layer = ({ store, storeKeys }: StoreFlag.Flags) =>
       return layerOf(store, storeKeys)
     })
   )
+
+/** What the store knows of a session that has to be there. */
+export const find = Effect.fnUntraced(function*(session: string) {
+  const store = yield* Store.Store
+  const summary = (yield* store.list).find((each) => each.session === session)
+  return summary ??
+    (yield* Failure.toStart(text`there is no session ${foreign("session that is not there", session, "word")}`))
+})

@@ -29,6 +29,7 @@ import * as PathFlag from "./PathFlag.ts"
 import * as SessionFile from "./SessionFile.ts"
 import * as SessionLayer from "./SessionLayer.ts"
 import * as Source from "./Source.ts"
+import * as StoreFlag from "./StoreFlag.ts"
 import * as ToolFlags from "./ToolFlags.ts"
 
 /** What `--list-tools` prints, unless it says something else. */
@@ -48,6 +49,14 @@ const flags = {
     Flag.withDescription("Print one JSON object per event, for programs"),
     Flag.withDefault(false)
   ),
+  durable: PathFlag.make("durable").pipe(
+    Flag.withMetavar("FILE"),
+    Flag.withDescription(
+      "Keep what happens in this file, so that the same command goes on after a crash, and what cells store"
+    ),
+    Flag.optional
+  ),
+  storeKeys: StoreFlag.keysFlag,
   yieldAfter: DurationFlag.make("yield-after").pipe(
     Flag.withDescription("Print output in the pieces that a host would hear, each after this time at the latest"),
     Flag.optional
@@ -87,7 +96,12 @@ const listTools = Effect.fn("Run.listTools")(function*(wanted: string, flags: Fl
   )
 }, (effect, _, flags) => Effect.provide(effect, ToolFlags.layer(flags)))
 
-const execute = Effect.fn("Run.execute")(function*(source: Source.Source, flags: Flags) {
+/** `find` looks for the cell of a source that an earlier process has left. */
+const execute = Effect.fn("Run.execute")(function*<E, R>(
+  source: Source.Source,
+  flags: Flags,
+  find: (source: string) => Effect.Effect<Runtime.Cell | undefined, E, R>
+) {
   const session = yield* Runtime.SessionRuntime
   const check = yield* Checking.make(flags.check)
   const findings = yield* check(source.text, source.language)
@@ -95,10 +109,15 @@ const execute = Effect.fn("Run.execute")(function*(source: Source.Source, flags:
     yield* (yield* Reporter.Reporter).mistaken(findings)
     return yield* Failure.toCell(Render.mistakes(source, findings))
   }
-  const event = yield* Execute.execute({ callId: "run", source: source.text, language: source.language }, {
+  const options = {
     yieldAfter: Option.getOrUndefined(flags.yieldAfter),
-    once: flags.once
-  })
+    once: flags.once,
+    isKept: Option.isSome(flags.durable)
+  }
+  const before = yield* find(source.text)
+  const event = yield* before === undefined
+    ? Execute.execute({ callId: "run", source: source.text, language: source.language }, options)
+    : Execute.attend(Effect.succeed(before), options)
   if (event._tag !== "Yielded") {
     yield* SessionFile.write(flags.session, yield* session.storedValues)
   }
@@ -108,6 +127,19 @@ const execute = Effect.fn("Run.execute")(function*(source: Source.Source, flags:
   const names = (yield* Delegate).tools.map(({ name }) => Identifier.fromName(name))
   return { ...event, error: { ...event.error, text: Suggestion.explain(event.error.text, names) } }
 }, Effect.scoped)
+
+const findNone = () => Effect.succeed(undefined)
+
+const keptIn = (file: string) =>
+  text`${foreign("store that keeps a cell", file, "word")} keeps the cell; the same command goes on with it`
+
+/** In a session of the file, and with the cell that it has of this source. */
+const durably = Effect.fnUntraced(function*(source: Source.Source, flags: Flags, file: string) {
+  const { explained, find, layer } = yield* Effect.promise(() => import("./Durable.ts"))
+  return yield* explained(Effect.provide(execute(source, flags, find), layer(flags, file, flags.storeKeys))).pipe(
+    Effect.onInterrupt(() => Printer.tell(text`effect-code-mode: ${keptIn(file)}`))
+  )
+})
 
 /** The reporter of what the cell does. */
 const withReporter = <A, E, R>(flags: Flags, self: Effect.Effect<A, E, R | Reporter.Reporter>) =>
@@ -119,11 +151,13 @@ const withReporter = <A, E, R>(flags: Flags, self: Effect.Effect<A, E, R | Repor
   })
 
 /** What the end of a cell is for the command. */
-const conclude = Effect.fnUntraced(function*(source: Source.Source, event: CellEvent) {
+const conclude = Effect.fnUntraced(function*(source: Source.Source, event: CellEvent, flags: Flags) {
   switch (event._tag) {
     case "Yielded":
       return yield* new Failure.Failure({
-        text: text`the cell is ended at its first yield, as --once asks`,
+        text: Option.isSome(flags.durable)
+          ? keptIn(flags.durable.value)
+          : text`the cell is ended at its first yield, as --once asks`,
         status: Failure.status.yielded
       })
     case "Terminated":
@@ -140,9 +174,11 @@ const run = Effect.fn("Run.run")(function*(file: string, flags: Flags) {
   const stored = yield* SessionFile.read(flags.session)
   const event = yield* withReporter(
     flags,
-    Effect.provide(execute(source, flags), SessionLayer.layer(flags, stored))
+    Option.isSome(flags.durable)
+      ? durably(source, flags, flags.durable.value)
+      : Effect.provide(execute(source, flags, findNone), SessionLayer.layer(flags, stored))
   )
-  yield* conclude(source, event)
+  yield* conclude(source, event, flags)
 })
 
 /** Runs a cell whose session is looked at, until the command is told to end. */
@@ -151,11 +187,19 @@ export const runInspected = Effect.fn("Run.runInspected")(function*<E, R>(
   chosen: SessionLayer.Flags,
   inspector: Layer.Layer<never, E, R>
 ) {
-  const flags: Flags = { ...chosen, json: false, listTools: Option.none(), once: false, yieldAfter: Option.none() }
+  const flags: Flags = {
+    ...chosen,
+    json: false,
+    listTools: Option.none(),
+    once: false,
+    yieldAfter: Option.none(),
+    durable: Option.none(),
+    storeKeys: Option.none()
+  }
   const source = yield* Source.read(file)
   const stored = yield* SessionFile.read(flags.session)
-  const toTheEnd = execute(source, flags).pipe(
-    Effect.flatMap((event) => conclude(source, event)),
+  const toTheEnd = execute(source, flags, findNone).pipe(
+    Effect.flatMap((event) => conclude(source, event, flags)),
     Effect.catchTag("Failure", ({ text }) => Printer.tell(text)),
     Effect.andThen(Printer.tell(text`The cell has ended. Its page is there until Ctrl-C`)),
     Effect.andThen(Effect.never)
@@ -186,6 +230,12 @@ export const command = Command.make(
     if (flags.once && Option.isNone(flags.yieldAfter)) {
       return yield* badUsage(text`--once goes with --yield-after DURATION`)
     }
+    if (Option.isSome(flags.durable) && Option.isSome(flags.session)) {
+      return yield* badUsage(text`--durable keeps what cells store, as --session does: one of them is enough`)
+    }
+    if (Option.isSome(flags.storeKeys) && Option.isNone(flags.durable)) {
+      return yield* badUsage(text`--store-keys goes with --durable FILE`)
+    }
     if (Option.isNone(file)) {
       return yield* badUsage(text`Missing required argument: file`)
     }
@@ -202,6 +252,10 @@ export const command = Command.make(
     {
       command: "effect-code-mode run --list-tools --config ~/.cursor/mcp.json",
       description: "See which tools the servers of a config file have"
+    },
+    {
+      command: "effect-code-mode run cell.js --config mcp.json --durable runs.db",
+      description: "Go on where it was, if it was killed meanwhile"
     },
     {
       command: "effect-code-mode run cell.ts --config mcp.json --deny '*write*' --session notes.json",

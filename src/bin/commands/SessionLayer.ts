@@ -24,10 +24,16 @@ export const flags = {
 
 export type Flags = Command.Command.Config.Infer<typeof flags>
 
+/** The delegate that has the tools that the flags ask for. */
+const delegate = (flags: ToolFlags.Flags) => ToolCallLog.layer(Approvals.layer(flags.approve, ToolFlags.layer(flags)))
+
+// There is one session, and no other will need a lane.
+const engine = V8.layer({ warmLanes: 0 })
+
 /** A session with the tools that the flags ask for, and the delegate that it has them from. */
 export const layer = (flags: ToolFlags.Flags, storedValues: SessionFile.StoredValues) =>
-  Runtime.layer({ storedValues }).pipe(
-    Layer.provideMerge(ToolCallLog.layer(Approvals.layer(flags.approve, ToolFlags.layer(flags)))),
-    // There is one session, and no other will need a lane.
-    Layer.provide(V8.layer({ warmLanes: 0 }))
-  )
+  Runtime.layer({ storedValues }).pipe(Layer.provideMerge(delegate(flags)), Layer.provide(engine))
+
+/** The same, of a session that a store has. */
+export const layerDurable = (flags: ToolFlags.Flags, session: string) =>
+  Runtime.layerDurable({ session }).pipe(Layer.provideMerge(delegate(flags)), Layer.provide(engine))

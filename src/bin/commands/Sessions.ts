@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as DurationFlag from "./DurationFlag.ts"
 import * as StoreFlag from "./StoreFlag.ts"
+import * as ToolFlags from "./ToolFlags.ts"
 
 /** Other commands do without it. */
 const load = Effect.promise(() => import("./KeptSessions.ts"))
@@ -32,6 +33,12 @@ const show = Command.make(
   { session, ...StoreFlag.flags, json },
   (flags) => Effect.flatMap(load, ({ show }) => show(flags))
 ).pipe(Command.withDescription("Show the cells of a session, what came of their calls, and what is stored"))
+
+const resume = Command.make(
+  "resume",
+  { session, ...StoreFlag.flags, json, ...ToolFlags.flags },
+  (flags) => Effect.flatMap(Effect.promise(() => import("./Durable.ts")), ({ resume }) => resume(flags))
+).pipe(Command.withDescription("Go on with the cells of a session, and show what they do"))
 
 const remove = Command.make(
   "delete",
@@ -61,5 +68,5 @@ const prune = Command.make(
 
 export const command = Command.make("sessions").pipe(
   Command.withDescription("Look into a file of durable sessions, and go on with them"),
-  Command.withSubcommands([list, show, remove, prune])
+  Command.withSubcommands([list, show, resume, remove, prune])
 )

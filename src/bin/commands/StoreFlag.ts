@@ -10,7 +10,7 @@ import * as PathFlag from "./PathFlag.ts"
 export const keysFlag = PathFlag.make("store-keys").pipe(
   Flag.withMetavar("FILE"),
   Flag.withDescription(
-    "What is stored is encrypted with the first key of this file: a name and 32 bytes in base64 a line. Older keys follow"
+    "Encrypt what is kept with the first key of this file: a name and 32 bytes in base64 a line. Older keys follow"
   ),
   Flag.optional
 )

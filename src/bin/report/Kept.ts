@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import * as Holder from "../../durable/Holder.ts"
 import type { SessionSummary } from "../../Store.ts"
 import type { Cell, Digest } from "../../store/Digest.ts"
 import { empty, fit, foreign, join, padEnd, type Printable, text, width } from "../terminal/Printable.ts"
@@ -11,7 +12,7 @@ import * as Render from "./Render.ts"
 const units = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000], ["second", 1000]] as const
 
 /** How long ago something was. */
-const age = (millis: number): Printable => {
+export const age = (millis: number): Printable => {
   const [unit, size] = units.find(([, size]) => millis >= size) ?? ["second", 1000]
   const count = Math.max(0, Math.floor(millis / size))
   return count === 0 ? text`now` : count === 1 ? text`1 ${unit} ago` : text`${Render.count(count)} ${unit}s ago`
@@ -47,7 +48,9 @@ export const sessions = (list: ReadonlyArray<SessionSummary>, now: number): Prin
         age(now - changedAt),
         owner === undefined
           ? text`-`
-          : text`${foreign("owner of a session", owner, "word")}${leaseUntil <= now ? text` (gone)` : empty}`
+          : text`${foreign("owner of a session", Holder.describe(owner), "word")}${
+            leaseUntil <= now || Holder.hasEnded(owner) ? text` (gone)` : empty
+          }`
       ])
     ])
 

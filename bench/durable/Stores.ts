@@ -1,0 +1,16 @@
+/** The stores of the proof, by name: `sqlite:FILE` or `postgres:SOCKET`. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Store from "../../dist/Store.js"
+import * as Database from "../../test/postgres/Database.ts"
+
+/** Starts a database, and gives its name. It is gone with this process. */
+export const postgres = (): Promise<string> =>
+  Effect.runPromise(Effect.map(Database.socket, (socket) => `postgres:${socket}`))
+
+export const layer = (name: string): Layer.Layer<Store.Store, unknown> => {
+  const path = name.slice(name.indexOf(":") + 1)
+  return name.startsWith("sqlite:")
+    ? Store.layerSqlite({ filename: path, busyTimeout: "60 seconds" })
+    : Store.layerPostgres().pipe(Layer.provide(Database.clientOf(path)))
+}

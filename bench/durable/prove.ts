@@ -1,0 +1,351 @@
+/**
+ * Sessions on several hosts that are killed and frozen all the time, and whether everything is as if nothing had happened:
+ * `npm run prove:durable -- --store sqlite,postgres --hosts 3 --sessions 50 --kills 200 --freeze 20 --seed 1`.
+ *
+ * Each session runs one cell after the other for as long as there is a kill or a freeze to come. Its client asks whichever
+ * host has the session, and asks the same again when that host is gone. What comes out is compared with a run in one process
+ * that nothing disturbs. `--break epoch`, `seed` or `order` takes away what durability stands on: then it has to fail.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { isDeepStrictEqual, parseArgs } from "node:util"
+import type { CellEvent, CellId } from "../../dist/Protocol.js"
+import * as Runtime from "../../dist/Runtime.js"
+import * as Store from "../../dist/Store.js"
+import * as V8 from "../../dist/V8.js"
+import { count, counts, violate, violations } from "../Violations.ts"
+import * as Dice from "./Dice.ts"
+import { Host, type Question, type Told, type Value } from "./Hosts.ts"
+import * as Journals from "./Journals.ts"
+import * as Stores from "./Stores.ts"
+import * as Work from "./Work.ts"
+import * as World from "./World.ts"
+
+const { values: flags } = parseArgs({
+  options: {
+    store: { type: "string", default: "sqlite" },
+    hosts: { type: "string", default: "3" },
+    sessions: { type: "string", default: "50" },
+    kills: { type: "string", default: "200" },
+    freeze: { type: "string", default: "20" },
+    seed: { type: "string", default: "1" },
+    lease: { type: "string", default: "1500" },
+    /** Milliseconds that a session may take to be there again after a kill, in 95 of 100 cases. */
+    recovery: { type: "string", default: "2000" },
+    break: { type: "string", default: "" }
+  }
+})
+const lease = Number(flags.lease)
+const isBroken = flags.break !== ""
+
+/** What a cell came to: its output, how it ended. */
+interface Outcome {
+  readonly texts: ReadonlyArray<string>
+  readonly end: string
+}
+
+interface Run {
+  readonly outcomes: Array<Outcome>
+  values: unknown
+}
+
+const textsOf = ({ items }: CellEvent) => items.map((item) => item.type === "input_text" ? item.text : item.type)
+
+const endOf = (event: CellEvent) =>
+  event._tag === "Completed" && event.error !== undefined ? `${event._tag}: ${event.error.text}` : event._tag
+
+const sourcesOf = (name: string, seed: number): () => string => {
+  const dice = Dice.make(seed * 1000 + Number(name.slice(1)))
+  return () => Work.sourceOf(dice)
+}
+
+/** What a session comes to that nothing disturbs. */
+const undisturbed = (name: string, seed: number, cells: number) =>
+  Effect.gen(function*() {
+    const session = yield* Runtime.SessionRuntime
+    const sourceOf = sourcesOf(name, seed)
+    const outcomes: Array<Outcome> = []
+    for (let cell = 0; cell < cells; cell++) {
+      const { cell: made, initial } = yield* session.execute({ callId: "c", source: sourceOf() })
+      let event = yield* initial
+      const texts = [...textsOf(event)]
+      while (event._tag === "Yielded") {
+        event = yield* session.observe(made)
+        texts.push(...textsOf(event))
+      }
+      outcomes.push({ texts, end: endOf(event) })
+    }
+    return { outcomes, values: yield* session.storedValues }
+  }).pipe(Effect.provide(Layer.fresh(Runtime.layer())))
+
+const percentile = (sorted: ReadonlyArray<number>, share: number) =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+
+const prove = async (kind: string) => {
+  const seed = Number(flags.seed)
+  const dice = Dice.make(seed)
+  const folder = mkdtempSync(join(tmpdir(), "prove-durable-"))
+  const store = kind === "sqlite" ? `sqlite:${join(folder, "store.db")}` : await Stores.postgres()
+  const socket = join(folder, "world")
+  const world = await World.serve(socket, Dice.make(seed + 1))
+
+  // ---------------------------------------------------------------------------
+  // Hosts, and which one has which session
+  // ---------------------------------------------------------------------------
+
+  const claims = new Map<string, Array<{ readonly epoch: number; readonly ended: number }>>()
+  const onTold = (host: string) => (told: Told) => {
+    if (told.told === "claim") {
+      claims.set(told.session, [...(claims.get(told.session) ?? []), told])
+    }
+    if (told.told === "append" && told.records > 0) {
+      count("appends")
+      const later = claims.get(told.session)?.find(({ ended, epoch }) => epoch > told.epoch && ended < told.began)
+      if (later !== undefined) {
+        violate(`${host} appended to ${told.session} with epoch ${told.epoch} after a claim of ${later.epoch}`)
+      }
+    }
+  }
+
+  let started = 0
+  const startHost = () => {
+    const name = `host-${++started}`
+    return new Host(name, [store, socket, String(lease), flags.break], onTold(name))
+  }
+  const hosts = Array.from({ length: Number(flags.hosts) }, startHost)
+  await Promise.all(hosts.map(({ ready }) => ready))
+
+  const names = Array.from({ length: Number(flags.sessions) }, (_, index) => `s${index}`)
+  const homes = new Map<string, { readonly host: Host; readonly opened: Promise<void> }>()
+  const recoveries: Array<number> = []
+
+  /** Gives a session to one of these hosts. It is there again when that host has opened it. */
+  const assign = (session: string, candidates: ReadonlyArray<Host>, since: number | undefined) => {
+    const host = dice.pick(candidates)
+    const opened = host.ready.then(() => host.ask({ op: "open", session })).then(() => {
+      if (since !== undefined) {
+        recoveries.push(Date.now() - since)
+      }
+    })
+    opened.catch(() => {})
+    homes.set(session, { host, opened })
+  }
+
+  const moveFrom = (host: Host, candidates: ReadonlyArray<Host>, since: number | undefined) => {
+    const moved = names.filter((name) => homes.get(name)?.host === host)
+    moved.forEach((name) => assign(name, candidates, since))
+    return moved
+  }
+
+  names.forEach((name) => assign(name, hosts, undefined))
+
+  /** Asks the host that has the session, again and again, until one answers. */
+  const ask = async <A extends Value>(question: Question): Promise<{ readonly value: A; readonly tries: number }> => {
+    const until = Date.now() + 120_000
+    for (let tries = 1;; tries++) {
+      const { host, opened } = homes.get(question.session)!
+      try {
+        await opened
+        return { value: await host.ask<A>(question), tries }
+      } catch (error) {
+        if (Date.now() > until) {
+          throw new Error(`${question.op} of ${question.session} is not answered`, { cause: error })
+        }
+        // Its host lives, and has lost it: to another one that was frozen, say.
+        if (homes.get(question.session)!.host === host && host.isAlive && !frozen.has(host)) {
+          count("sessions opened anew")
+          assign(question.session, [host], undefined)
+        }
+        await sleep(20)
+      }
+    }
+  }
+
+  // ---------------------------------------------------------------------------
+  // Clients
+  // ---------------------------------------------------------------------------
+
+  const work = { isOver: false }
+  const frozen = new Set<Host>()
+  const cells = new Set<CellId>()
+
+  const client = async (name: string): Promise<Run> => {
+    const own = Dice.make(seed * 77 + Number(name.slice(1)))
+    const sourceOf = sourcesOf(name, seed)
+    const run: Run = { outcomes: [], values: undefined }
+    while (!work.isOver) {
+      const number = run.outcomes.length
+      const source = sourceOf()
+      const { value: cell } = await ask<CellId>({ op: "create", session: name, key: `cell ${number}`, source })
+      cells.add(cell)
+      const texts: Array<string> = []
+      for (let time = 0;; time++) {
+        const question = {
+          op: "observe",
+          session: name,
+          cell,
+          key: `event ${number} ${time}`,
+          wait: own.pick([0, 30, 100, 400, 10_000])
+        } as const
+        const { tries, value: event } = await ask<CellEvent>(question)
+        count("events")
+        if (tries > 1 || own.next() < 0.2) {
+          count("events asked for again")
+          const { value: again } = await ask<CellEvent>(question)
+          if (!isDeepStrictEqual(again, event)) {
+            violate(`${name}: ${question.key} was ${JSON.stringify(event)}, then ${JSON.stringify(again)}`)
+          }
+        }
+        texts.push(...textsOf(event))
+        if (event._tag !== "Yielded") {
+          run.outcomes.push({ texts, end: endOf(event) })
+          break
+        }
+      }
+      count("cells")
+    }
+    run.values = (await ask<Readonly<Record<string, unknown>>>({ op: "values", session: name })).value
+    return run
+  }
+  const clients = Promise.all(names.map(client))
+  clients.catch(() => {})
+
+  // ---------------------------------------------------------------------------
+  // Faults
+  // ---------------------------------------------------------------------------
+
+  /** Until every session has a home again; not for ever. */
+  const settled = () =>
+    Promise.race([
+      Promise.allSettled(names.map((name) => homes.get(name)!.opened)),
+      sleep(10_000)
+    ])
+
+  const kill = async () => {
+    const victim = dice.pick(hosts)
+    await victim.ready
+    count("kills")
+    const since = Date.now()
+    await victim.end()
+    hosts[hosts.indexOf(victim)] = startHost()
+    moveFrom(victim, hosts, since)
+  }
+
+  const freeze = async () => {
+    const victim = dice.pick(hosts)
+    const others = hosts.filter((host) => host !== victim)
+    await victim.ready
+    count("freezes")
+    victim.signal("SIGSTOP")
+    frozen.add(victim)
+    const moved = moveFrom(victim, others, undefined)
+    const taken = Promise.allSettled(moved.map((name) => homes.get(name)!.opened)).then(() => true)
+    // One that holds the lock of a file keeps all others waiting until it goes on.
+    const isTaken = await Promise.race([taken, sleep(lease * 4 + 4000).then(() => false)])
+    count(isTaken ? "sessions taken from a frozen host" : "frozen hosts that kept others waiting")
+    victim.signal("SIGCONT")
+    frozen.delete(victim)
+    // Sessions that it still has are given back, so that those who wait get them.
+    await Promise.allSettled(moved.map((session) => victim.ask({ op: "close", session })))
+  }
+
+  const faults = [
+    ...Array.from({ length: Number(flags.kills) }, () => kill),
+    ...Array.from({ length: Number(flags.freeze) }, () => freeze)
+  ]
+  // The freezes come between the kills.
+  faults.sort(() => dice.next() - 0.5)
+  for (const fault of faults) {
+    await settled()
+    await sleep(dice.between(50, 400))
+    await fault()
+    if (isBroken && violations.length > 0) {
+      break
+    }
+  }
+  work.isOver = true
+  const isFound = () => isBroken && violations.length > 0
+  const runs = isFound()
+    ? undefined
+    : await Promise.race([clients, sleep(isBroken ? 10_000 : 180_000).then(() => undefined)])
+  if (runs === undefined && !isFound()) {
+    violate("sessions do not come to their end")
+  }
+
+  // ---------------------------------------------------------------------------
+  // Whether all is as it should be
+  // ---------------------------------------------------------------------------
+
+  await Promise.all(hosts.map((host) => host.end()))
+  if (runs !== undefined) {
+    const wanted = await Effect.runPromise(
+      Effect.forEach(names, (name, index) => undisturbed(name, seed, runs[index]!.outcomes.length), { concurrency: 4 })
+        .pipe(
+          Effect.provide(Layer.mergeAll(Work.undisturbed, V8.layer({ maxLanes: 4, warmLanes: 0 }))),
+          Effect.scoped
+        )
+    )
+    for (const [index, name] of names.entries()) {
+      for (const [number, outcome] of runs[index]!.outcomes.entries()) {
+        const want = wanted[index]!.outcomes[number]
+        if (!isDeepStrictEqual(outcome, want)) {
+          violate(`${name}, cell ${number}: ${JSON.stringify(outcome)} and not ${JSON.stringify(want)}`)
+        }
+      }
+      if (!isDeepStrictEqual(runs[index]!.values, wanted[index]!.values)) {
+        violate(`${name}: stored ${JSON.stringify(runs[index]!.values)}, not ${JSON.stringify(wanted[index]!.values)}`)
+      }
+    }
+    for (const cell of cells) {
+      if (!world.notified.has(cell)) {
+        violate(`the notification of cell ${cell} never came`)
+      }
+    }
+  }
+  for (const [key, { times, tool }] of world.performed) {
+    count(`calls of ${tool}`)
+    if (times > 1) {
+      count(`calls of ${tool} that were performed more than once`)
+      if (tool === "once") {
+        violate(`the call ${key} of once was performed ${times} times`)
+      }
+    }
+  }
+  const journals = await Effect.runPromise(
+    Effect.gen(function*() {
+      const kept = yield* Store.Store
+      return yield* Effect.forEach(names, (name) => kept.load(name))
+    }).pipe(Effect.provide(Stores.layer(store)), Effect.scoped)
+  )
+  for (const { records, session } of journals) {
+    Journals.problems(records).forEach((problem) => violate(`journal of ${session}: ${problem}`))
+  }
+
+  recoveries.sort((one, other) => one - other)
+  const p95 = percentile(recoveries, 0.95)
+  if (recoveries.length > 0 && p95 > Number(flags.recovery)) {
+    violate(`sessions were there again ${p95} ms after a kill, in 95 of 100 cases; they may take ${flags.recovery} ms`)
+  }
+  console.log(
+    `${kind}: ${
+      JSON.stringify(
+        { ...counts, recoveryMillis: { median: percentile(recoveries, 0.5), p95, max: recoveries.at(-1) ?? 0 } },
+        undefined,
+        2
+      )
+    }`
+  )
+  world.close()
+  rmSync(folder, { recursive: true })
+}
+
+for (const kind of flags.store.split(",")) {
+  await prove(kind)
+  Object.keys(counts).forEach((what) => delete counts[what])
+}
+console.log(violations.length === 0 ? "all as it should be" : `${violations.length} violations`)
+process.exit(violations.length === 0 ? 0 : 1)
