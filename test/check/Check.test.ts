@@ -327,7 +327,8 @@ describe("the compiler's process", () => {
         assert.strictEqual(failure._tag, "CheckFailure")
         assert.match(failure.message, /^the compiler failed: it /)
         assert.lengthOf(compilers(), 0)
-        assert.lengthOf(yield* check("tools.nope"), 1)
+        // A busy machine may take longer than that for a good one, too.
+        assert.lengthOf(yield* Effect.retry(check("tools.nope"), { times: 5 }), 1)
       }
     }).pipe(Effect.provide(Check.layer({ timeout: "400 millis" }))), 60_000)
 
