@@ -3,6 +3,7 @@ import * as Delegate from "effect-code-mode/Delegate"
 import type { Isolate } from "effect-code-mode/Isolate"
 import * as Protocol from "effect-code-mode/Protocol"
 import * as Runtime from "effect-code-mode/Runtime"
+import * as Store from "effect-code-mode/Store"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
@@ -34,7 +35,17 @@ export interface Options {
   readonly onSaid: (text: string) => void
   readonly limits?: Protocol.Limits
   readonly storedValues?: Readonly<Record<string, Schema.Json>>
+  /** Whether it is a durable session, in a store of its own. */
+  readonly isDurable?: boolean
 }
+
+const sessionLayer = ({ isDurable, limits, storedValues }: Options) =>
+  isDurable === true
+    ? Runtime.layerDurable({ session: "playground", limits, storedValues }).pipe(
+      Layer.provide(Layer.fresh(Store.layerMemory())),
+      Layer.orDie
+    )
+    : Runtime.layer({ limits, storedValues })
 
 /** Opens a session whose canary sings, and ends it with the scope. */
 export const open = Effect.fnUntraced(function*(engine: Layer.Layer<Isolate>, options: Options) {
@@ -63,10 +74,7 @@ export const open = Effect.fnUntraced(function*(engine: Layer.Layer<Isolate>, op
     notify: ({ text }) => Effect.sync(() => options.onSaid(text))
   })
   const context = yield* Layer.build(
-    Layer.fresh(Runtime.layer({
-      limits: options.limits,
-      storedValues: options.storedValues
-    })).pipe(Layer.provide([delegate, engine]))
+    Layer.fresh(sessionLayer(options)).pipe(Layer.provide([delegate, engine]))
   )
   const session = yield* Effect.provideContext(Runtime.SessionRuntime, context)
   const canary = yield* session.create({

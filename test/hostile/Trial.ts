@@ -34,7 +34,7 @@ export interface Report {
 const textOf = (item: Protocol.OutputItem) =>
   item.type === "input_text" ? item.text : item.type === "input_image" ? item.image_url : item.audio_url
 
-export const run = Effect.fnUntraced(function*(script: Script) {
+export const run = Effect.fnUntraced(function*(script: Script, isDurable = false) {
   const { bystander, bystanderLanes, engine, secrets } = yield* Surroundings
   const { expectation } = script
   const complaints: Array<string> = []
@@ -56,6 +56,7 @@ export const run = Effect.fnUntraced(function*(script: Script) {
 
   const { ask, session } = yield* Playground.open(engine, {
     onSaid,
+    isDurable,
     limits: Protocol.Limits.make({ maxHeapSizeBytes: heapMebibytes * 1024 * 1024 })
   })
   yield* ask
