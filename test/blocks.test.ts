@@ -7,7 +7,7 @@ import * as Message from "effect-code-mode/wire/Message"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { execFile } from "node:child_process"
-import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
 
@@ -201,6 +201,11 @@ const missingFlags = async (words: ReadonlyArray<string>, text: Promise<string>)
   return flags(words).filter((flag) => !told.has(flag)).map((flag) => `${flag} is no flag of ${words.join(" ")}`)
 }
 
+/** Whether a command has a command of this name below it. */
+const hasCommand = async (path: ReadonlyArray<string>, name: string) =>
+  /^[a-z]/.test(name) &&
+  (await help("effect-code-mode", ...path)).split("SUBCOMMANDS")[1]?.includes(`\n  ${name} `) === true
+
 const isOther = new Set(["echo", "cat", "source", "exec", "psql", "docker", "open", "curl", "export", "mkdir", "cd"])
 
 /** What is wrong with a command. */
@@ -219,10 +224,11 @@ const wrongs = async (words: ReadonlyArray<string>): Promise<ReadonlyArray<strin
         return missingFlags(rest, help("code-mode-host"))
       }
       const isCommand = first !== "" && !first.startsWith("-")
-      if (isCommand && !(await help("effect-code-mode")).includes(`\n  ${first} `)) {
+      if (isCommand && !(await hasCommand([], first))) {
         return [`${first} is no command`]
       }
-      return missingFlags(words.slice(1), isCommand ? help("effect-code-mode", first) : help("effect-code-mode"))
+      const path = isCommand ? [first, ...(await hasCommand([first], rest[0] ?? "-") ? [rest[0]!] : [])] : []
+      return missingFlags(words.slice(1), help("effect-code-mode", ...path))
     }
     case "npm":
       return first === "run" || first === "start" || first === "test"
@@ -232,7 +238,7 @@ const wrongs = async (words: ReadonlyArray<string>): Promise<ReadonlyArray<strin
         : [`npm ${first}?`]
     case "node":
     case "python3":
-      return existsSync(join(root, first)) || existsSync(join(root, "examples", first)) ? [] : [`there is no ${first}`]
+      return globSync([first, `examples/**/${first}`], { cwd: root }).length > 0 ? [] : [`there is no ${first}`]
     default:
       return isOther.has(name) ? [] : [`${name} is unknown`]
   }
