@@ -58,6 +58,8 @@ export interface Program {
   readonly maxStoredBytes: number
   /** Whether `content` takes a whole tool result as well as blocks. */
   readonly contentTakesResults: boolean
+  /** Whether it is told from which line each tool is called, which takes the cell some microseconds. */
+  readonly locatesCalls?: boolean | undefined
   /**
    * Makes the program one that does the same again: it is a function of this, of what it is started with, and of its
    * turns. It is to be pausable. Its random numbers come from `seed`, its clock stands still between two turns, and none
@@ -130,6 +132,7 @@ export const IsolateEvent = Schema.TaggedUnion({
       id: ToolCallId,
       tool: Schema.Int,
       input: Schema.optionalKey(Schema.String),
+      line: Schema.optionalKey(Schema.Int),
       attempt: Schema.optionalKey(Schema.Int)
     }))
   },

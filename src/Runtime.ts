@@ -449,6 +449,7 @@ const makeWith = Effect.fnUntraced(function*(
     keeper: kept,
     meter,
     isLeft,
+    onCalled: (cell, call, tool, line) => looking?.onLine(cell.id, call, tool, line),
     onStalled: (cell) => watched.cell({ _tag: "Stalled", cellId: cell.id }),
     onSettled: (cell, outcome, error) => {
       if (isLeft()) {
@@ -478,7 +479,9 @@ const makeWith = Effect.fnUntraced(function*(
     maxPendingInputBytes: limits.maxPendingInputBytes,
     maxOutputBytes: limits.maxUndeliveredOutputBytes,
     maxStoredBytes: limits.maxStoredBytes,
-    contentTakesResults: options?.contentTakesResults ?? true
+    contentTakesResults: options?.contentTakesResults ?? true,
+    // One that is kept does the same again, whether it is looked at or not.
+    locatesCalls: looking !== undefined && kept === undefined
   }
 
   // ---------------------------------------------------------------------------

@@ -52,6 +52,13 @@ describe("the package", () => {
     }
   })
 
+  it("carries the inspector's page, with the licences of what is in it", () => {
+    const files = ["index.html", "page.js", "page.css", "LICENSES.txt"].map((name) => `dist/page/${name}`)
+    assert.includeMembers(Array.from(packed), files)
+    assert.match(read("dist/page/LICENSES.txt"), /^preact .*MIT/m)
+    assert.notMatch(read("dist/page/index.html"), /(?:src|href)="(?:https?:|\/)/)
+  })
+
   it("has executables that are in it and can be run", () => {
     for (const path of Object.values(manifest.bin)) {
       assert.include(packed, path.replace("./", ""))

@@ -15,9 +15,11 @@ export type Filter = "all" | "running" | "failed"
 
 export const stateOf = (row: CallRow) => callStates[row[2]]!
 
-/** The line a call can have come from: one, where its tool is called from one. */
-export const linesOf = (focus: Focus, row: CallRow): ReadonlyArray<number> =>
-  focus.sites[focus.tools[row[1]] ?? ""] ?? []
+/** The line a call came from, or those from which its tool is called where that is not known. */
+export const linesOf = (focus: Focus, row: CallRow): ReadonlyArray<number> => {
+  const [, tool, , , , , , line] = row
+  return line > 0 ? [line] : focus.sites[focus.tools[tool] ?? ""] ?? []
+}
 
 const lineText = (lines: ReadonlyArray<number>): string =>
   lines.length === 0 ? "" : lines.length === 1 ? `:${lines[0]}` : `:${lines[0]}…`

@@ -109,6 +109,12 @@ export const make =
           )
         )
       },
+      onLine: (id, call, tool, line) => {
+        const cell = cellOf(id)
+        if (cell !== undefined) {
+          model.callOf(cell, call, tool).line = line
+        }
+      },
       onError: (id, error) => {
         const cell = cellOf(id)
         if (cell !== undefined) {

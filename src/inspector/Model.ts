@@ -49,6 +49,8 @@ export class Call {
   endedAt: number | undefined
   queued = 0
   waited = 0
+  /** The line that made it; 0 where that is not known. */
+  line = 0
   input: Kept.Text | undefined
   result: Kept.Text | undefined
   error: Kept.Text | undefined

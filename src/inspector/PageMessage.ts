@@ -82,8 +82,8 @@ export type CallState = typeof callStates[number]
 
 /**
  * A call: its number in its cell, the place of its tool in `tools`, that of its state in `callStates`, when it started after
- * its cell did, how long it has taken (-1: it has not ended), how long it had waited for its turn before it started, and how
- * long it has waited for approvals.
+ * its cell did, how long it has taken (-1: it has not ended), how long it had waited for its turn before it started, how long
+ * it has waited for approvals, and the line that made it (0: that is not known).
  */
 export type CallRow = readonly [
   number: number,
@@ -92,7 +92,8 @@ export type CallRow = readonly [
   start: number,
   duration: number,
   queued: number,
-  waited: number
+  waited: number,
+  line: number
 ]
 
 export interface ItemView {

@@ -50,7 +50,8 @@ const toRow = (cell: Model.Cell, call: Model.Call): PageMessage.CallRow => [
   round(call.startedAt - cell.startedAt),
   call.endedAt === undefined ? -1 : round(Math.max(0, call.endedAt - call.startedAt)),
   round(call.queued),
-  round(call.waited)
+  round(call.waited),
+  call.line
 ]
 
 export class PageView implements Model.Viewer {

@@ -53,6 +53,7 @@ export interface ProgramFrame {
   readonly stored: string
   readonly pausable: boolean
   readonly contentTakesResults: boolean
+  readonly locatesCalls: boolean
   readonly heapMebibytes: number
   /** Processor time; none where there is no bound. */
   readonly maxCpuMillis?: number

@@ -36,6 +36,7 @@ const encodeProgram = (program: Program): string => {
     stored: JSON.stringify([...program.stored]),
     pausable: program.pausable,
     contentTakesResults: program.contentTakesResults,
+    locatesCalls: program.locatesCalls === true,
     heapMebibytes: program.maxHeapSizeBytes === 0
       ? defaultHeapMebibytes
       : Math.max(leastHeapMebibytes, Math.ceil(program.maxHeapSizeBytes / mebibyte)),

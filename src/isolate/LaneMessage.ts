@@ -138,7 +138,7 @@ const readStored = (reader: EventReader): ReadonlyArray<StoredValue> => {
   })
 }
 
-const callFields = { id: word, tool: natural, input: string }
+const callFields = { id: word, tool: natural, input: string, line: natural }
 
 interface Pending {
   readonly bytes: number
@@ -293,15 +293,23 @@ export class Contract {
   }
 
   private readonly readCall = (reader: EventReader): ToolCall => {
-    const { id, input, tool } = reader.object(callFields)
+    const { id, input, line, tool } = reader.object(callFields)
     if (id !== `tool-${this.lastCall + 1}`) {
       return breach("a tool call is not numbered as the next one")
     }
     if (tool === undefined || tool >= this.program.tools.length) {
       return breach("a tool call names no tool of its cell")
     }
+    if (line !== undefined && this.program.locatesCalls !== true) {
+      return breach("a tool call says where it is from, and was not asked")
+    }
     this.admit(id, input)
-    return input === undefined ? { id: id as ToolCallId, tool } : { id: id as ToolCallId, tool, input }
+    return {
+      id: id as ToolCallId,
+      tool,
+      ...(input === undefined ? {} : { input }),
+      ...(line === undefined ? {} : { line })
+    }
   }
 
   private admit(id: string, input: string | undefined): void {

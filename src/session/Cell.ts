@@ -91,10 +91,14 @@ export interface Session {
   readonly refuse: (writes: StoredWrites) => CellError | undefined
   /** Merges a cell's stored values into the session's. */
   readonly commit: (writes: StoredWrites) => void
+  /** A call is there, made from a line of the source where that is asked for. */
+  readonly onCalled: (cell: Cell, call: ToolCallId, tool: string, line: number) => void
   readonly onStalled: (cell: Cell) => void
   readonly onSettled: (cell: Cell, outcome: Settled, error: CellError | undefined) => void
   readonly onClosed: (cell: Cell, outcome: Settled, ledger: Ledger) => void
 }
+
+type ToolCall = Extract<IsolateEvent, { readonly _tag: "ToolCalls" }>["calls"][number]
 
 type Told = Yielded | Completed | Terminated | Frontier
 
@@ -466,7 +470,7 @@ export class Cell {
         return this.checkOutput()
       }
       case "ToolCalls":
-        return event.calls.forEach((call) => this.onToolCall(call.id, call.tool, call.input, call.attempt))
+        return event.calls.forEach((call) => this.onToolCall(call))
       case "Notify":
         return this.onNotify(event.text, event.sequence)
       case "YieldRequested":
@@ -490,13 +494,16 @@ export class Cell {
     this.apply({ _tag: "Finished", error: { _tag: "IsolateLost", text: "exec runtime ended unexpectedly" } })
   }
 
-  private onToolCall(id: ToolCallId, index: number, input: string | undefined, attempt = 1): void {
+  private onToolCall({ attempt = 1, id, input, line, tool: index }: ToolCall): void {
     const tool = this.options.tools[index]
     if (tool === undefined) {
       return this.options.handle.reject(id, `unknown tool call \`${id}\``)
     }
     if (!this.admitCallback()) {
       return
+    }
+    if (line !== undefined) {
+      this.session.onCalled(this, id, tool.name, line)
     }
     this.callCount++
     const entry = this.calls.made({ id, tool: tool.name, kind: tool.kind })

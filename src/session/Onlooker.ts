@@ -17,7 +17,8 @@ import type {
   CellRequest,
   CellStatus,
   Lagged,
-  OutputItem
+  OutputItem,
+  ToolCallId
 } from "../Protocol.ts"
 import type * as CellRef from "./CellRef.ts"
 
@@ -52,6 +53,8 @@ export interface Looking {
   ) => Effect.Effect<void, never, Scope.Scope>
   /** A cell is there, and nothing of it was told. */
   readonly onCell: (cell: CellRef.Cell | CellRef.PausableCell, kind: CellKind, request: CellRequest) => void
+  /** A tool call was made from this line of its cell's source. */
+  readonly onLine: (cell: CellId, call: ToolCallId, tool: string, line: number) => void
   /** A cell has failed, and that is about to be told. */
   readonly onError: (cell: CellId, error: CellError) => void
 }

@@ -87,6 +87,7 @@ layer(everything, { excludeTestServices: true })("the page", (it) => {
       const cell = yield* create(`
         text("first")
         const { sum } = await tools.add({ a: 1, b: 2 })
+        await tools.add({ a: 2, b: 2 })
         await tools.refuse({}).catch(text)
         await tools.hold({ name: "shown" })
         store("sum", sum)
@@ -97,10 +98,10 @@ layer(everything, { excludeTestServices: true })("the page", (it) => {
       const { page, troubles } = yield* open()
       yield* shows(page, "not today")
       yield* of(() => page.locator(".call", { hasText: "hold" }).waitFor())
-      assert.deepStrictEqual(yield* seenAs(page, ".call .call-line"), [":3", ":4", ":5"])
+      assert.deepStrictEqual(yield* seenAs(page, ".call .call-line"), [":3", ":4", ":5", ":6"])
       yield* of(() => page.locator(".pane-facts .status", { hasText: "running" }).waitFor())
 
-      yield* of(() => page.locator(".call", { hasText: "add" }).click())
+      yield* of(() => page.locator(".call", { hasText: "add" }).first().click())
       yield* shows(page, "\"sum\": 3")
       assert.deepStrictEqual(yield* seenAs(page, ".value pre"), [
         "{\n  \"a\": 1,\n  \"b\": 2\n}",
@@ -116,10 +117,10 @@ layer(everything, { excludeTestServices: true })("the page", (it) => {
         "first",
         "not today",
         "done soon",
-        "ReferenceError: undefinedName is not defined\n    at exec_main.mjs:9:9"
+        "ReferenceError: undefinedName is not defined\n    at exec_main.mjs:10:9"
       ])
       yield* of(() => page.getByRole("tab", { name: "Source" }).click())
-      assert.deepStrictEqual(yield* seenAs(page, ".line.wrong .line-number"), ["9"])
+      assert.deepStrictEqual(yield* seenAs(page, ".line.wrong .line-number"), ["10"])
       assert.deepStrictEqual(troubles, [])
       yield* Effect.ignore(Effect.flatMap(Runtime.SessionRuntime, (session) => session.observe(cell)))
     }))

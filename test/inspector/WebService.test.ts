@@ -4,7 +4,8 @@ import * as Delegate from "effect-code-mode/Delegate"
 import * as Inspector from "effect-code-mode/Inspector"
 import * as Isolate from "effect-code-mode/Isolate"
 import * as Runtime from "effect-code-mode/Runtime"
-import { type IncomingMessage, request } from "node:http"
+import { get, type IncomingMessage, request } from "node:http"
+import type { Message } from "../../src/inspector/PageMessage.ts"
 
 const token = "0123456789abcdef"
 
@@ -156,6 +157,70 @@ layer(everything, { excludeTestServices: true })("the inspector's server", (it) 
       }
     }))
 
+  it.effect("holds up no cell for a page that does not read, which hears of the end, and of what it has missed", () =>
+    Effect.gen(function*() {
+      const session = yield* Runtime.SessionRuntime
+      const isolates = yield* Isolate.TestIsolates
+      const cell = yield* session.create({ callId: "loud", source: "// loud" })
+      const isolate = yield* isolates.next
+      yield* isolate.emit({ _tag: "Started" })
+      const key = yield* Effect.map(
+        send(`/${token}/events`, { until: (text) => text.includes("\n\n") }),
+        ({ body }) => Number(/"key":(\d+),[^}]*"callId":"loud"/.exec(body)![1])
+      )
+      const slow = yield* Effect.flatMap(
+        Inspector.Inspector,
+        ({ address }) =>
+          Effect.callback<IncomingMessage>((resume) => {
+            get(
+              `${Redacted.value(address)}events?cell=${key}`,
+              { agent: false },
+              (answer) => resume(Effect.succeed(answer))
+            )
+          })
+      )
+      // More than sockets hold, and more than is kept of a cell.
+      for (let batch = 0; batch < 60; batch++) {
+        yield* isolate.emit({
+          _tag: "Output",
+          items: Array.from({ length: 100 }, (_, index) => ({
+            type: "input_text" as const,
+            text: `${batch * 100 + index} ${"x".repeat(5000)}`
+          }))
+        })
+      }
+      yield* isolate.emit({ _tag: "Finished", stored: [] })
+      assert.strictEqual((yield* session.observe(cell))._tag, "Completed")
+
+      const messages: Array<Message> = []
+      yield* Effect.callback<void>((resume) => {
+        let text = ""
+        slow.setEncoding("utf8").on("data", (part: string) => {
+          text += part
+          if (!part.endsWith("\n\n")) {
+            return
+          }
+          const told = text.split("\n\n").filter((line) => line.startsWith("data: "))
+          messages.push(...told.map((line) => JSON.parse(line.slice("data: ".length)) as Message))
+          text = ""
+          const last = messages.findLast(({ focus }) => focus?.items !== undefined)?.focus?.items
+          if (last !== undefined && last.from + last.list.length === 6000) {
+            slow.destroy()
+            resume(Effect.void)
+          }
+        })
+      })
+      const items = messages.flatMap(({ focus }) => focus?.items ?? [])
+      const told = items.reduce((sum, { list }) => sum + list.length, 0)
+      const missed = items.reduce(
+        ({ missed, next }, { from, list }) => ({ missed: missed + from - next, next: from + list.length }),
+        { missed: 0, next: 0 }
+      )
+      assert.strictEqual(missed.next, 6000)
+      assert.strictEqual(told + missed.missed, 6000)
+      assert.isAbove(missed.missed, 0)
+    }))
+
   it.effect("tells what there is, and has so many listeners at most", () =>
     Effect.gen(function*() {
       const session = yield* Runtime.SessionRuntime
@@ -170,7 +235,11 @@ layer(everything, { excludeTestServices: true })("the inspector's server", (it) 
         readonly cells: ReadonlyArray<{ readonly id: string; readonly title: string; readonly status: string }>
       }
       assert.deepStrictEqual(message.sessions.map(({ name }) => name), ["asked"])
-      assert.include(message.cells[0], { id: cell.id, title: "text(1)", status: "Running" })
+      assert.include(message.cells.find(({ id }) => id === cell.id), {
+        id: cell.id,
+        title: "text(1)",
+        status: "Running"
+      })
 
       const listen = send(`/${token}/events`, { until: () => false })
       yield* Effect.forEach(Array.from({ length: 16 }), () => Effect.forkChild(listen, { startImmediately: true }))

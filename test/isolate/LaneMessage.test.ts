@@ -66,6 +66,19 @@ describe("an event of a lane", () => {
     )
   })
 
+  it("says which line a call is from where that is asked, and nowhere else", () => {
+    const calls = [{ id: "tool-1", tool: 0, line: 7 }]
+    assert.deepStrictEqual(
+      say(running({ locatesCalls: true }), { _tag: "ToolCalls", calls }),
+      { _tag: "ToolCalls", calls } as unknown as Heard
+    )
+    assert.strictEqual(say(running(), { _tag: "ToolCalls", calls })._tag, "Broken")
+    for (const line of [-1, 1.5, "7", null]) {
+      const forged = { _tag: "ToolCalls", calls: [{ id: "tool-1", tool: 0, line }] }
+      assert.strictEqual(say(running({ locatesCalls: true }), forged)._tag, "Broken", String(line))
+    }
+  })
+
   it("has texts of all characters that JSON has", () => {
     for (const text of ["é語😀", "\u0000\"\\/\b\f\n\r\t\u2028\u007f\u0085", "\ud800", "\\u0041", "x".repeat(100_000)]) {
       assert.deepStrictEqual(say(running(), { _tag: "Notify", text }), { _tag: "Notify", text })

@@ -343,10 +343,12 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
       detachedFailure = loaded.failure
     }
     say(`{"_tag":"Started"}`)
-    const { contentTakesResults, maxPendingInputBytes, maxPendingToolCalls, stored, tools, variadic } = program
+    const { contentTakesResults, locatesCalls, maxPendingInputBytes, maxPendingToolCalls, stored, tools, variadic } =
+      program
     const start: Start = {
       contentTakesResults,
       deterministic: deterministic && { seed: deterministic.seed, now: deterministic.now },
+      locatesCalls,
       maxPendingInputBytes,
       maxPendingToolCalls,
       variadic

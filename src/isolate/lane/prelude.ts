@@ -47,6 +47,7 @@ export type Out = Array<string>
 /** How a cell differs from others, besides its tools and the values that it finds stored. */
 export interface Start {
   readonly contentTakesResults: boolean
+  readonly locatesCalls: boolean
   /** The places of the tools that take several arguments. */
   readonly variadic: ReadonlyArray<number>
   readonly maxPendingToolCalls: number
@@ -551,6 +552,32 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
     return checkDepth(`[${inputs}]`)
   }
 
+  let locatesCalls = false
+
+  // What V8 asks how to write a stack, as it is before the script.
+  const { Error: CellError } = cell.errors
+  const functions = own.getPrototypeOf(CellError) as object
+  const objects = own.getPrototypeOf(functions) as object
+
+  const writesStacks = (of: object) => own.getOwnPropertyDescriptor(of, "prepareStackTrace") !== undefined
+
+  // The line that calls us. A script that may write stacks itself is not asked: it would see that it is looked at.
+  const lineOfCall = (): number | undefined => {
+    if (
+      own.getPrototypeOf(CellError) !== functions || own.getPrototypeOf(functions) !== objects ||
+      writesStacks(CellError) || writesStacks(functions) || writesStacks(objects)
+    ) {
+      return undefined
+    }
+    try {
+      const stack = get(new CellError(), "stack")
+      const place = typeof stack === "string" ? match(placeOf, stack) : null
+      return place === null ? undefined : +place[1]!
+    } catch {
+      return undefined
+    }
+  }
+
   const makeTool = (tool: number, name: string, isVariadic: boolean) =>
     expose((argument: unknown, _: unknown, args: Array<unknown>) => {
       const input = isVariadic ? inputOfAll(name, args) : inputOf(name, argument)
@@ -565,7 +592,8 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
       const id = `tool-${++lastCall}`
       const { promise, reject, resolve } = cell.withResolvers()
       mapSet(pending, id, { bytes, resolve, reject })
-      emit(`c${own.stringify({ id, tool, input })}`)
+      const line = locatesCalls ? lineOfCall() : undefined
+      emit(`c${own.stringify({ id, tool, input, line })}`)
       return promise
     })
 
@@ -702,6 +730,7 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
           mapSet(stored, entries[index]![0], entries[index]![1])
         }
         contentTakesResults = start.contentTakesResults
+        locatesCalls = start.locatesCalls
         maxPending = start.maxPendingToolCalls
         maxPendingBytes = start.maxPendingInputBytes
         if (start.deterministic !== undefined) {
