@@ -685,8 +685,9 @@ export class Cell {
         this.failure = error?._tag
         this.calls.close()
         this.report()
-        this.watchers?.end()
+        // First, for those who hear of the end of its output may ask for its outcome at once, and so close it.
         this.session.onSettled(this, this.outcome, error)
+        this.watchers?.end()
         this.settled.open()
         return
       }

@@ -544,10 +544,12 @@ const cases: Readonly<Record<string, Case>> = {
     paths: {
       "address of metrics": "metrics at http://127.0.0.1:",
       "address of a host's metrics": "code-mode-host: metrics at http://127.0.0.1:",
-      "what cannot be exported": "effect-code-mode: --otlp: SchemaError"
+      "what cannot be exported": "effect-code-mode: --otlp: SchemaError",
+      "trace that is written": undefined
     },
-    script: () =>
+    script: ({ path }) =>
       [
+        `echo 'text(1)' | ${command} run - --trace ${quote(join(path(evil("trace that is written")), "x"))}`,
         `${command} run - --metrics 0 < /dev/null`,
         `${command} host --metrics 0 < /dev/null`,
         `${command} run - --otlp ${quote(evil("wrong usage"))}`,

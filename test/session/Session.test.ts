@@ -842,6 +842,19 @@ describe("watching", () => {
       )
     }).pipe(Effect.provide(layer())))
 
+  it.effect("the lifecycle has the end of a cell first, whoever asks for its outcome as soon as its output ends", () =>
+    Effect.gen(function*() {
+      const session = yield* Runtime.SessionRuntime
+      const events = yield* background(Stream.runCollect(Stream.take(session.activity, 3)))
+      const { cell, isolate } = yield* makeCell
+      const reader = yield* background(
+        Effect.andThen(Stream.runDrain(session.output(cell)), session.observe(cell))
+      )
+      yield* isolate.emit(finished())
+      yield* Fiber.join(reader)
+      assert.deepStrictEqual((yield* Fiber.join(events)).map(({ _tag }) => _tag), ["Admitted", "Settled", "Closed"])
+    }).pipe(Effect.provide(layer())))
+
   it.effect("a cell that can never go on is said to be stalled", () =>
     Effect.gen(function*() {
       const { isolate, session } = yield* makeCell

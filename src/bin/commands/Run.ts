@@ -26,6 +26,7 @@ import * as Execute from "./Execute.ts"
 import * as Failure from "./Failure.ts"
 import * as ListTools from "./ListTools.ts"
 import * as PathFlag from "./PathFlag.ts"
+import * as Recording from "./Recording.ts"
 import * as SessionFile from "./SessionFile.ts"
 import * as SessionLayer from "./SessionLayer.ts"
 import * as Source from "./Source.ts"
@@ -64,7 +65,8 @@ const flags = {
   once: Flag.Boolean("once").pipe(
     Flag.withDescription("With --yield-after: end the cell at its first yield, with status 3"),
     Flag.withDefault(false)
-  )
+  ),
+  ...Recording.flags
 }
 
 type Flags = Command.Command.Config.Infer<typeof flags>
@@ -115,9 +117,12 @@ const execute = Effect.fn("Run.execute")(function*<E, R>(
     isKept: Option.isSome(flags.durable)
   }
   const before = yield* find(source.text)
-  const event = yield* before === undefined
-    ? Execute.execute({ callId: "run", source: source.text, language: source.language }, options)
-    : Execute.attend(Effect.succeed(before), options)
+  const event = yield* Recording.during(
+    flags,
+    before === undefined
+      ? Execute.execute({ callId: "run", source: source.text, language: source.language }, options)
+      : Execute.attend(Effect.succeed(before), options)
+  )
   if (event._tag !== "Yielded") {
     yield* SessionFile.write(flags.session, yield* session.storedValues)
   }
@@ -194,7 +199,9 @@ export const runInspected = Effect.fn("Run.runInspected")(function*<E, R>(
     once: false,
     yieldAfter: Option.none(),
     durable: Option.none(),
-    storeKeys: Option.none()
+    storeKeys: Option.none(),
+    timeline: false,
+    trace: Option.none()
   }
   const source = yield* Source.read(file)
   const stored = yield* SessionFile.read(flags.session)

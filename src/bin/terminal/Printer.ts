@@ -127,6 +127,9 @@ export const adoptProcess = (name: "effect-code-mode" | "code-mode-host"): Effec
 // Terminals
 // =============================================================================
 
+/** How wide what is told may be. */
+export const columns = (): number => stderr.columns || 80
+
 /** Whether both ends of the conversation are a terminal. */
 export const isConversation = (): boolean => process.stdin.isTTY === true && stdout.isTTY === true
 
