@@ -129,8 +129,10 @@ const transact = <A>(database: DatabaseSync, body: () => A): A => {
 
 /** Makes the file a store, unless it is one, or says why it cannot. */
 const prepareFile = (database: DatabaseSync, filename: string): StoreFailure | undefined => {
+  // In this order: another process may make it a store meanwhile.
+  const isEmpty = database.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined
   const isOurs = pragma(database, "application_id") === applicationId
-  if (!isOurs && database.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() !== undefined) {
+  if (!isOurs && !isEmpty) {
     return new StoreFailure({ reason: "Damaged", text: `${filename} is a database of something else` })
   }
   if (isOurs && Number(pragma(database, "user_version")) > version) {
@@ -334,7 +336,9 @@ export const make = Effect.fnUntraced(function*(
   const change = <A>(body: (now: number) => A): Effect.Effect<A, StoreFailure> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => attempt(() => transact(database, () => body(now))))
 
-  const until = (now: number, lease: Duration.Input) => now + Duration.toMillis(Duration.fromInputUnsafe(lease))
+  /** A whole number, as the column has it, also where a lease lasts for ever. */
+  const until = (now: number, lease: Duration.Input) =>
+    Math.min(Number.MAX_SAFE_INTEGER, Math.ceil(now + Duration.toMillis(Duration.fromInputUnsafe(lease))))
 
   return {
     claim: (name, owner, lease, options) =>
@@ -440,7 +444,7 @@ export const make = Effect.fnUntraced(function*(
             ? Effect.fail(result)
             : result
             // The file gets shorter.
-            ? Effect.as(attempt(() => database.exec("PRAGMA incremental_vacuum")), true)
+            ? Effect.as(Effect.ignore(attempt(() => database.exec("PRAGMA incremental_vacuum"))), true)
             : Effect.succeed(false)
       )
   }

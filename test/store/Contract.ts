@@ -267,6 +267,15 @@ export const contract = ({ layer, name, runs = 60 }: Implementation) => {
         assert.isAbove(next, again)
       }))
 
+    test("takes leases of any length", (store) =>
+      Effect.gen(function*() {
+        yield* store.claim("s", "a", "Infinity")
+        assert.strictEqual((yield* Effect.flip(store.claim("s", "b", 0)))._tag, "SessionTaken")
+        const epoch = yield* store.claim("s", "a", "1 nanos")
+        yield* store.renew("s", epoch, "1500 micros")
+        yield* store.claim("s", "b", 0).pipe(Effect.retry({ while: (error) => error._tag === "SessionTaken" }))
+      }))
+
     test("lets an owner that is known to be gone be replaced", (store) =>
       Effect.gen(function*() {
         const old = yield* store.claim("s", "a", "1 hour")
