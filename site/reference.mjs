@@ -1,7 +1,7 @@
 // The reference of the public modules, made of their JSDoc and their declarations: a page of Markdown for each.
 //
-// A signature is shown as it is written in the source. TypeDoc spells out types that have names, and those of Effect are
-// long: the page of one service had 2,000 lines.
+// A signature is shown as it is written in the source. TypeDoc spells out types that have names, and those of services and
+// schemas are too long to be read.
 import { execFileSync } from "node:child_process"
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
@@ -68,7 +68,9 @@ const initializer = (path, name) => {
   return from?.startsWith(".") === true ? initializer(join(dirname(path), from), found.name.text) : found
 }
 
+/** What is longer, in characters, is shown by what it is made of, if that is no function. */
 const longest = 600
+
 /** Types of modules that a declaration does not import are named as if it did. */
 const named = (text) =>
   text.replace(/import\("([^"]+)"\)\./g, (_, path) => path.startsWith("node:") ? "" : `${basename(path, ".ts")}.`)
@@ -104,7 +106,7 @@ const withoutExport = (text) => text.replace(/^export /, "").replace(/^declare /
 const signature = (declaration, name) => {
   if (ts.isClassDeclaration(declaration)) {
     const written = classInSource(declaration)
-    const isBare = written.members.length === 0
+    const isBare = written?.members.length === 0
     return isBare
       ? withoutExport(written.getText()).replace(/\s*\{\s*\}$/, " {}")
       : withoutExport(declaration.getText())

@@ -84,22 +84,19 @@ const killMarked = (marks: ReadonlyArray<string>) => {
   })
 }
 
-const signal = ({ handle: { pid } }: ChildProcess, name: NodeJS.Signals) => attempt(() => signalGroup(pid, name))
-
-const signalGroup = (pid: number | undefined, name: NodeJS.Signals, { endTree } = Platform.here) => {
-  if (pid === undefined) {
-    return
-  }
+const signalGroup = (pid: number, name: NodeJS.Signals) => {
+  const { endTree } = Platform.here
   if (endTree === undefined) {
     process.kill(-pid, name)
-    return
-  }
-  // Nothing there asks a process to leave, and its end of input has.
-  if (name === "SIGKILL") {
+  } else if (name === "SIGKILL") {
+    // Nothing else there asks a process to leave, and the end of its input has.
     const [command, args] = endTree(pid)
     spawnSync(command, args, { stdio: "ignore", timeout: 5_000, windowsHide: true })
   }
 }
+
+const signal = ({ handle: { pid } }: ChildProcess, name: NodeJS.Signals) =>
+  attempt(() => pid !== undefined && signalGroup(pid, name))
 
 /** Takes the processes along where this one ends without further ado. */
 const killAll = () => {

@@ -4,6 +4,8 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { descendants, folder, isRunning, run, server, startCommand } from "./Process.ts"
 
 const playing = (platform: string): NodeJS.ProcessEnv => ({
@@ -76,6 +78,18 @@ describe("Windows", () => {
       const { status, stderr } = yield* run(["host", "--listen", `unix://${path}`], { env: playing("win32") })
       assert.strictEqual(status, 1)
       assert.include(stderr, "Windows has no sockets in files: listen at a port of this machine")
+    }))
+
+  it.live("ends a server, and what it has started, by a command of the system", () =>
+    Effect.gen(function*() {
+      const home = yield* folder
+      const told = join(home, "told")
+      writeFileSync(join(home, "taskkill"), `#!/bin/sh\necho "$@" >> '${told}'\nkill -9 "$2"`, { mode: 0o755 })
+      const { status, stderr } = yield* run(["run", "--list-tools=names", "--mcp", `fake=${server()}`], {
+        env: { ...playing("win32"), PATH: `${home}:${process.env.PATH}` }
+      })
+      assert.strictEqual(status, 0, stderr)
+      assert.match(readFileSync(told, "utf8"), /^\/PID \d+ \/T \/F$/m)
     }))
 
   it.live("says how a script is started that it does not find", () =>
