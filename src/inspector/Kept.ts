@@ -10,13 +10,16 @@ export interface Text {
   readonly omitted: number
 }
 
+/** What a text takes besides its characters. */
+const overhead = 100
+
 export class Room {
   private readonly max: number
   private texts: Array<Text> = []
   private first = 0
   private size = 0
 
-  /** So many characters together. */
+  /** So many characters together, and so many less for each text. */
   constructor(max: number) {
     this.max = max
   }
@@ -26,10 +29,10 @@ export class Room {
     const value = cut(text, length)
     const kept: Text = { value, omitted: text.length - value.length }
     this.texts.push(kept)
-    this.size += value.length
+    this.size += value.length + overhead
     while (this.size > this.max) {
       const oldest = this.texts[this.first++]!
-      this.size -= oldest.value?.length ?? 0
+      this.size -= oldest.value!.length + overhead
       oldest.value = null
     }
     if (this.first > 1000 && this.first * 2 > this.texts.length) {

@@ -33,6 +33,8 @@ const maxEndedSessions = 64
 const maxEndedCells = 512
 const maxCalls = 20_000
 const maxItems = 5000
+/** Calls and items of all cells together. */
+const maxRecords = 250_000
 const maxLogs = 2000
 const maxLogLine = 4000
 const maxTitle = 120
@@ -174,7 +176,7 @@ export interface Viewer {
   readonly onCell: (cell: Cell) => void
   readonly onCall: (cell: Cell, call: Call) => void
   readonly onItem: (cell: Cell) => void
-  readonly onGone: (key: number) => void
+  readonly onGone: (gone: Session | Cell) => void
   readonly onQuestions: () => void
   readonly onLog: () => void
 }
@@ -190,6 +192,7 @@ export class Model {
   private readonly room = new Kept.Room(maxKept)
   private endedSessions = 0
   private endedCells = 0
+  private records = 0
   private lastKey = 0
 
   /** `now` gives milliseconds since 1970, and parts of them. */
@@ -258,7 +261,7 @@ export class Model {
   private forgetSession(session: Session): void {
     this.sessions.delete(session.key)
     this.endedSessions -= session.endedAt === undefined ? 0 : 1
-    this.tell((viewer) => viewer.onGone(session.key))
+    this.tell((viewer) => viewer.onGone(session))
     for (const cell of this.cells.values()) {
       if (cell.session === session) {
         this.forgetCell(cell)
@@ -339,8 +342,37 @@ export class Model {
   private forgetCell(cell: Cell): void {
     if (this.cells.delete(cell.key)) {
       this.endedCells -= cell.settledAt === undefined ? 0 : 1
-      this.tell((viewer) => viewer.onGone(cell.key))
+      this.records -= cell.calls.size + cell.items.length
+      this.tell((viewer) => viewer.onGone(cell))
     }
+  }
+
+  /** Cells that have ended make room for what comes, the oldest first, and then the cell itself. */
+  private recorded(cell: Cell): void {
+    this.records++
+    while (this.records > maxRecords) {
+      const ended = Array.from(this.cells.values()).find((each) => each.settledAt !== undefined && each !== cell)
+      if (ended !== undefined) {
+        this.forgetCell(ended)
+      } else if (cell.calls.size > cell.items.length) {
+        this.dropCall(cell)
+      } else {
+        this.dropItems(cell, 1)
+      }
+    }
+  }
+
+  private dropCall(cell: Cell): void {
+    const [oldest] = cell.calls.keys()
+    cell.calls.delete(oldest!)
+    cell.omittedCalls++
+    this.records--
+  }
+
+  private dropItems(cell: Cell, count: number): void {
+    cell.items = cell.items.slice(count)
+    cell.firstItem += count
+    this.records -= count
   }
 
   // ---------------------------------------------------------------------------
@@ -377,10 +409,9 @@ export class Model {
       at,
       text: isWhole && text.length > length ? { value: "", omitted: text.length } : this.room.keep(text, length)
     })
+    this.recorded(cell)
     if (cell.items.length > maxItems) {
-      const excess = Math.max(1, Math.floor(maxItems / 10))
-      cell.items = cell.items.slice(excess)
-      cell.firstItem += excess
+      this.dropItems(cell, Math.floor(maxItems / 10))
     }
     this.tell((viewer) => viewer.onItem(cell))
   }
@@ -400,10 +431,9 @@ export class Model {
     cell.calls.set(number, call)
     cell.made++
     cell.running++
+    this.recorded(cell)
     if (cell.calls.size > maxCalls) {
-      const [oldest] = cell.calls.keys()
-      cell.calls.delete(oldest!)
-      cell.omittedCalls++
+      this.dropCall(cell)
     }
     this.callChanged(cell, call)
     return call

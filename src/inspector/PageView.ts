@@ -7,7 +7,7 @@ import * as Kept from "./Kept.ts"
 import type * as Model from "./Model.ts"
 import * as PageMessage from "./PageMessage.ts"
 
-/** Changed calls of the cell that a page shows past which it gets them all again. */
+/** Changed calls of the cell that a page shows, and things that have gone, past which it gets everything again. */
 const maxMarked = 4096
 /** Characters of output in one message; the rest is in the next one. */
 const maxItemsSize = 1024 * 1024
@@ -120,8 +120,15 @@ export class PageView implements Model.Viewer {
     }
   }
 
-  onGone(key: number): void {
-    this.gone.add(key)
+  onGone(gone: Model.Session | Model.Cell): void {
+    this.sessions.delete(gone as Model.Session)
+    this.cells.delete(gone as Model.Cell)
+    if (this.gone.size >= maxMarked) {
+      this.isNew = true
+      this.gone.clear()
+    } else if (!this.isNew) {
+      this.gone.add(gone.key)
+    }
     this.wake()
   }
 
@@ -146,6 +153,7 @@ export class PageView implements Model.Viewer {
   /** What the page does not know yet. It counts as known from now on. `hasMore` says that another message is to follow. */
   take(now: number): { readonly message: PageMessage.Message; readonly hasMore: boolean } {
     const { model } = this
+    this.isFocusNew ||= this.isNew && this.focus !== undefined
     const sessions = this.isNew ? model.sessions.values() : this.sessions
     const cells = this.isNew ? model.cells.values() : this.cells
     const { focus, hasMore } = this.takeFocus()

@@ -132,9 +132,42 @@ describe("what a page is told", () => {
   })
 })
 
+describe("what is kept", () => {
+  it("is bounded over all cells: those that have ended go first", () => {
+    const { cell, model } = make()
+    const cells = Array.from({ length: 20 }, (_, index) => cell(`cell-${index}`))
+    for (const each of cells) {
+      for (let number = 1; number <= 15_000; number++) {
+        model.callOf(each, `tool-${number}`, "read")
+      }
+      if (each !== cells[1]) {
+        model.settled(each, "Completed")
+      }
+    }
+    const kept = Array.from(model.cells.values(), ({ ref }): string => ref.id)
+    assert.notInclude(kept, "cell-0")
+    assert.includeMembers(kept, ["cell-1", "cell-19"])
+    assert.isAtMost(kept.length, 17)
+    assert.strictEqual(cells[19]!.calls.size, 15_000)
+  })
+
+  it("is told once more to a page that has missed that much of it has gone", () => {
+    const { cell, model } = make()
+    const { take } = view(model)
+    take()
+    for (let index = 0; index < 5000; index++) {
+      model.settled(cell(`cell-${index}`), "Completed")
+    }
+    const message = take()
+    assert.isDefined(message.reset)
+    assert.strictEqual(message.cells?.length, 512)
+    assert.isUndefined(message.gone)
+  })
+})
+
 describe("texts that are kept", () => {
   it("are cut, and go when there is no room", () => {
-    const room = new Kept.Room(100)
+    const room = new Kept.Room(300)
     const first = room.keep("a".repeat(80), 60)
     assert.deepStrictEqual([first.value?.length, first.omitted], [60, 20])
     const second = room.keep("b".repeat(60), 60)

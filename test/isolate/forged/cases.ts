@@ -204,7 +204,7 @@ export const cases: ReadonlyArray<Case> = [
   ),
   broken("an event with white space", form, event("{ \"_tag\": \"YieldRequested\" }")),
   broken("an event behind a byte order mark", form, event("\ufeff{\"_tag\":\"YieldRequested\"}")),
-  broken("bytes that are no UTF-8", /no UTF-8/, {
+  broken("bytes that are no UTF-8", /not UTF-8/, {
     bytes: encode(Kind.Event, 1, Buffer.from("{\"_tag\":\"Notify\",\"text\":\"\xff\"}", "latin1")).toString("hex")
   }),
   broken("a list", form, event([])),
@@ -222,8 +222,8 @@ export const cases: ReadonlyArray<Case> = [
   broken("a field with a name of a megabyte", /too long a word/, event({ _tag: "Notify", ["x".repeat(2 ** 20)]: 1 })),
   broken("a tag of a megabyte", /too long a word/, event({ _tag: "N".repeat(2 ** 20) })),
   broken("a control character in a text", /control character/, event("{\"_tag\":\"Notify\",\"text\":\"a\nb\"}")),
-  broken("an escape sequence that is none", /no JSON/, event("{\"_tag\":\"Notify\",\"text\":\"\\x41\"}")),
-  broken("half an escape sequence", /no JSON/, event("{\"_tag\":\"Notify\",\"text\":\"\\u00\"}")),
+  broken("an escape sequence that is none", /not JSON/, event("{\"_tag\":\"Notify\",\"text\":\"\\x41\"}")),
+  broken("half an escape sequence", /not JSON/, event("{\"_tag\":\"Notify\",\"text\":\"\\u00\"}")),
   broken("an event that is nested 50,000 deep", form, event(`{"_tag":"Notify","text":${deep(50_000)}}`)),
   broken(
     "four megabytes of empty objects",
