@@ -179,9 +179,14 @@ export class Host extends HostProcess implements BenchHost {
     return this
   }
 
-  async open() {
-    await this.hello()
-    await this.request({ method: "session/open", sessionId: "s" })
+  private isGreeted = false
+
+  async open(sessionId = "s") {
+    if (!this.isGreeted) {
+      this.isGreeted = true
+      await this.hello()
+    }
+    await this.request({ method: "session/open", sessionId })
     return this
   }
 
@@ -196,12 +201,13 @@ export class Host extends HostProcess implements BenchHost {
   async run(
     source: string,
     yieldTime = 60_000,
-    tools = fewTools
+    tools = fewTools,
+    sessionId = "s"
   ): Promise<{ readonly cell: string; readonly event: Json }> {
     const initial = this.wait(`initial ${this.lastId + 1}`)
     const started = await this.request({
       method: "session/execute",
-      sessionId: "s",
+      sessionId,
       request: {
         tool_call_id: "c",
         enabled_tools: tools.map(tool),

@@ -16,6 +16,7 @@ const benchmarks: ReadonlyArray<readonly [title: string, ...command: ReadonlyArr
   ["Beside other systems, in process", "bench:peers"],
   ["How costs grow", "bench:growth"],
   ["Busy neighbours", "bench:busy"],
+  ["The host's own delay", "bench:delay"],
   ["Sessions at a host of our own", "bench:remote"],
   ["Checks of typed cells", "bench:check"]
 ]
