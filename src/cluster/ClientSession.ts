@@ -324,9 +324,11 @@ export const make = Effect.fnUntraced(function*(
     yieldNow: ({ id }) => ofCell(id, rpc.YieldNow({ cellId: id })),
     cell: (id) => Effect.as(ofCell(id, rpc.Find({ cellId: id, kind: "continuing" })), CellRef.continuing(id)),
     pausableCell: (id) => Effect.as(ofCell(id, rpc.Find({ cellId: id, kind: "pausable" })), CellRef.pausable(id)),
-    cells: Effect.map(
-      ofSession(rpc.Cells()),
-      (cells) => cells.map(({ cellId, kind, ...state }) => ({ cell: CellRef.of(cellId, kind), ...state }))
+    cells: Effect.suspend(() =>
+      isClosed ? Effect.succeed([]) : Effect.map(
+        ofSession(rpc.Cells()),
+        (cells) => cells.map(({ cellId, kind, ...state }) => ({ cell: CellRef.of(cellId, kind), ...state }))
+      )
     ),
     awaitSettled: (id) => ofCell(id, rpc.AwaitSettled({ cellId: id }), Duration.infinity),
     ledger: (id) => ofCell(id, rpc.Ledger({ cellId: id })),

@@ -9,24 +9,17 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Process from "../cli/Process.ts"
 import * as Database from "../postgres/Database.ts"
 import * as Sharding from "./fixtures/Sharding.ts"
+import * as Port from "./Port.ts"
 
 const fixture = fileURLToPath(new URL("fixtures/host.ts", import.meta.url))
 
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
-})
-
 const startHost = Effect.fnUntraced(function*(socket: string, folder: string) {
-  const port = yield* freePort
+  const port = yield* Port.free
   const running = yield* Process.start(process.execPath, [fixture, socket, String(port), folder, "quick"])
   return { ...running, name: String(port), goesOn: () => writeFileSync(join(folder, String(port)), "") }
 })

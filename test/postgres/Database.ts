@@ -3,6 +3,7 @@
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
+import * as SqlClient from "effect/sql/SqlClient"
 import { spawn } from "node:child_process"
 import { accessSync, constants, readdirSync } from "node:fs"
 import { Socket } from "node:net"
@@ -83,6 +84,20 @@ export const socket = Effect.promise(() =>
     keeper.on("error", reject).on("exit", () => reject(new Error(`PostgreSQL did not start: ${complaint}`)))
   })
 )
+
+let databases = 0
+
+/** A client of a database of its own. */
+export const fresh = Effect.gen(function*() {
+  const path = yield* socket
+  const database = `fresh_${process.pid}_${++databases}`
+  yield* Effect.provide(
+    Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(`CREATE DATABASE ${database}`)),
+    clientOf(path),
+    { local: true }
+  )
+  return clientOf(path, { database })
+})
 
 /** A client of the database that has the socket. */
 export const clientOf = (path: string, options?: PgClient.PgPoolConfig) =>
