@@ -8,9 +8,13 @@ import * as Database from "../../test/postgres/Database.ts"
 export const postgres = (): Promise<string> =>
   Effect.runPromise(Effect.map(Database.socket, (socket) => `postgres:${socket}`))
 
+const pathOf = (name: string) => name.slice(name.indexOf(":") + 1)
+
+/** A client of the database of a store that has one. */
+export const clientOf = (name: string) => Database.clientOf(pathOf(name))
+
 export const layer = (name: string): Layer.Layer<Store.Store, unknown> => {
-  const path = name.slice(name.indexOf(":") + 1)
   return name.startsWith("sqlite:")
-    ? Store.layerSqlite({ filename: path, busyTimeout: "60 seconds" })
-    : Store.layerPostgres().pipe(Layer.provide(Database.clientOf(path)))
+    ? Store.layerSqlite({ filename: pathOf(name), busyTimeout: "60 seconds" })
+    : Store.layerPostgres().pipe(Layer.provide(clientOf(name)))
 }

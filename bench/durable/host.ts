@@ -1,6 +1,7 @@
 /**
  * A host of the proof: it opens sessions, makes and observes cells in them, and tells what it has claimed and appended. The
- * process that starts it speaks to it over its channel, and kills or freezes it as it likes.
+ * process that starts it speaks to it over its channel, and kills or freezes it as it likes. With a port it is a host of a
+ * cluster, and the sessions are asked for as those of a cluster are.
  */
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
@@ -9,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as Cluster from "../../dist/Cluster.js"
 import * as Delegate from "../../dist/Delegate.js"
 import type { Isolate } from "../../dist/Isolate.js"
 import * as Protocol from "../../dist/Protocol.js"
@@ -22,7 +24,7 @@ import * as Stores from "./Stores.ts"
 import { tools } from "./Work.ts"
 import * as World from "./World.ts"
 
-const [, , store = "", world = "", lease = "", broken = ""] = process.argv
+const [, , store = "", world = "", lease = "", broken = "", port = ""] = process.argv
 
 const tell = (message: Told | Answer) => {
   if (process.connected) {
@@ -144,6 +146,18 @@ const main = Effect.gen(function*() {
   return yield* Effect.never
 })
 
+/** As a host of the cluster that has the store's database. */
+const clustered = Cluster.layerSessions({
+  address: { host: "127.0.0.1", port: Number(port) },
+  idleAfter: "100 millis",
+  maxIdleInMemory: 8
+}).pipe(
+  Layer.provide([delegate, storeLayer, V8.layer({ maxLanes: 4, warmLanes: 0, warmIsolates: 1 })]),
+  Layer.provide(Stores.clientOf(store)),
+  Layer.tap(() => Effect.sync(() => tell({ told: "ready" }))),
+  Layer.launch
+)
+
 // Without those who started it there is nothing to do.
 process.on("disconnect", () => process.exit())
-await Effect.runPromise(Effect.scoped(main))
+await Effect.runPromise<unknown, unknown>(Effect.scoped(port === "" ? main : clustered))

@@ -7,22 +7,19 @@
  * that nothing disturbs. `--break epoch`, `seed` or `order` takes away what durability stands on: then it has to fail.
  */
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { isDeepStrictEqual, parseArgs } from "node:util"
 import type { CellEvent, CellId } from "../../dist/Protocol.js"
-import * as Runtime from "../../dist/Runtime.js"
 import * as Store from "../../dist/Store.js"
-import * as V8 from "../../dist/V8.js"
 import { count, counts, violate, violations } from "../Violations.ts"
 import * as Dice from "./Dice.ts"
-import { Host, type Question, type Told, type Value } from "./Hosts.ts"
+import { Host, type Question, type Value } from "./Hosts.ts"
 import * as Journals from "./Journals.ts"
+import * as Outcomes from "./Outcomes.ts"
 import * as Stores from "./Stores.ts"
-import * as Work from "./Work.ts"
 import * as World from "./World.ts"
 
 const { values: flags } = parseArgs({
@@ -42,49 +39,6 @@ const { values: flags } = parseArgs({
 const lease = Number(flags.lease)
 const isBroken = flags.break !== ""
 
-/** What a cell came to: its output, how it ended. */
-interface Outcome {
-  readonly texts: ReadonlyArray<string>
-  readonly end: string
-}
-
-interface Run {
-  readonly outcomes: Array<Outcome>
-  values: unknown
-}
-
-const textsOf = ({ items }: CellEvent) => items.map((item) => item.type === "input_text" ? item.text : item.type)
-
-const endOf = (event: CellEvent) =>
-  event._tag === "Completed" && event.error !== undefined ? `${event._tag}: ${event.error.text}` : event._tag
-
-const sourcesOf = (name: string, seed: number): () => string => {
-  const dice = Dice.make(seed * 1000 + Number(name.slice(1)))
-  return () => Work.sourceOf(dice)
-}
-
-/** What a session comes to that nothing disturbs. */
-const undisturbed = (name: string, seed: number, cells: number) =>
-  Effect.gen(function*() {
-    const session = yield* Runtime.SessionRuntime
-    const sourceOf = sourcesOf(name, seed)
-    const outcomes: Array<Outcome> = []
-    for (let cell = 0; cell < cells; cell++) {
-      const { cell: made, initial } = yield* session.execute({ callId: "c", source: sourceOf() })
-      let event = yield* initial
-      const texts = [...textsOf(event)]
-      while (event._tag === "Yielded") {
-        event = yield* session.observe(made)
-        texts.push(...textsOf(event))
-      }
-      outcomes.push({ texts, end: endOf(event) })
-    }
-    return { outcomes, values: yield* session.storedValues }
-  }).pipe(Effect.provide(Layer.fresh(Runtime.layer())))
-
-const percentile = (sorted: ReadonlyArray<number>, share: number) =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
-
 const prove = async (kind: string) => {
   const seed = Number(flags.seed)
   const dice = Dice.make(seed)
@@ -97,20 +51,7 @@ const prove = async (kind: string) => {
   // Hosts, and which one has which session
   // ---------------------------------------------------------------------------
 
-  const claims = new Map<string, Array<{ readonly epoch: number; readonly ended: number }>>()
-  const onTold = (host: string) => (told: Told) => {
-    if (told.told === "claim") {
-      claims.set(told.session, [...(claims.get(told.session) ?? []), told])
-    }
-    if (told.told === "append" && told.records > 0) {
-      count("appends")
-      const later = claims.get(told.session)?.find(({ ended, epoch }) => epoch > told.epoch && ended < told.began)
-      if (later !== undefined) {
-        violate(`${host} appended to ${told.session} with epoch ${told.epoch} after a claim of ${later.epoch}`)
-      }
-    }
-  }
-
+  const onTold = Outcomes.fencing()
   let started = 0
   const startHost = () => {
     const name = `host-${++started}`
@@ -173,10 +114,10 @@ const prove = async (kind: string) => {
   const frozen = new Set<Host>()
   const cells = new Set<CellId>()
 
-  const client = async (name: string): Promise<Run> => {
+  const client = async (name: string): Promise<Outcomes.Run> => {
     const own = Dice.make(seed * 77 + Number(name.slice(1)))
-    const sourceOf = sourcesOf(name, seed)
-    const run: Run = { outcomes: [], values: undefined }
+    const sourceOf = Outcomes.sourcesOf(name, seed)
+    const run: Outcomes.Run = { outcomes: [], values: undefined }
     while (!work.isOver) {
       const number = run.outcomes.length
       const source = sourceOf()
@@ -200,9 +141,9 @@ const prove = async (kind: string) => {
             violate(`${name}: ${question.key} was ${JSON.stringify(event)}, then ${JSON.stringify(again)}`)
           }
         }
-        texts.push(...textsOf(event))
+        texts.push(...Outcomes.textsOf(event))
         if (event._tag !== "Yielded") {
-          run.outcomes.push({ texts, end: endOf(event) })
+          run.outcomes.push({ texts, end: Outcomes.endOf(event) })
           break
         }
       }
@@ -282,39 +223,14 @@ const prove = async (kind: string) => {
 
   await Promise.all(hosts.map((host) => host.end()))
   if (runs !== undefined) {
-    const wanted = await Effect.runPromise(
-      Effect.forEach(names, (name, index) => undisturbed(name, seed, runs[index]!.outcomes.length), { concurrency: 4 })
-        .pipe(
-          Effect.provide(Layer.mergeAll(Work.undisturbed, V8.layer({ maxLanes: 4, warmLanes: 0 }))),
-          Effect.scoped
-        )
-    )
-    for (const [index, name] of names.entries()) {
-      for (const [number, outcome] of runs[index]!.outcomes.entries()) {
-        const want = wanted[index]!.outcomes[number]
-        if (!isDeepStrictEqual(outcome, want)) {
-          violate(`${name}, cell ${number}: ${JSON.stringify(outcome)} and not ${JSON.stringify(want)}`)
-        }
-      }
-      if (!isDeepStrictEqual(runs[index]!.values, wanted[index]!.values)) {
-        violate(`${name}: stored ${JSON.stringify(runs[index]!.values)}, not ${JSON.stringify(wanted[index]!.values)}`)
-      }
-    }
+    await Outcomes.compare(names, runs, seed)
     for (const cell of cells) {
       if (!world.notified.has(cell)) {
         violate(`the notification of cell ${cell} never came`)
       }
     }
   }
-  for (const [key, { times, tool }] of world.performed) {
-    count(`calls of ${tool}`)
-    if (times > 1) {
-      count(`calls of ${tool} that were performed more than once`)
-      if (tool === "once") {
-        violate(`the call ${key} of once was performed ${times} times`)
-      }
-    }
-  }
+  Outcomes.countCalls(world)
   const journals = await Effect.runPromise(
     Effect.gen(function*() {
       const kept = yield* Store.Store
@@ -326,14 +242,17 @@ const prove = async (kind: string) => {
   }
 
   recoveries.sort((one, other) => one - other)
-  const p95 = percentile(recoveries, 0.95)
+  const p95 = Outcomes.percentile(recoveries, 0.95)
   if (recoveries.length > 0 && p95 > Number(flags.recovery)) {
     violate(`sessions were there again ${p95} ms after a kill, in 95 of 100 cases; they may take ${flags.recovery} ms`)
   }
   console.log(
     `${kind}: ${
       JSON.stringify(
-        { ...counts, recoveryMillis: { median: percentile(recoveries, 0.5), p95, max: recoveries.at(-1) ?? 0 } },
+        {
+          ...counts,
+          recoveryMillis: { median: Outcomes.percentile(recoveries, 0.5), p95, max: recoveries.at(-1) ?? 0 }
+        },
         undefined,
         2
       )
