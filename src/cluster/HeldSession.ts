@@ -43,6 +43,7 @@ export interface HeldSession {
 }
 
 export interface Options<E, R> {
+  readonly session: string
   /** Whether the database says that the session is to be here. */
   readonly isOurs: Effect.Effect<boolean>
   readonly open: Effect.Effect<Runtime, E, R>
@@ -60,7 +61,7 @@ const pause = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced(
 
 /** Holds a session for as long as its scope. */
 export const make = Effect.fnUntraced(function*<E, R>(
-  { isOurs, keepAwake, open }: Options<E, R>
+  { isOurs, keepAwake, open, session }: Options<E, R>
 ): Effect.fn.Return<HeldSession, never, Exclude<R, Scope.Scope> | Scope.Scope> {
   let next = Deferred.makeUnsafe<Opening>()
 
@@ -101,7 +102,7 @@ export const make = Effect.fnUntraced(function*<E, R>(
       Effect.suspend(() => {
         next = Deferred.makeUnsafe()
         Deferred.doneUnsafe(lost, Effect.void)
-        return Effect.logInfo("A session is here no more")
+        return Effect.logInfo(`session ${session} is here no more`)
       })
     )
   })
@@ -109,7 +110,7 @@ export const make = Effect.fnUntraced(function*<E, R>(
   yield* Effect.forkScoped(
     Effect.scoped(once).pipe(
       Effect.tapCause((cause) =>
-        Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logWarning("A session cannot be opened", cause)
+        Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logWarning(`session ${session} cannot be opened`, cause)
       ),
       Effect.sandbox,
       Effect.retry(pause),

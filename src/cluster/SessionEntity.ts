@@ -48,6 +48,7 @@ export const layer = (
       const context = yield* Effect.context<Sharding | Entity.CurrentAddress>()
 
       const held = yield* HeldSession.make({
+        session: address.entityId,
         isOurs: runners.refresh(runner, [address.shardId]).pipe(
           Effect.map((ours) => ours.some((shard) => Equal.equals(shard, address.shardId))),
           Effect.timeout("5 seconds"),

@@ -146,7 +146,7 @@ describe.skipIf(Database.missing)(`a cluster${Database.missing === undefined ? "
           // The frozen host goes on with calls that it has begun, and finds that their sessions are not its own any more.
           const lost = started.filter(({ host }) => host === frozen.name)
           const journals = Effect.forEach(lost, ({ name }) => store.load(name))
-          const farewells = () => frozen.stdout().split("A session is here no more").length - 1
+          const farewells = () => frozen.stdout().split(" is here no more").length - 1
           const before = yield* journals
           const saidBefore = farewells()
           frozen.goesOn()
