@@ -288,7 +288,11 @@ export const make = Effect.fnUntraced(function*(
   /** What goes first. It takes the lock, so that `write` finds what it has left. */
   const free = (session: string, epoch: Epoch, { forget, replaced }: Append.Append) =>
     Effect.flatMap(
-      run<{ readonly id: bigint }>(`SELECT id FROM ${sessions} WHERE ${isOwned} FOR UPDATE`, [session, epoch]),
+      Effect.andThen(
+        // A process that is frozen here keeps others waiting no longer than this.
+        run("SET LOCAL idle_in_transaction_session_timeout = 5000"),
+        run<{ readonly id: bigint }>(`SELECT id FROM ${sessions} WHERE ${isOwned} FOR UPDATE`, [session, epoch])
+      ),
       ([owned]): Effect.Effect<unknown, Fenced | SqlError> =>
         owned === undefined
           ? Effect.fail(new Fenced({ session, epoch }))
