@@ -42,6 +42,7 @@ const keys: ReadonlyArray<readonly [string, string]> = [
   ["/", "filter the calls"],
   ["↑ ↓", "in a list: one after the other"],
   ["Enter", "open what is chosen"],
+  ["Z  Esc", "in the calls: look closely at the chosen one, and at all of the time"],
   ["⇧A  ⇧D", "approve or deny the first call that waits"],
   ["⇧Y", "have the cell yield"],
   ["⇧T", "terminate the cell, pressed twice"],
@@ -105,6 +106,12 @@ export const App = () => {
       ? "Inspector"
       : `${store.questions.length > 0 ? `(${store.questions.length}) ` : ""}${process.title} · Inspector`
   }, [process, store.questions.length])
+
+  useEffect(() => {
+    if (process?.hasStore === true && store.sessions.size === 0) {
+      void ask({ _tag: "LoadKept" })
+    }
+  }, [process])
 
   useEffect(() => {
     if (process?.hasStore === true && store.sessions.size === 0) {

@@ -30,14 +30,22 @@ const fits = (row: CallRow, filter: Filter): boolean => {
     (filter === "failed" ? state === "Failed" || state === "Interrupted" || state === "NotStarted" : row[4] < 0)
 }
 
+/** A part of a cell's time. */
+interface Part {
+  readonly from: number
+  readonly to: number
+}
+
 /** Times that are round, about so many of them. */
-const ticks = (span: number): ReadonlyArray<number> => {
+const ticks = ({ from, to }: Part): ReadonlyArray<number> => {
+  const span = to - from
   const rough = span / 4
   const power = 10 ** Math.floor(Math.log10(Math.max(rough, 0.001)))
   const unit = [1, 2, 5, 10].map((factor) => factor * power).find((unit) => unit >= rough)!
-  const all = Array.from({ length: Math.floor(span / unit) + 1 }, (_, index) => index * unit).slice(1)
+  const first = Math.floor(from / unit) * unit
+  const all = Array.from({ length: Math.ceil(span / unit) + 1 }, (_, index) => first + index * unit)
   // Of one at the end there would be half.
-  return all.filter((time) => time < span * 0.86)
+  return all.filter((time) => time > from && time < from + span * 0.86)
 }
 
 /** When the last call that has ended did so: all that is known of the time of a cell that sleeps. */
@@ -45,7 +53,20 @@ const lastEnd = ({ calls }: Focus): number =>
   calls.reduce((last, [, , , start, duration]) => Math.max(last, start + Math.max(0, duration)), 0)
 
 /** How many calls ran at a time, over the cell's time. */
-const Overview = ({ focus, span, now }: { readonly focus: Focus; readonly span: number; readonly now: number }) => {
+const Overview = (
+  { focus, now, onPart, part, span }: {
+    readonly focus: Focus
+    readonly span: number
+    readonly now: number
+    readonly part: Part | undefined
+    readonly onPart: (part: Part | undefined) => void
+  }
+) => {
+  const dragged = useRef<number | undefined>(undefined)
+  const timeAt = ({ clientX, currentTarget }: { readonly clientX: number; readonly currentTarget: Element }) => {
+    const { left, width } = currentTarget.getBoundingClientRect()
+    return Math.max(0, Math.min(1, (clientX - left) / width)) * span
+  }
   const canvas = useRef<HTMLCanvasElement>(null)
   const [box, { width }] = useSize<HTMLDivElement>()
   useLayoutEffect(() => {
@@ -92,26 +113,61 @@ const Overview = ({ focus, span, now }: { readonly focus: Focus; readonly span: 
     }
   })
   return (
-    <div ref={box} class="overview" aria-hidden="true">
+    <div
+      ref={box}
+      class="overview"
+      title="Drag over a part of the time to look at it closely; click to see all of it"
+      onPointerDown={(event) => {
+        dragged.current = timeAt(event)
+        event.currentTarget.setPointerCapture(event.pointerId)
+      }}
+      onPointerMove={(event) => {
+        const from = dragged.current
+        const to = timeAt(event)
+        if (from !== undefined && Math.abs(to - from) > span / 200) {
+          onPart({ from: Math.min(from, to), to: Math.max(from, to) })
+        }
+      }}
+      onPointerUp={(event) => {
+        if (dragged.current !== undefined && Math.abs(timeAt(event) - dragged.current) <= span / 200) {
+          onPart(undefined)
+        }
+        dragged.current = undefined
+      }}
+    >
       <canvas ref={canvas} />
+      {part !== undefined && (
+        <span
+          class="overview-part"
+          style={{ left: percent(part.from / span), width: percent((part.to - part.from) / span) }}
+        />
+      )}
     </div>
   )
 }
 
 const percent = (part: number) => `${Math.max(0, Math.min(100, part * 100)).toFixed(3)}%`
 
+/** Where a time is in a part, unless it is outside of it. */
+const place = (part: Part, from: number, to: number) => {
+  const span = part.to - part.from
+  const left = Math.max(0, (from - part.from) / span)
+  const right = Math.min(1, (to - part.from) / span)
+  return right < 0 || left > 1 ? { display: "none" } : { left: percent(left), width: percent(right - left) }
+}
+
 interface RowProps {
   readonly focus: Focus
   readonly row: CallRow
   readonly top: number
   readonly position: number
-  readonly span: number
+  readonly part: Part
   readonly now: number
   readonly chosen: boolean
   readonly onChoose: (call: number) => void
 }
 
-const Row = ({ chosen, focus, now, onChoose, position, row, span, top }: RowProps) => {
+const Row = ({ chosen, focus, now, onChoose, part, position, row, top }: RowProps) => {
   const [number, tool, , start, duration, queued, waited] = row
   const state = stateOf(row)
   const end = duration < 0 ? Math.max(now, start) : start + duration
@@ -134,16 +190,12 @@ const Row = ({ chosen, focus, now, onChoose, position, row, span, top }: RowProp
         <span class="sr">{word(state)}</span>
       </div>
       <div role="gridcell" class="call-track" aria-hidden="true">
-        {queued > 0.5 && (
-          <span class="bar queued" style={{ left: percent((start - queued) / span), width: percent(queued / span) }} />
-        )}
+        {queued > 0.5 && <span class="bar queued" style={place(part, start - queued, start)} />}
         <span
           class={`bar ${tone(state)} ${duration < 0 ? "open" : ""}`}
-          style={{ left: percent(start / span), width: percent((end - start) / span) }}
+          style={place(part, start, end)}
         />
-        {waited > 0.5 && (
-          <span class="bar waited" style={{ left: percent(start / span), width: percent(waited / span) }} />
-        )}
+        {waited > 0.5 && <span class="bar waited" style={place(part, start, start + waited)} />}
       </div>
       <div role="gridcell" class={`call-time ${tone(state)}`}>{format.duration(Math.max(0, end - start))}</div>
     </div>
@@ -163,7 +215,9 @@ export const Calls = (
   const [scroll, setScroll] = useState(0)
   const [filter, setFilter] = useState<Filter>("all")
   const [search, setSearch] = useState("")
+  const [part, setPart] = useState<Part>()
   const follows = useRef(true)
+  useEffect(() => setPart(undefined), [cell.key])
   const goesOn = isLive(cell)
   useTicks(goesOn, 100)
 
@@ -183,6 +237,7 @@ export const Calls = (
     lastEnd(focus)
   )
   const span = now * 1.02
+  const shown = part ?? { from: 0, to: span }
   const first = Math.max(0, Math.floor(scroll / rowHeight) - spare)
   const last = Math.min(rows.length, Math.ceil((scroll + height) / rowHeight) + spare)
 
@@ -210,6 +265,16 @@ export const Calls = (
     if (event.key === "Enter" && chosen !== undefined) {
       event.preventDefault()
       onOpen()
+    } else if (event.key === "z" || event.key === "Escape") {
+      // Closer to the call that is chosen, and back.
+      const row = focus.calls[focus.places.get(chosen ?? -1) ?? -1]
+      if (event.key === "Escape" || row === undefined) {
+        setPart(undefined)
+      } else {
+        const [, , , start, duration] = row
+        const length = Math.max(0.1, duration < 0 ? now - start : duration)
+        setPart({ from: Math.max(0, start - length / 2), to: start + length * 1.5 })
+      }
     } else if (by !== undefined && rows.length > 0) {
       event.preventDefault()
       const at = rows.findIndex(([number]) => number === chosen)
@@ -257,12 +322,14 @@ export const Calls = (
         )
         : (
           <>
-            <div class="axis" aria-hidden="true">
-              <div class="axis-space" />
+            <div class="axis">
+              <div class="axis-space">
+                {part !== undefined && <button class="link" onClick={() => setPart(undefined)}>All of the time</button>}
+              </div>
               <div class="axis-track">
-                <Overview focus={focus} span={span} now={now} />
-                {ticks(span).map((time) => (
-                  <span key={time} class="tick" style={{ left: percent(time / span) }}>{format.duration(time)}</span>
+                <Overview focus={focus} span={span} now={now} part={part} onPart={setPart} />
+                {ticks(shown).map((time) => (
+                  <span key={time} class="tick" style={place(shown, time, time)}>{format.duration(time)}</span>
                 ))}
               </div>
               <div class="axis-end" />
@@ -289,7 +356,7 @@ export const Calls = (
                     row={row}
                     position={first + index}
                     top={(first + index) * rowHeight}
-                    span={span}
+                    part={shown}
                     now={now}
                     chosen={row[0] === chosen}
                     onChoose={onChoose}

@@ -1,9 +1,10 @@
 import { assert, layer } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Redacted, Schema, Scope } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Redacted, Schema, Scope } from "effect"
 import * as Delegate from "effect-code-mode/Delegate"
 import * as Inspector from "effect-code-mode/Inspector"
 import { ToolError } from "effect-code-mode/Protocol"
 import * as Runtime from "effect-code-mode/Runtime"
+import * as Store from "effect-code-mode/Store"
 import * as V8 from "effect-code-mode/V8"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
@@ -235,6 +236,10 @@ layer(everything, { excludeTestServices: true })("the page", (it) => {
       }
       yield* press("Home")
       yield* press("ArrowUp")
+      yield* press("z")
+      yield* of(() => page.locator(".overview-part").waitFor())
+      yield* press("Escape")
+      yield* of(() => page.locator(".overview-part").waitFor({ state: "detached" }))
       yield* press("Enter")
       yield* shows(page, "\"sum\": 2")
       yield* press("1")
@@ -289,6 +294,13 @@ layer(everything, { excludeTestServices: true })("the page", (it) => {
       yield* shows(page, "\"sum\": 10000")
       yield* of(() => page.keyboard.press("Home"))
       yield* of(() => page.locator("#call-1[aria-selected=true]").waitFor())
+      const { height, width, x, y } = (yield* of(() => page.locator(".overview").boundingBox()))!
+      yield* of(() => page.mouse.move(x + width * 0.4, y + height / 2))
+      yield* of(() => page.mouse.down())
+      yield* of(() => page.mouse.move(x + width * 0.6, y + height / 2, { steps: 3 }))
+      yield* of(() => page.mouse.up())
+      yield* of(() => page.getByRole("button", { name: "All of the time" }).click())
+      assert.strictEqual(yield* of(() => page.locator(".overview-part").count()), 0)
       assert.isBelow(yield* of(() => page.locator(".call").count()), 100)
       assert.isBelow(yield* of(() => page.locator("*").count()), 1500)
       yield* of(() => page.getByRole("button", { name: "failed" }).click())
@@ -357,6 +369,28 @@ layer(everything, { excludeTestServices: true })("the page", (it) => {
       yield* of(() => page.getByRole("heading", { name: "Stored values" }).waitFor())
       yield* inBoth
       yield* Effect.flatMap(Runtime.SessionRuntime, (session) => session.terminate(cell))
+    }))
+
+  it.effect("shows at once what a store keeps, where there is nothing else", () =>
+    Effect.gen(function*() {
+      const browser = yield* Browser.Browser
+      const store = yield* Layer.build(Store.layerMemory())
+      const kept = Runtime.layerDurable({ session: "kept" }).pipe(
+        Layer.provide([tools, V8.layer({ warmLanes: 0 }), Layer.succeedContext(store)]),
+        Layer.fresh
+      )
+      yield* run("text(JSON.stringify(await tools.add({ a: 20, b: 22 })))").pipe(Effect.provide(kept), Effect.scoped)
+      const inspector = yield* Layer.build(
+        Inspector.layer({ port: 0 }).pipe(Layer.provide(Layer.succeedContext(store)), Layer.fresh)
+      )
+      const { page, troubles } = yield* browser.open(
+        Redacted.value(Context.get(inspector, Inspector.Inspector).address)
+      )
+      yield* of(() => page.getByText("in the store").waitFor())
+      yield* shows(page, "{\"sum\":42}")
+      yield* of(() => page.locator(".pane-facts .status", { hasText: "completed" }).waitFor())
+      assert.strictEqual(yield* of(() => page.getByRole("button", { name: "Terminate" }).count()), 0)
+      assert.deepStrictEqual(troubles, [])
     }))
 
   it.effect("goes on when the process is there again, and says what another one is to be opened with", () =>
