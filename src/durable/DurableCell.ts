@@ -73,7 +73,7 @@ export interface Pending {
 
 type Frontier = Pick<Of<"Frontier">, "timers" | "due">
 
-type Cause_ = Of<"Turn">["cause"]
+type TurnCause = Of<"Turn">["cause"]
 
 /** How many times an isolate that is lost, without having done more, is started again. */
 const maxLosses = 2
@@ -290,14 +290,15 @@ export class DurableCell implements IsolateHandle {
 
   /** A session that is lost says so by itself. */
   private run(step: Effect.Effect<void, StoreFailure>): Effect.Effect<void> {
-    return Effect.catchCause(step, (cause) =>
+    const failed = Effect.catchCause(step, (cause) =>
       Effect.sync(() => {
-        if (Cause.hasInterruptsOnly(cause) || this.shared.journal.isLost !== undefined) {
-          return this.dropLane()
+        if (!Cause.hasInterruptsOnly(cause) && this.shared.journal.isLost === undefined) {
+          const failure = Cause.squash(cause)
+          this.exceed(failure instanceof Error ? failure.message : String(failure))
         }
-        const failure = Cause.squash(cause)
-        return this.exceed(failure instanceof Error ? failure.message : String(failure))
       }))
+    // An isolate may have come back while the cell was stopped.
+    return Effect.ensuring(failed, Effect.sync(() => this.dropLane()))
   }
 
   /** The isolate goes on. `heard` is what it has done that is not kept. */
@@ -366,15 +367,9 @@ export class DurableCell implements IsolateHandle {
     const { cellId } = this.created
     this.losses = 0
     switch (event._tag) {
-      case "Output": {
-        const last = records.at(-1)
-        if (last?._tag === "Output") {
-          records[records.length - 1] = { ...last, items: [...last.items, ...event.items] }
-        } else {
-          records.push({ _tag: "Output", cellId, items: event.items })
-        }
+      case "Output":
+        records.push({ _tag: "Output", cellId, items: event.items })
         return
-      }
       case "ToolCalls":
         for (const { id, input, tool } of event.calls) {
           this.open.add(id)
@@ -401,20 +396,20 @@ export class DurableCell implements IsolateHandle {
 
   /** The isolate stands still, whether it is there or not. */
   private standing(frontier: Frontier): Effect.Effect<void, StoreFailure> {
-    return Effect.flatMap(this.awaitCause(frontier), (cause) => cause === undefined ? Effect.void : this.goOn(cause))
+    return Effect.flatMap(this.awaitCause(frontier), (cause) => this.goOn(cause))
   }
 
   /** What it goes on with. A pausable cell that was resumed before there is anything pauses again at once. */
-  private awaitCause(frontier: Frontier): Effect.Effect<Cause_, StoreFailure> {
+  private awaitCause(frontier: Frontier): Effect.Effect<TurnCause, StoreFailure> {
     return Effect.clockWith((clock) => {
       this.isWoken = false
       const now = clock.currentTimeMillisUnsafe()
       if (this.created.kind === "continuing" || this.isResumed) {
         if (this.answers.length > 0) {
-          return Effect.succeed<Cause_>({ _tag: "Answers", calls: this.answers.map(({ id }) => id) })
+          return Effect.succeed<TurnCause>({ _tag: "Answers", calls: this.answers.map(({ id }) => id) })
         }
         if (frontier.due !== undefined && frontier.due <= now) {
-          return Effect.succeed<Cause_>({ _tag: "Timer" })
+          return Effect.succeed<TurnCause>({ _tag: "Timer" })
         }
         if (this.isResumed) {
           return Effect.andThen(this.pauseAgain(frontier), this.awaitCause(frontier))
@@ -468,7 +463,7 @@ export class DurableCell implements IsolateHandle {
     })
   }
 
-  private goOn(cause: Cause_): Effect.Effect<void, StoreFailure> {
+  private goOn(cause: TurnCause): Effect.Effect<void, StoreFailure> {
     return Effect.flatMap(
       this.lane === undefined ? this.revive : Effect.succeed(undefined),
       (isBack) =>
@@ -494,6 +489,16 @@ export class DurableCell implements IsolateHandle {
   // ---------------------------------------------------------------------------
   // Back from the journal
   // ---------------------------------------------------------------------------
+
+  private diverged(text: string): CellError {
+    const before = this.created.engine
+    return {
+      _tag: "Diverged",
+      text: `the cell did something else than its journal says, and cannot go on: ${text}${
+        before === engine ? "" : `; it was begun with ${before}, and this is ${engine}`
+      }`
+    }
+  }
 
   private programWith(turns: ReadonlyArray<PastTurn>): Program {
     return {
@@ -526,7 +531,7 @@ export class DurableCell implements IsolateHandle {
     return Effect.suspend(() =>
       Effect.map(this.revival, (back) => {
         if (back !== undefined && back.standing === undefined) {
-          this.fail(diverged("it goes on where it has stood still"))
+          this.fail(this.diverged("it goes on where it has stood still"))
           return false
         }
         return back !== undefined
@@ -570,7 +575,7 @@ export class DurableCell implements IsolateHandle {
               this.lane = lane
               return Effect.catch(
                 Replay.run(lane, score),
-                ({ text }) => text === undefined ? Effect.succeed("lost" as const) : failed(diverged(text))
+                ({ text }) => text === undefined ? Effect.succeed("lost" as const) : failed(this.diverged(text))
               )
             }
           })
@@ -594,10 +599,10 @@ export class DurableCell implements IsolateHandle {
 const toFrontier = ({ due, timers }: Extract<IsolateEvent, { readonly _tag: "Frontier" }>): Frontier =>
   due === undefined ? { timers } : { timers, due }
 
-export const diverged = (text: string): CellError => ({
-  _tag: "Diverged",
-  text: `the cell did something else than its journal says, and cannot go on: ${text}`
-})
+/** The engine, as far as a script can tell one from another. */
+export const engine = `node-${process.version} v8-${process.versions.v8} icu-${process.versions["icu"] ?? ""} tz-${
+  process.versions["tz"] ?? ""
+}`
 
 /** The hold on a script that has ended. */
 export const ended = Effect.map(Queue.unbounded<IsolateEvent, Cause.Done>(), (events): IsolateHandle => {

@@ -35,7 +35,7 @@ import type { Keeper, Observation, Restored } from "../session/Keeper.ts"
 import { type Record, Store } from "../Store.ts"
 import * as Retention from "../store/Retention.ts"
 import { Meter } from "../telemetry/Meter.ts"
-import { DurableCell, ended, type Pending, Residence, type Shared } from "./DurableCell.ts"
+import { DurableCell, ended, engine, type Pending, Residence, type Shared } from "./DurableCell.ts"
 import { type CellHistory, type Created, Hearing, type Kept, SessionHistory, type Values } from "./History.ts"
 import * as Holder from "./Holder.ts"
 import { Journal, type Loss } from "./Journal.ts"
@@ -62,9 +62,6 @@ const defaults = {
 
 /** How many isolates may be on their way back at a time. */
 const maxReplays = 4
-
-/** The engine as far as a script can tell one from another. */
-const engine = `node-${process.version} v8-${process.versions.v8} icu-${process.versions["icu"] ?? ""}`
 
 /** A cell that the journal has. */
 export interface RestoredCell {
