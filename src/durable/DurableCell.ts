@@ -21,6 +21,7 @@ import type { IsolateEvent, IsolateHandle, Lease, PastTurn, Program } from "../I
 import { type CellError, Generation, type IsolateFailure, type StoreFailure, type ToolCallId } from "../Protocol.ts"
 import type { Record } from "../Store.ts"
 import type { Meter } from "../telemetry/Meter.ts"
+import type { Alarm } from "./Alarm.ts"
 import type { Answer, CellHistory, Created, Of } from "./History.ts"
 import type { Journal } from "./Journal.ts"
 import * as Replay from "./Replay.ts"
@@ -38,6 +39,7 @@ export interface Shared {
   /** How many may be on their way back at a time. */
   readonly replays: Semaphore.Semaphore
   readonly residence: Residence
+  readonly alarm: Alarm
 }
 
 /** Isolates that wait: the one that waits longest is the first to go. */
@@ -78,9 +80,6 @@ type TurnCause = Of<"Turn">["cause"]
 /** How many times an isolate that is lost, without having done more, is started again. */
 const maxLosses = 2
 
-/** Clocks do not sleep for longer. */
-const maxSleep = 2 ** 30
-
 const startAgain = Schedule.upTo(Schedule.exponential("100 millis"), { times: 8 })
 
 const lost: CellError = { _tag: "IsolateLost", text: "exec runtime ended unexpectedly" }
@@ -93,6 +92,8 @@ export class DurableCell implements IsolateHandle {
   /** Something may have come since it began to wait; and how it is told, while it does. */
   private isWoken = false
   private onWoken: (() => void) | undefined
+  /** Where it stands while it sleeps: then it has no isolate, and no fiber waits. */
+  private asleep: Frontier | undefined
   private lane: IsolateHandle | undefined
   private isOver = false
   private isLeaving = false
@@ -137,7 +138,7 @@ export class DurableCell implements IsolateHandle {
         return shared.journal.write([...before, created]).pipe(
           Effect.onError(() => Effect.sync(() => lane.stop())),
           Effect.map(() => {
-            cell.main = shared.fork(cell.run(cell.live([])))
+            cell.start(cell.live([]))
             return cell
           })
         )
@@ -174,7 +175,7 @@ export class DurableCell implements IsolateHandle {
       timers: frontier.timers
     }
     cell.tell([{ _tag: "Started" }, ...again, ...(standing === undefined ? [] : [standing])])
-    cell.main = shared.fork(cell.run(frontier === undefined ? cell.revived : cell.standing(frontier)))
+    cell.start(frontier === undefined ? cell.revived : cell.standing(frontier))
     return cell
   })
 
@@ -225,12 +226,23 @@ export class DurableCell implements IsolateHandle {
     }
   }
 
-  private wake(): void {
+  wake(): void {
     this.isWoken = true
-    if (this.onWoken !== undefined) {
-      // What comes at the same time is for the same turn.
-      queueMicrotask(this.onWoken)
+    const { asleep, onWoken } = this
+    // What comes at the same time is for the same turn.
+    if (onWoken !== undefined) {
       this.onWoken = undefined
+      queueMicrotask(onWoken)
+    } else if (asleep !== undefined) {
+      this.asleep = undefined
+      this.shared.alarm.delete(this)
+      queueMicrotask(() => this.start(this.standing(asleep)))
+    }
+  }
+
+  private start(step: Effect.Effect<void, StoreFailure>): void {
+    if (!this.isOver) {
+      this.main = this.shared.fork(this.run(step))
     }
   }
 
@@ -259,6 +271,8 @@ export class DurableCell implements IsolateHandle {
 
   private end(): void {
     this.isOver = true
+    this.asleep = undefined
+    this.shared.alarm.delete(this)
     this.dropLane()
     Queue.endUnsafe(this.events)
   }
@@ -396,11 +410,14 @@ export class DurableCell implements IsolateHandle {
 
   /** The isolate stands still, whether it is there or not. */
   private standing(frontier: Frontier): Effect.Effect<void, StoreFailure> {
-    return Effect.flatMap(this.awaitCause(frontier), (cause) => this.goOn(cause))
+    return Effect.flatMap(this.awaitCause(frontier), (cause) => cause === undefined ? Effect.void : this.goOn(cause))
   }
 
-  /** What it goes on with. A pausable cell that was resumed before there is anything pauses again at once. */
-  private awaitCause(frontier: Frontier): Effect.Effect<TurnCause, StoreFailure> {
+  /**
+   * What it goes on with; nothing where it sleeps from now on. A pausable cell that was resumed before there is anything
+   * pauses again at once.
+   */
+  private awaitCause(frontier: Frontier): Effect.Effect<TurnCause | undefined, StoreFailure> {
     return Effect.clockWith((clock) => {
       this.isWoken = false
       const now = clock.currentTimeMillisUnsafe()
@@ -415,11 +432,15 @@ export class DurableCell implements IsolateHandle {
           return Effect.andThen(this.pauseAgain(frontier), this.awaitCause(frontier))
         }
       }
-      const due = this.created.kind === "continuing" ? frontier.due : undefined
-      return Effect.andThen(
-        this.rest(due === undefined ? Infinity : due - now),
-        Effect.suspend(() => this.awaitCause(frontier))
-      )
+      const due = this.created.kind === "continuing" ? frontier.due ?? Infinity : Infinity
+      if (this.lane === undefined) {
+        this.asleep = frontier
+        if (due < Infinity) {
+          this.shared.alarm.set(this, due)
+        }
+        return Effect.succeed(undefined)
+      }
+      return Effect.andThen(this.rest(due - now), Effect.suspend(() => this.awaitCause(frontier)))
     })
   }
 
@@ -443,22 +464,22 @@ export class DurableCell implements IsolateHandle {
   private rest(millis: number): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.isLeaving) {
-        this.dropLane()
+        this.isLeaving = false
+        return Effect.sync(() => this.dropLane())
       }
-      this.isLeaving = false
-      if (this.lane !== undefined) {
-        this.shared.residence.enter(this)
-      }
-      const idle = this.lane === undefined ? Infinity : Duration.toMillis(this.shared.idleAfter)
-      const wait = millis === Infinity && idle === Infinity ? Infinity : Math.min(millis, idle, maxSleep)
-      const leave = Effect.sync(() => {
-        if (wait === idle) {
+      this.shared.residence.enter(this)
+      const idle = Duration.toMillis(this.shared.idleAfter)
+      const over = Effect.sync(() => {
+        if (idle <= millis) {
           this.dropLane()
         }
       })
       return Effect.ensuring(
-        wait === Infinity ? this.woken : Effect.raceFirst(this.woken, Effect.andThen(Effect.sleep(wait), leave)),
-        Effect.sync(() => this.shared.residence.exit(this))
+        Effect.raceFirst(this.woken, Effect.andThen(Effect.sleep(Math.min(millis, idle)), over)),
+        Effect.sync(() => {
+          this.onWoken = undefined
+          this.shared.residence.exit(this)
+        })
       )
     })
   }

@@ -35,6 +35,7 @@ import type { Keeper, Observation, Restored } from "../session/Keeper.ts"
 import { type Record, Store } from "../Store.ts"
 import * as Retention from "../store/Retention.ts"
 import { Meter } from "../telemetry/Meter.ts"
+import { Alarm } from "./Alarm.ts"
 import { DurableCell, ended, engine, type Pending, Residence, type Shared } from "./DurableCell.ts"
 import { type CellHistory, type Created, Hearing, type Kept, SessionHistory, type Values } from "./History.ts"
 import * as Holder from "./Holder.ts"
@@ -219,6 +220,7 @@ export class DurableSession implements Keeper {
         idleAfter: Duration.fromInputUnsafe(options.idleAfter ?? defaults.idleAfter),
         maxReplayTime: Duration.fromInputUnsafe(options.maxReplayTime ?? defaults.maxReplayTime),
         replays: Semaphore.makeUnsafe(maxReplays),
+        alarm: new Alarm(fork),
         residence: new Residence(options.maxIdleInMemory ?? defaults.maxIdleInMemory)
       }
     })

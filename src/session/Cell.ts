@@ -193,7 +193,8 @@ export class Cell {
     this.session = session
     this.id = options.id
     this.kind = options.kind
-    this.options = options
+    const { restored, ...rest } = options
+    this.options = rest
     const annotations = { sessionId: session.id, cellId: options.id, callId: options.callId }
     const inside = <R>(context: Context.Context<R>) => options.work?.inside(context) ?? context
     this.runFork = Effect.runForkWith(inside(annotate(session.context, annotations)))
@@ -232,7 +233,6 @@ export class Cell {
       runFork: this.runFork,
       onOver: () => this.exceed(`the script ran for longer than its limit of ${Duration.format(maxWallTime)}`)
     })
-    const { restored } = options
     this.notified = restored?.notified ?? 0
     if (restored !== undefined) {
       this.restore(restored)
