@@ -16,17 +16,25 @@ import * as Digest from "../store/Digest.ts"
 import type { Record } from "../store/Record.ts"
 import type * as Model from "./Model.ts"
 
-/** Sessions that are shown, the ones that have changed last, and bytes that one may have. */
+/** Sessions that are shown, those that have changed last, what their journals may have together, and their cells. */
 const maxSessions = 32
 const maxBytes = 64 * 1024 * 1024
-/** Cells of them together. */
-const maxCells = 256
+const maxCells = 512
+
+interface Journal {
+  readonly name: string
+  readonly createdAt: number
+  readonly records: ReadonlyArray<Record>
+  readonly digest: Digest.Digest
+  /** Its last cells, which are shown. */
+  readonly cells: Digest.Digest["cells"]
+}
 
 /** Brings the records of a session into the model. */
-const replay = (model: Model.Model, session: Model.Session, records: ReadonlyArray<Record>): void => {
-  const { cells: digested, valuesAt, version } = Digest.make(records)
-  session.kept = valuesAt(version)
-  const shown = new Set(digested.slice(-maxCells).map(({ id }) => id))
+const replay = (model: Model.Model, { cells: digested, createdAt, digest, name, records }: Journal): void => {
+  const session = model.keptSessionBegan(name, createdAt)
+  session.kept = digest.valuesAt(digest.version)
+  const shown = new Set(digested.map(({ id }) => id))
   const cells = new Map<string, Model.Cell>()
   /** When the turn began that a cell is in. */
   const turns = new Map<string, number>()
@@ -119,15 +127,24 @@ export const load = Effect.fnUntraced(function*(
   const summaries = (yield* store.list).filter(({ session }) => !live.has(session))
   const wanted = summaries.toSorted((one, other) => other.changedAt - one.changedAt).slice(0, maxSessions)
   model.forgetKept()
-  let shown = 0
-  // The oldest first, as everything here is in the order in which it came.
-  for (const { bytes, createdAt, session: name } of wanted.toReversed()) {
-    const records = bytes > maxBytes ? undefined : (yield* store.load(name)).records
-    if (records === undefined || records.some(({ _tag }) => _tag === "Sealed")) {
+  const journals: Array<Journal> = []
+  let bytesLeft = maxBytes
+  let cellsLeft = maxCells
+  for (const { bytes, createdAt, session: name } of wanted) {
+    if (bytes > bytesLeft) {
       continue
     }
-    replay(model, model.keptSessionBegan(name, createdAt), records)
-    shown++
+    const { records } = yield* store.load(name)
+    if (records.some(({ _tag }) => _tag === "Sealed")) {
+      continue
+    }
+    const digest = Digest.make(records)
+    const cells = digest.cells.slice(Math.max(0, digest.cells.length - cellsLeft))
+    bytesLeft -= bytes
+    cellsLeft -= cells.length
+    journals.push({ name, createdAt, records, digest, cells })
   }
-  return { shown, omitted: summaries.length - shown }
+  // The oldest first, as everything here is in the order in which it came.
+  journals.toReversed().forEach((journal) => replay(model, journal))
+  return { shown: journals.length, omitted: summaries.length - journals.length }
 })

@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as Shape from "../delegate/Shape.ts"
 import type { ActivityEvent, CellId } from "../Protocol.ts"
@@ -91,9 +92,9 @@ export const make =
         runtime = found
         session.live = { runtime, processes }
         yield* Effect.addFinalizer(() => Effect.sync(() => model.sessionEnded(session, isKept)))
-        // It is read as it comes, so that a reader which falls behind is one that never was.
+        // Nothing here waits, so that it falls behind only where this process does. Then it goes on with what comes.
         yield* Stream.runForEachArray(runtime.activity, (events) => Effect.sync(() => events.forEach(happened))).pipe(
-          Effect.ignore,
+          Effect.retry(Schedule.forever),
           Effect.forkScoped({ startImmediately: true })
         )
       }),

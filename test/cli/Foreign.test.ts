@@ -516,7 +516,7 @@ const cases: Readonly<Record<string, Case>> = {
     env: ({ file, path }) => {
       mkdirSync(path("effect-code-mode"), { mode: 0o700 })
       file("effect-code-mode/1.json", {
-        pid: process.pid,
+        pid: process.ppid,
         title: evil("what has a page"),
         folder: evil("folder of what has a page"),
         address: evil("address of a page")
