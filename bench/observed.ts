@@ -2,7 +2,7 @@
  * What watching and tracing cost a tool call, and that they cost nothing when off: this checkout, and other ones,
  * interleaved in one run.
  *
- * `npm run build && node bench/observed.ts [--rounds N] [CHECKOUT]...`. Microseconds for one of 200 calls in sequence,
+ * `npm run bench:observed -- [--rounds N] [CHECKOUT]...`. Microseconds for one of 200 calls in sequence,
  * medians; read the ratios.
  */
 import * as Effect from "effect/Effect"
@@ -58,9 +58,9 @@ const open = async (name: string, folder: string, how?: "watched" | "traced"): P
 const here = join(import.meta.dirname, "..")
 const sides = [
   ...await Promise.all(positionals.map((folder) => open(basename(folder), folder))),
-  await open("off", here),
-  await open("off", here, "watched"),
-  await open("off", here, "traced")
+  await open("this", here),
+  await open("this", here, "watched"),
+  await open("this", here, "traced")
 ]
 
 const times = new Map(sides.map((side) => [side, Array<number>()]))

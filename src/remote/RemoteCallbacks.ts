@@ -49,7 +49,8 @@ export class RemoteCallbacks {
     call: NestedToolCall,
     traceparent?: string
   ): Effect.Effect<Schema.Json, ToolError> => {
-    const { kind, queuedMillis, tool, toolCallId, toolName: { name } } = call
+    const { callId, cellId, kind, queuedMillis, sessionId, tool, toolCallId, toolName: { name } } = call
+    const ids = { sessionId, cellId, callId, toolCallId }
     const ledger = this.options.ledgerOf(call)
     const entry = ledger.made({ id: toolCallId, tool, kind }, queuedMillis)
     const invoke = Effect.map(
@@ -62,7 +63,10 @@ export class RemoteCallbacks {
         traceparent
       ),
       (result) => result ?? null
-    ).pipe(Effect.provideService(Owner, { session: this.options.session, cell: ledger }))
+    ).pipe(
+      Effect.provideService(Owner, { session: this.options.session, cell: ledger }),
+      Effect.annotateLogs(ids)
+    )
     return this.run<Schema.Json, ToolError>(
       id,
       (callbacks, onExit) => callbacks.tool(name, invoke, onExit, () => {}),
@@ -70,7 +74,9 @@ export class RemoteCallbacks {
     )
       .pipe(
         Effect.onExit((exit) => Effect.sync(() => entry.ended(exit))),
-        Effect.tapDefect((defect) => Effect.logError(`code mode tool ${Visible.line(name)} died`, Cause.die(defect)))
+        Effect.tapDefect((defect) =>
+          Effect.annotateLogs(Effect.logError(`code mode tool ${Visible.line(name)} died`, Cause.die(defect)), ids)
+        )
       )
   }
 

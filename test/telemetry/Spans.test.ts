@@ -11,7 +11,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
-import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as Tracer from "effect/Tracer"
 import * as PlayedHost from "../remote/PlayedHost.ts"
@@ -241,12 +240,13 @@ describe("spans of a session at a host", () => {
     host: ReturnType<typeof Traced.make> | undefined
   ) {
     const handled: Array<string | undefined> = []
-    const events: Array<string> = []
+    const logged: Array<unknown> = []
     const asked = yield* Deferred.make<void>()
     const invokeTool = () =>
       Effect.gen(function*() {
         const parent = yield* parentInHandler
         handled.push(parent?.spanId)
+        logged.push(yield* References.CurrentLogAnnotations)
         yield* Deferred.succeed(asked, undefined)
         return null
       })
@@ -255,10 +255,6 @@ describe("spans of a session at a host", () => {
       const { open } = yield* (host?.traced ?? ((self) => self))(PlayedHost.connect())
       yield* Effect.gen(function*() {
         const session = yield* open({ invokeTool })
-        yield* Effect.forkScoped(
-          Stream.runForEach(session.activity, ({ _tag }) => Effect.sync(() => events.push(_tag))),
-          { startImmediately: true }
-        )
         const cell = yield* Effect.withSpan(session.create(request()), "caller")
         const isolate = yield* Effect.flatMap(Isolate.TestIsolates, ({ next }) => next)
         yield* isolate.emit(started, calls("tool-1"))
@@ -266,11 +262,14 @@ describe("spans of a session at a host", () => {
         yield* settle
         yield* isolate.emit(finished())
         yield* session.observe(cell)
+        assert.deepStrictEqual(logged, [
+          { sessionId: "1", cellId: cell.id, callId: "call-1", toolCallId: "tool-1" }
+        ])
         yield* session.shutdown
       }).pipe(traced)
     })
     yield* Effect.scoped(Effect.provide(body, Isolate.layerTest))
-    return { handled, events }
+    return { handled }
   })
 
   it.effect("go through a host that has no tracer", () =>
