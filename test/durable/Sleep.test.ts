@@ -119,6 +119,35 @@ describe("a durable cell that waits", () => {
       assert.strictEqual((yield* session.observe(cell))._tag, "Completed")
     }).pipe(Effect.provide(layer())))
 
+  it.effect("comes back at its own time among others, and not when it was ended", () =>
+    Effect.gen(function*() {
+      const session = yield* Runtime.SessionRuntime
+      const isolates = yield* Isolate.TestIsolates
+      const began = yield* Clock.currentTimeMillis
+      const minutes = [30, 10, 20, 20, 40]
+      const cells = yield* Effect.forEach(minutes, (minute) =>
+        Effect.gen(function*() {
+          const cell = yield* session.create(request({ source: String(minute) }))
+          const isolate = yield* isolates.next
+          yield* isolate.emit(started, frontier({ due: began + minute * 60_000 }))
+          yield* settle
+          return cell
+        }))
+      yield* TestClock.adjust("1 minutes")
+      yield* settle
+      yield* session.terminate(cells[2]!)
+      const back: Array<readonly [number, string]> = []
+      yield* Effect.forkChild(Effect.forever(Effect.flatMap(isolates.next, ({ program }) =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          back.push([(now - began) / 60_000, program.source])
+        }))))
+      for (let minute = 2; minute <= 45; minute++) {
+        yield* TestClock.adjust("1 minutes")
+        yield* settle
+      }
+      assert.deepStrictEqual(back, [[10, "10"], [20, "20"], [30, "30"], [40, "40"]])
+    }).pipe(Effect.provide(layer())))
+
   it.effect("makes room for others, the one that waits longest first", () =>
     Effect.gen(function*() {
       const session = yield* Runtime.SessionRuntime
