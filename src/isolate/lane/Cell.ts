@@ -29,7 +29,7 @@ const heldMillis = 10
 const heldCharactersMost = 256 * 1024
 
 /** To collect the garbage of a larger heap takes longer than an answer may be kept waiting. */
-const maxCompactedBytes = 16 * 2 ** 20
+const maxCompactedBytes = 8 * 2 ** 20
 
 type Entry =
   | { readonly _tag: "Answer"; readonly json: string }
@@ -384,6 +384,10 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
     },
     cpuTime,
     compact: async () => {
+      // It would count as the script's own processor time.
+      if (program.maxCpuMillis !== undefined) {
+        return
+      }
       const { total_heap_size: bytes } = await isolate.getHeapStatistics()
       if (bytes <= maxCompactedBytes && !busy && state !== "ended") {
         await controls.compact.apply(undefined, [])
