@@ -113,6 +113,19 @@ describe("--otlp", () => {
       assert.isAbove(collector.metric("effect_code_mode_lanes_ended").released!, 0)
     }))
 
+  it.live("leaves out what the variables of OpenTelemetry leave out", () =>
+    Effect.gen(function*() {
+      const collector = yield* Collector.make()
+      const { status } = yield* run(["run", "-", "--otlp", collector.url], {
+        stdin: "text(1)",
+        env: { ...process.env, OTEL_TRACES_EXPORTER: "none", OTEL_SERVICE_NAME: "mine" }
+      })
+      assert.strictEqual(status, 0)
+      assert.deepStrictEqual(new Set(collector.requests.map(({ path }) => path)), new Set(["/v1/metrics"]))
+      assert.deepStrictEqual(collector.metric("effect_code_mode_cells"), { Completed: 1 })
+      assert.include(collector.text(), "\"mine\"")
+    }))
+
   it.live("neither breaks a command nor holds it up where there is no collector, or one that does not answer", () =>
     Effect.gen(function*() {
       const silent = yield* Collector.make(() => 0)

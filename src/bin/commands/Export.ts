@@ -67,7 +67,13 @@ const bare = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, unknown> =>
         : Cause.makeFailReason(toBare(reason._tag === "Fail" ? reason.error : reason.defect))
     )))
 
-const withoutValues = (tracer: Tracer.Tracer): Tracer.Tracer =>
+/** A context without a tracer of its own stays one. */
+const withoutValues = (context: Context.Context<never>): Context.Context<never> => {
+  const tracer = Context.get(context, Tracer.Tracer)
+  return tracer === Tracer.nativeTracer ? context : Context.add(context, Tracer.Tracer, bareTracer(tracer))
+}
+
+const bareTracer = (tracer: Tracer.Tracer): Tracer.Tracer =>
   Tracer.make({
     span: (options) => {
       const span = tracer.span(options)
@@ -128,9 +134,7 @@ const toCollector = (url: string): Layer.Layer<never, ExportFailure> =>
         Effect.asVoid
       )
     )
-    return Context.add(context, Tracer.Tracer, withoutValues(Context.get(context, Tracer.Tracer))) as Context.Context<
-      never
-    >
+    return withoutValues(context as Context.Context<never>)
   }))
 
 // =============================================================================
