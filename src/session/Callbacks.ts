@@ -174,29 +174,87 @@ const notificationName = "notify"
 const awaitEmpty = (groups: ReadonlyArray<Group>) =>
   Effect.forEach(groups, (group) => group.awaitEmpty, { concurrency: "unbounded", discard: true })
 
-/** The callbacks of a new cell. `onIdle` hears each time that none is left. */
-export const make = (options: {
+export interface Options {
   readonly context: Context.Context<never>
   readonly toolSlots: Slots.Slots
   readonly notificationSlots: Slots.Slots
   readonly cancellationGrace: Duration.Duration
   readonly notificationDelivery: Duration.Duration
   readonly onIdle: () => void
-}): Callbacks => {
-  const runFork = Effect.runForkWith(options.context)
-  let closed = false
-  const size = () => tools.running.size + notifications.running.size
-  const onEmpty = () => {
-    if (!closed && size() === 0) {
-      options.onIdle()
+}
+
+const noDrop = () => {}
+
+class CellCallbacks implements Callbacks {
+  private readonly options: Options
+  private readonly tools: Group
+  private readonly notifications: Group
+  private closed = false
+
+  constructor(options: Options) {
+    this.options = options
+    const onEmpty = () => this.onEmpty()
+    this.tools = new Group(options.toolSlots, onEmpty)
+    this.notifications = new Group(options.notificationSlots, onEmpty)
+  }
+
+  tool<A, E>(
+    name: string,
+    effect: Effect.Effect<A, E>,
+    onExit: (exit: Exit.Exit<A, E>) => void,
+    onDropped: () => void
+  ): void {
+    if (!this.closed) {
+      this.tools.start(name, () => this.fork(Effect.scoped(effect)), onExit, onDropped)
     }
   }
-  const tools = new Group(options.toolSlots, onEmpty)
-  const notifications = new Group(options.notificationSlots, onEmpty)
+
+  notification<A, E>(effect: Effect.Effect<A, E>, onExit: (exit: Exit.Exit<A, E>) => void): void {
+    if (!this.closed) {
+      this.notifications.start(
+        notificationName,
+        () => this.fork(Effect.scoped(effect)),
+        onExit,
+        noDrop,
+        (callback) => this.deliverWithin(callback)
+      )
+    }
+  }
+
+  size(): number {
+    return this.tools.running.size + this.notifications.running.size
+  }
+
+  cancel(grace: Effect.Effect<void>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.closed = true
+      return this.end([this.tools, this.notifications], grace)
+    })
+  }
+
+  get finish(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.closed = true
+      return this.size() === 0 ? Effect.void : Effect.all(
+        [this.end([this.tools], Effect.sleep(this.options.cancellationGrace)), this.notifications.awaitEmpty],
+        { concurrency: "unbounded", discard: true }
+      )
+    })
+  }
+
+  private fork<A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> {
+    return Effect.runForkWith(this.options.context)(effect)
+  }
+
+  private onEmpty(): void {
+    if (!this.closed && this.size() === 0) {
+      this.options.onIdle()
+    }
+  }
 
   /** Interrupts some groups, and abandons what is left of them when the grace is over. */
-  const end = (groups: ReadonlyArray<Group>, grace: Effect.Effect<void>) =>
-    Effect.suspend(() => {
+  private end(groups: ReadonlyArray<Group>, grace: Effect.Effect<void>): Effect.Effect<void> {
+    return Effect.suspend(() => {
       if (groups.every((group) => group.running.size === 0)) {
         return Effect.void
       }
@@ -213,43 +271,21 @@ export const make = (options: {
         Effect.andThen(Effect.suspend(() => report(groups.flatMap((group) => group.abandon()))))
       )
     })
+  }
 
-  const deliverWithin = (callback: Running) => {
-    const timer = runFork(
+  private deliverWithin(callback: Running): void {
+    const timer = this.fork(
       Effect.andThen(
-        Effect.sleep(options.notificationDelivery),
+        Effect.sleep(this.options.notificationDelivery),
         Effect.suspend(() => {
           callback.fiber?.interruptUnsafe()
-          return report(notifications.abandon([callback]))
+          return report(this.notifications.abandon([callback]))
         })
       )
     )
     callback.fiber?.addObserver(() => timer.interruptUnsafe())
   }
-
-  return {
-    tool: (name, effect, onExit, onDropped) => {
-      if (!closed) {
-        tools.start(name, () => runFork(Effect.scoped(effect)), onExit, onDropped)
-      }
-    },
-    notification: (effect, onExit) => {
-      if (!closed) {
-        notifications.start(notificationName, () => runFork(Effect.scoped(effect)), onExit, () => {}, deliverWithin)
-      }
-    },
-    size,
-    cancel: (grace) =>
-      Effect.suspend(() => {
-        closed = true
-        return end([tools, notifications], grace)
-      }),
-    finish: Effect.suspend(() => {
-      closed = true
-      return size() === 0 ? Effect.void : Effect.all(
-        [end([tools], Effect.sleep(options.cancellationGrace)), notifications.awaitEmpty],
-        { concurrency: "unbounded", discard: true }
-      )
-    })
-  }
 }
+
+/** The callbacks of a new cell. `onIdle` hears each time that none is left. */
+export const make = (options: Options): Callbacks => new CellCallbacks(options)
