@@ -7,7 +7,7 @@ import type * as Cause from "effect/Cause"
 import * as Entity from "effect/cluster/Entity"
 import { RunnerStorage } from "effect/cluster/RunnerStorage"
 import type { Sharding } from "effect/cluster/Sharding"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import type * as Layer from "effect/Layer"
@@ -19,7 +19,7 @@ import * as Protocol from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
 import { Attached } from "../session/Attached.ts"
 import * as CellRef from "../session/CellRef.ts"
-import type { Store } from "../Store.ts"
+import { Store } from "../Store.ts"
 import * as HeldSession from "./HeldSession.ts"
 import { Session } from "./Requests.ts"
 
@@ -29,6 +29,26 @@ export interface Options extends Omit<Runtime.DurableOptions, "session" | "lease
 }
 
 type Service = Runtime.SessionRuntime["Service"]
+
+/** What the names of owners begin with that are hosts of a cluster. */
+const hostPrefix = "cluster host "
+
+/**
+ * A store in which a session stays with the hosts of a cluster until it rests: no lease ends, and nothing else can take it
+ * meanwhile. Of two hosts, the one that has the shard has the session, and the epoch keeps out the one that has had it.
+ */
+const ofCluster = (store: Store["Service"]): Store["Service"] => ({
+  ...store,
+  claim: (session, owner) =>
+    Effect.catchTag(
+      store.claim(session, owner, Duration.infinity),
+      "SessionTaken",
+      (taken) =>
+        taken.owner.startsWith(hostPrefix)
+          ? store.claim(session, owner, Duration.infinity, { insteadOf: taken.owner })
+          : Effect.fail(taken)
+    )
+})
 
 /** The first event of a cell. The session knows the request again, and makes no other cell. */
 const observeFirst = (runtime: Service, cellId: Protocol.CellId, request: Protocol.CellRequest, wait: Duration.Input) =>
@@ -54,13 +74,16 @@ export const layer = (
           Effect.timeout("5 seconds"),
           Effect.catchCause(() => Effect.succeed(false))
         ),
-        // Who has the shard has the session, and the epoch keeps out who has had it: there is nothing to wait for.
-        open: Runtime.makeDurable({
-          ...options,
-          session: address.entityId,
-          owner: `${runner.host}:${runner.port}`,
-          lease: 0
-        }),
+        open: Effect.provideServiceEffect(
+          Runtime.makeDurable({
+            ...options,
+            session: address.entityId,
+            owner: `${hostPrefix}${runner.host}:${runner.port}`,
+            lease: 0
+          }),
+          Store,
+          Effect.map(Store, ofCluster)
+        ),
         keepAwake: (isAwake) => Effect.provideContext(Entity.keepAlive(isAwake), context)
       })
 

@@ -115,7 +115,10 @@ describe.skipIf(Database.missing)(`a cluster${Database.missing === undefined ? "
         })
       }).pipe(
         Effect.provide(
-          Layer.provideMerge(Cluster.layerConnection({ sharding: Sharding.quick }), database)
+          Layer.provideMerge(
+            Layer.mergeAll(Cluster.layerConnection({ sharding: Sharding.quick }), Store.layerPostgres()),
+            database
+          )
         )
       )
     }).pipe(Effect.scoped), 100_000)

@@ -157,7 +157,7 @@ describe.skipIf(Database.missing)(`a cluster${Database.missing === undefined ? "
           yield* until(() => farewells() >= saidBefore + lost.length || undefined)
           assert.deepStrictEqual(yield* journals, before)
           const owners = (yield* store.list).map(({ owner }) => owner)
-          assert.notInclude(owners, `127.0.0.1:${frozen.name}`)
+          assert.notInclude(owners, `cluster host 127.0.0.1:${frozen.name}`)
 
           const begun = callsIn(folder).filter(([tool, step]) => tool === "once" && step === "begins")
           assert.strictEqual(
