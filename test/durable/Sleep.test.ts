@@ -47,6 +47,23 @@ const turnsOf = ({ program }: Isolate.TestIsolate) => program.deterministic?.tur
 
 const tags = ({ commands }: Isolate.TestIsolate) => commands.map(({ _tag }) => _tag)
 
+describe("the lease of a session", () => {
+  it.effect("is renewed, and its owner hears where another one has taken the session over", () =>
+    Effect.gen(function*() {
+      const session = yield* Runtime.SessionRuntime
+      const store = yield* Store.Store
+      yield* TestClock.adjust("10 minutes")
+      const taken = yield* Effect.flip(store.claim("s", "another", "1 minute"))
+      assert(taken._tag === "SessionTaken")
+      assert.isTrue(yield* session.isAlive)
+      yield* store.claim("s", "another", "1 minute", { insteadOf: taken.owner })
+      yield* TestClock.adjust("5 seconds")
+      yield* settle
+      assert.isFalse(yield* session.isAlive)
+      assert.strictEqual((yield* Effect.flip(session.create(request())))._tag, "ShuttingDown")
+    }).pipe(Effect.provide(layer({ lease: "15 seconds" }))))
+})
+
 describe("a durable cell that waits", () => {
   it.effect("leaves memory, and comes back for its answer with what it had", () =>
     Effect.gen(function*() {
