@@ -48,6 +48,7 @@ const script = `
   $as "$1/postgres" -D data -k "$folder" -c listen_addresses= -c fsync=off -c max_connections=200 >log 2>&1 &
   postgres=$!
   trap 'kill -INT $postgres; wait $postgres; cd /; rm -rf "$folder"' EXIT
+  trap 'exit 1' HUP INT TERM PIPE
   until "$1/pg_isready" -q -h "$folder"; do
     kill -0 $postgres || { cat log >&2; exit 1; }
     sleep 0.05
