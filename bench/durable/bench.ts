@@ -159,7 +159,12 @@ const replay = Effect.gen(function*() {
 
 const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(1)
 
-const sleepers = Effect.gen(function*() {
+const waits = {
+  "a call": "const answer = await tools.gate({ question: 'May I?' }); text(answer)",
+  "a timer": "await new Promise((resolve) => setTimeout(resolve, 86_400_000)); text('a day later')"
+}
+
+const sleepersOf = Effect.fnUntraced(function*(wait: keyof typeof waits) {
   const count = Number(flags.idle)
   const filename = join(yield* folderIn(folders["a file on tmpfs"]), "store.db")
   const store = yield* storeAt(filename)
@@ -169,37 +174,35 @@ const sleepers = Effect.gen(function*() {
     idleAfter: "10 millis",
     maxIdleInMemory: 4
   })
-  const resident = () => {
-    collect()
-    const { heapUsed, rss } = process.memoryUsage()
-    return { heapUsed, rss }
-  }
+  const make = (number: number) => session.create({ callId: "c", source: waits[wait], idempotencyKey: `k${number}` })
   // What the first ones bring is there for all.
-  const source = "const answer = await tools.gate({ question: 'May I?' }); text(answer)"
-  const make = (number: number) => session.create({ callId: "c", source, idempotencyKey: `k${number}` })
-  yield* Effect.forEach(Array.from({ length: 100 }, (_, number) => -number - 1), make, { concurrency: 8 })
-  yield* Effect.sleep("500 millis")
-  const before = resident()
-  yield* Effect.forEach(Array.from({ length: count - 100 }, (_, number) => number), make, {
+  yield* Effect.forEach(Array.from({ length: 100 }, (_, number) => number), make, { concurrency: 8 })
+  yield* Effect.sleep("1 second")
+  collect()
+  const before = process.memoryUsage()
+  yield* Effect.forEach(Array.from({ length: count - 100 }, (_, number) => number + 100), make, {
     concurrency: 8,
     discard: true
   })
-  yield* Effect.sleep("2 seconds")
-  const after = resident()
-  const [summary] = yield* store.list
-  const bytes = statSync(filename).size + statSync(`${filename}-wal`).size
-  console.log(`\n${count} cells that wait for a call`)
+  yield* Effect.sleep("3 seconds")
+  collect()
+  const after = process.memoryUsage()
+  const bytes = statSync(filename).size
+  const records = Effect.map(store.list, ([summary]) => summary!.bytes)
+  console.log(`\n${count} cells that wait for ${wait}`)
   console.log(
     `  in memory    ${mebibytes(after.heapUsed - before.heapUsed)} MiB of heap, ${
       mebibytes(after.rss - before.rss)
     } MiB resident`
   )
   console.log(
-    `  in the store ${mebibytes(summary!.bytes)} MiB of records; the file has ${mebibytes(bytes)} MiB: ${
+    `  in the store ${mebibytes(yield* records)} MiB of records; the file has ${mebibytes(bytes)} MiB: ${
       Math.round(count / (bytes / 2 ** 20))
     } a MiB`
   )
 })
+
+const sleepers = Effect.forEach(["a call", "a timer"] as const, (wait) => Effect.scoped(sleepersOf(wait)))
 
 const main = Effect.gen(function*() {
   const engine: Engine = yield* Layer.build(Layer.mergeAll(V8.layer({ warmLanes: 0 }), delegate))

@@ -187,7 +187,7 @@ const prove = async (kind: string) => {
     const taken = Promise.allSettled(moved.map((name) => homes.get(name)!.opened)).then(() => true)
     // One that holds the lock of a file keeps all others waiting until it goes on.
     const isTaken = await Promise.race([taken, sleep(lease * 4 + 4000).then(() => false)])
-    count(isTaken ? "sessions taken from a frozen host" : "frozen hosts that kept others waiting")
+    count(isTaken ? "frozen hosts whose sessions were all taken" : "frozen hosts that went on before that")
     victim.signal("SIGCONT")
     frozen.delete(victim)
     // Sessions that it still has are given back, so that those who wait get them.
