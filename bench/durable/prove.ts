@@ -33,6 +33,8 @@ const { values: flags } = parseArgs({
     lease: { type: "string", default: "1500" },
     /** Milliseconds that a session may take to be there again after a kill, in 95 of 100 cases. */
     recovery: { type: "string", default: "2000" },
+    /** Milliseconds that sessions may take to come to their end, once nothing disturbs them any more. */
+    patience: { type: "string", default: "180000" },
     break: { type: "string", default: "" }
   }
 })
@@ -84,15 +86,34 @@ const prove = async (kind: string) => {
 
   names.forEach((name) => assign(name, hosts, undefined))
 
+  /** What has no answer yet, for each session. */
+  const asked = new Map<string, string>()
+
+  /** Fails when a host that lives has not answered for long, and another one has the session. */
+  const deserted = async (session: string, host: Host, asking: { readonly isOver: boolean }): Promise<never> => {
+    while (!asking.isOver && (homes.get(session)!.host === host || frozen.has(host))) {
+      await sleep(500)
+    }
+    await sleep(5000)
+    throw new Error("deserted")
+  }
+
   /** Asks the host that has the session, again and again, until one answers. */
   const ask = async <A extends Value>(question: Question): Promise<{ readonly value: A; readonly tries: number }> => {
     const until = Date.now() + 120_000
     for (let tries = 1;; tries++) {
+      const asking = { isOver: false }
       const { host, opened } = homes.get(question.session)!
       try {
+        asked.set(question.session, `${question.op} at ${host.name}`)
         await opened
-        return { value: await host.ask<A>(question), tries }
+        const value = await Promise.race([host.ask<A>(question), deserted(question.session, host, asking)])
+        asked.delete(question.session)
+        return { value, tries }
       } catch (error) {
+        if (error instanceof Error && error.message === "deserted") {
+          count("questions that a host left unanswered whose session was taken")
+        }
         if (Date.now() > until) {
           throw new Error(`${question.op} of ${question.session} is not answered`, { cause: error })
         }
@@ -102,6 +123,8 @@ const prove = async (kind: string) => {
           assign(question.session, [host], undefined)
         }
         await sleep(20)
+      } finally {
+        asking.isOver = true
       }
     }
   }
@@ -141,6 +164,10 @@ const prove = async (kind: string) => {
             violate(`${name}: ${question.key} was ${JSON.stringify(event)}, then ${JSON.stringify(again)}`)
           }
         }
+        // Nothing makes that good again.
+        if (event._tag === "Completed" && event.error?._tag === "Diverged") {
+          violate(`${name}, cell ${number}: ${event.error.text}`)
+        }
         texts.push(...Outcomes.textsOf(event))
         if (event._tag !== "Yielded") {
           run.outcomes.push({ texts, end: Outcomes.endOf(event) })
@@ -177,7 +204,9 @@ const prove = async (kind: string) => {
   }
 
   const freeze = async () => {
-    const victim = dice.pick(hosts)
+    // One without sessions would show nothing.
+    const busy = hosts.filter((host) => names.some((name) => homes.get(name)!.host === host))
+    const victim = dice.pick(busy)
     const others = hosts.filter((host) => host !== victim)
     await victim.ready
     count("freezes")
@@ -190,9 +219,17 @@ const prove = async (kind: string) => {
     count(isTaken ? "frozen hosts whose sessions were all taken" : "frozen hosts that went on before that")
     victim.signal("SIGCONT")
     frozen.delete(victim)
+    // Now it has what came meanwhile, and would go on with it.
+    await sleep(dice.between(200, 800))
     // Sessions that it still has are given back, so that those who wait get them.
     await Promise.allSettled(moved.map((session) => victim.ask({ op: "close", session })))
   }
+
+  /** What has to fail is over when it has. */
+  const isFound = () =>
+    isBroken &&
+    (violations.length > 0 ||
+      Array.from(world.performed.values()).some(({ times, tool }) => tool === "once" && times > 1))
 
   const faults = [
     ...Array.from({ length: Number(flags.kills) }, () => kill),
@@ -204,17 +241,16 @@ const prove = async (kind: string) => {
     await settled()
     await sleep(dice.between(50, 400))
     await fault()
-    if (isBroken && violations.length > 0) {
+    if (isFound()) {
       break
     }
   }
   work.isOver = true
-  const isFound = () => isBroken && violations.length > 0
   const runs = isFound()
     ? undefined
-    : await Promise.race([clients, sleep(isBroken ? 10_000 : 180_000).then(() => undefined)])
+    : await Promise.race([clients, sleep(isBroken ? 10_000 : Number(flags.patience)).then(() => undefined)])
   if (runs === undefined && !isFound()) {
-    violate("sessions do not come to their end")
+    violate(`sessions do not come to their end: ${JSON.stringify(Object.fromEntries(asked))}`)
   }
 
   // ---------------------------------------------------------------------------
