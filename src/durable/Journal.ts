@@ -172,8 +172,9 @@ export class Journal {
         )
         if (failure._tag === "Fenced" || failure.reason !== "TooLarge") {
           return Effect.sync(() => {
-            this.entries = [...entries, ...this.entries]
+            // It may be lost already: a renewal hears of it, too.
             this.lose(failure)
+            entries.forEach(({ done }) => done(Effect.die(this.loss)))
           })
         }
         // It is one of them.
