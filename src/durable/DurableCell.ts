@@ -625,20 +625,6 @@ export const engine = `node-${process.version} v8-${process.versions.v8} icu-${p
   process.versions["tz"] ?? ""
 }`
 
-/** The hold on a script that has ended. */
-export const ended = Effect.map(Queue.unbounded<IsolateEvent, Cause.Done>(), (events): IsolateHandle => {
-  Queue.endUnsafe(events)
-  return {
-    events,
-    isBusy: () => false,
-    isDegraded: () => false,
-    resolve: () => {},
-    reject: () => {},
-    resume: () => {},
-    stop: () => {}
-  }
-})
-
 /** Gives an answer to an isolate. */
 const give = (lane: IsolateHandle, { answer, id }: Pending): void =>
   answer._tag === "Resolved" ? lane.resolve(id, answer.json) : lane.reject(id, answer.text)

@@ -31,12 +31,13 @@ import {
 } from "../Protocol.ts"
 import type { StoredWrites } from "../session/Cell.ts"
 import type * as CellPhase from "../session/CellPhase.ts"
+import * as EndedIsolate from "../session/EndedIsolate.ts"
 import type { Keeper, Observation, Restored } from "../session/Keeper.ts"
 import { type Record, Store } from "../Store.ts"
 import * as Retention from "../store/Retention.ts"
 import { Meter } from "../telemetry/Meter.ts"
 import { Alarm } from "./Alarm.ts"
-import { DurableCell, ended, engine, type Pending, Residence, type Shared } from "./DurableCell.ts"
+import { DurableCell, engine, type Pending, Residence, type Shared } from "./DurableCell.ts"
 import { type CellHistory, type Created, Hearing, type Kept, SessionHistory, type Values } from "./History.ts"
 import * as Holder from "./Holder.ts"
 import { Journal, type Loss } from "./Journal.ts"
@@ -287,7 +288,7 @@ export class DurableSession implements Keeper {
         request: created.ownTools ? { ...created.request, tools } : created.request,
         tools,
         restored: history.toRestored(tools),
-        handle: driver ?? (yield* ended)
+        handle: driver ?? (yield* EndedIsolate.make())
       })
     }
     // It is not read again.

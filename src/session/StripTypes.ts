@@ -9,15 +9,14 @@
  *
  * @internal
  */
-import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import { Worker } from "node:worker_threads"
 import { defined } from "../data/Defined.ts"
-import type { IsolateEvent, IsolateHandle, Program } from "../Isolate.ts"
+import type { IsolateHandle, Program } from "../Isolate.ts"
 import { CellError, type CellRequest, IsolateFailure } from "../Protocol.ts"
 import * as Places from "../text/Places.ts"
+import * as EndedIsolate from "./EndedIsolate.ts"
 
 const timeout = "10 seconds"
 
@@ -142,22 +141,6 @@ export const strip = (source: string): Effect.Effect<{ readonly source: string }
     Effect.mapError(({ message }) => new IsolateFailure({ text: `the types could not be taken out: ${message}` }))
   )
 
-/** The isolate of a program that is refused before it has one. */
-const finished = Effect.fnUntraced(function*(error: CellError): Effect.fn.Return<IsolateHandle> {
-  const events = yield* Queue.unbounded<IsolateEvent, Cause.Done>()
-  Queue.offerUnsafe(events, { _tag: "Finished", stored: [], error })
-  Queue.endUnsafe(events)
-  return {
-    events,
-    isBusy: () => false,
-    isDegraded: () => false,
-    resolve: () => {},
-    reject: () => {},
-    resume: () => {},
-    stop: () => {}
-  }
-})
-
 /** Starts a program that is written in the given language. */
 export const start = <E>(
   lease: { readonly start: (program: Program) => Effect.Effect<IsolateHandle, E> },
@@ -167,6 +150,9 @@ export const start = <E>(
   language === "typescript"
     ? Effect.flatMap(
       strip(program.source),
-      (result) => "source" in result ? lease.start({ ...program, source: result.source }) : finished(result)
+      (result) =>
+        "source" in result
+          ? lease.start({ ...program, source: result.source })
+          : EndedIsolate.make({ _tag: "Finished", stored: [], error: result })
     )
     : lease.start(program)
