@@ -18,26 +18,18 @@ import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 import * as Schema from "effect/Schema"
 import * as Protocol from "../Protocol.ts"
+import * as Replies from "../session/Replies.ts"
 
 const inCell = { cellId: Protocol.CellId }
 const keyed = { key: Schema.String }
 const primaryKey = ({ key }: { readonly key: string }) => key
-
-const ObserveError = Schema.Union([Protocol.BusyObserver, Protocol.MissingCell, Protocol.IdempotencyConflict])
 
 /** Kept. A caller that goes away takes nothing back. */
 class Kept extends RpcGroup.make(
   Rpc.make("Create", {
     payload: { ...keyed, kind: Protocol.CellKind, request: Protocol.CellRequest },
     primaryKey,
-    success: Protocol.CellId,
-    error: Schema.Union([
-      Protocol.ShuttingDown,
-      Protocol.CapacityExceeded,
-      Protocol.IsolateFailure,
-      Protocol.IdempotencyConflict,
-      Protocol.WrongCellKind
-    ])
+    ...Replies.create
   }),
   /** The event of a key, or the first one of a cell that was made under a key. */
   Rpc.make("Observe", {
@@ -51,26 +43,22 @@ class Kept extends RpcGroup.make(
       ])
     },
     primaryKey,
-    success: Protocol.CellEvent,
-    error: ObserveError
+    ...Replies.observe
   }),
   Rpc.make("AwaitFrontier", {
     payload: { ...keyed, ...inCell },
     primaryKey,
-    success: Schema.Union([Protocol.Frontier, Protocol.Outcome]),
-    error: Schema.Union([Protocol.BusyObserver, Protocol.MissingCell])
+    ...Replies.awaitFrontier
   }),
   Rpc.make("Terminate", {
     payload: { ...keyed, ...inCell },
     primaryKey,
-    success: Protocol.Outcome,
-    error: Schema.Union([Protocol.AlreadyTerminating, Protocol.MissingCell])
+    ...Replies.terminate
   }),
   Rpc.make("Resume", {
     payload: { ...keyed, ...inCell, generation: Protocol.Generation },
     primaryKey,
-    success: Schema.Literals(["Resumed", "AlreadyRunning"]),
-    error: Schema.Union([Protocol.InvalidGeneration, Protocol.MissingCell])
+    ...Replies.resume
   }),
   Rpc.make("Shutdown", { payload: keyed, primaryKey })
 ).annotateRpcs(ClusterSchema.Persisted, true).annotateRpcs(ClusterSchema.Uninterruptible, "client") {}
@@ -88,8 +76,7 @@ class Asked extends RpcGroup.make(
   /** An observation that ends with its caller. The same key gives the same event again. */
   Rpc.make("ObserveAttached", {
     payload: { ...keyed, ...inCell, yieldAfter: Schema.Duration },
-    success: Protocol.CellEvent,
-    error: ObserveError
+    ...Replies.observe
   }),
   Rpc.make("Describe", {
     success: Schema.Struct({
@@ -101,18 +88,9 @@ class Asked extends RpcGroup.make(
   Rpc.make("YieldNow", { payload: inCell, error: Protocol.MissingCell }),
   Rpc.make("Find", {
     payload: { ...inCell, kind: Protocol.CellKind },
-    error: Schema.Union([Protocol.MissingCell, Protocol.WrongCellKind])
+    ...Replies.find
   }),
-  Rpc.make("Cells", {
-    success: Schema.Array(Schema.Struct({
-      ...inCell,
-      kind: Protocol.CellKind,
-      status: Protocol.CellStatus,
-      busy: Schema.Boolean,
-      degraded: Schema.Boolean,
-      awaitingApproval: Schema.Array(Protocol.ToolCallId)
-    }))
-  }),
+  Rpc.make("Cells", Replies.cells),
   Rpc.make("AwaitSettled", { payload: inCell, success: Protocol.Settled, error: Protocol.MissingCell }),
   Rpc.make("Ledger", { payload: inCell, success: Protocol.Ledger, error: Protocol.MissingCell }),
   Rpc.make("StoredValues", { success: Schema.Record(Schema.String, Schema.Json) }),

@@ -16,6 +16,7 @@ import * as RpcGroup from "effect/rpc/RpcGroup"
 import * as RpcMiddleware from "effect/rpc/RpcMiddleware"
 import * as Schema from "effect/Schema"
 import * as Protocol from "../Protocol.ts"
+import * as Replies from "../session/Replies.ts"
 
 /** What both sides have to agree on. A host refuses every other one. */
 export const version = 1
@@ -70,14 +71,7 @@ export class InSession extends RpcMiddleware.Service<InSession>()("effect-code-m
 export class SessionRpcs extends RpcGroup.make(
   Rpc.make("Create", {
     payload: { ...inSession, ...traced, kind: Protocol.CellKind, request: Protocol.CellRequest },
-    success: Protocol.CellId,
-    error: Schema.Union([
-      Protocol.ShuttingDown,
-      Protocol.CapacityExceeded,
-      Protocol.IsolateFailure,
-      Protocol.IdempotencyConflict,
-      Protocol.WrongCellKind
-    ])
+    ...Replies.create
   }),
   Rpc.make("Observe", {
     payload: {
@@ -87,41 +81,27 @@ export class SessionRpcs extends RpcGroup.make(
       /** The request, with a key, whose first event this is: each that asks for it gets the same one. */
       firstOf: Schema.optionalKey(Protocol.CellRequest)
     },
-    success: Protocol.CellEvent,
-    error: Schema.Union([Protocol.BusyObserver, Protocol.MissingCell, Protocol.IdempotencyConflict])
+    ...Replies.observe
   }),
   Rpc.make("AwaitFrontier", {
     payload: ticketed,
-    success: Schema.Union([Protocol.Frontier, Protocol.Outcome]),
-    error: Schema.Union([Protocol.BusyObserver, Protocol.MissingCell])
+    ...Replies.awaitFrontier
   }),
   Rpc.make("Terminate", {
     payload: ticketed,
-    success: Protocol.Outcome,
-    error: Schema.Union([Protocol.AlreadyTerminating, Protocol.MissingCell])
+    ...Replies.terminate
   }),
   Rpc.make("Received", { payload: { ...inSession, ticket: Schema.Int, heard: Schema.Boolean } }),
   Rpc.make("Resume", {
     payload: { ...inCell, generation: Protocol.Generation },
-    success: Schema.Literals(["Resumed", "AlreadyRunning"]),
-    error: Schema.Union([Protocol.InvalidGeneration, Protocol.MissingCell])
+    ...Replies.resume
   }),
   Rpc.make("YieldNow", { payload: inCell, error: Protocol.MissingCell }),
   Rpc.make("Find", {
     payload: { ...inCell, kind: Protocol.CellKind },
-    error: Schema.Union([Protocol.MissingCell, Protocol.WrongCellKind])
+    ...Replies.find
   }),
-  Rpc.make("Cells", {
-    payload: inSession,
-    success: Schema.Array(Schema.Struct({
-      cellId: Protocol.CellId,
-      kind: Protocol.CellKind,
-      status: Protocol.CellStatus,
-      busy: Schema.Boolean,
-      degraded: Schema.Boolean,
-      awaitingApproval: Schema.Array(Protocol.ToolCallId)
-    }))
-  }),
+  Rpc.make("Cells", { payload: inSession, ...Replies.cells }),
   Rpc.make("AwaitSettled", {
     payload: inCell,
     success: Protocol.Settled,
