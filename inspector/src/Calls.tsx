@@ -4,7 +4,7 @@ import { callStates } from "../../src/inspector/PageMessage.ts"
 import type { CallRow, CellView } from "../../src/inspector/PageMessage.ts"
 import { isLive } from "./cells.ts"
 import * as format from "./format.ts"
-import { useSize, useTicks } from "./hooks.ts"
+import { useFollow, useSize, useTicks } from "./hooks.ts"
 import { tone, word } from "./Status.tsx"
 import { type Focus, store } from "./store.ts"
 
@@ -216,7 +216,6 @@ export const Calls = (
   const [filter, setFilter] = useState<Filter>("all")
   const [search, setSearch] = useState("")
   const [part, setPart] = useState<Part>()
-  const follows = useRef(true)
   useEffect(() => setPart(undefined), [cell.key])
   const goesOn = isLive(cell)
   useTicks(goesOn, 100)
@@ -242,12 +241,7 @@ export const Calls = (
   const last = Math.min(rows.length, Math.ceil((scroll + height) / rowHeight) + spare)
 
   // New calls are shown as they come, until one scrolls away from them.
-  useEffect(() => {
-    const element = box.current
-    if (element !== null && follows.current && goesOn) {
-      element.scrollTop = element.scrollHeight
-    }
-  }, [rows.length])
+  const onScroll = useFollow(box, rows.length, goesOn)
 
   const show = (position: number) => {
     const element = box.current!
@@ -345,7 +339,7 @@ export const Calls = (
               onKeyDown={onKeyDown}
               onScroll={({ currentTarget }) => {
                 setScroll(currentTarget.scrollTop)
-                follows.current = currentTarget.scrollTop + currentTarget.clientHeight >= currentTarget.scrollHeight - 4
+                onScroll(currentTarget)
               }}
             >
               <div class="rows-all" role="rowgroup" style={{ height: `${rows.length * rowHeight}px` }}>

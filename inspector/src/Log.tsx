@@ -1,7 +1,8 @@
 /** What the process has logged. */
-import { useEffect, useRef } from "preact/hooks"
+import { useRef } from "preact/hooks"
 import type { LogView } from "../../src/inspector/PageMessage.ts"
 import * as format from "./format.ts"
+import { useFollow } from "./hooks.ts"
 import { store } from "./store.ts"
 
 const shown = 500
@@ -11,12 +12,7 @@ const tones: Readonly<Record<string, string>> = { Fatal: "bad", Error: "bad", Wa
 export const Log = ({ isAbout }: { readonly isAbout?: (line: LogView) => boolean }) => {
   const lines = (isAbout === undefined ? store.logs : store.logs.filter(isAbout)).slice(-shown)
   const box = useRef<HTMLDivElement>(null)
-  const follows = useRef(true)
-  useEffect(() => {
-    if (box.current !== null && follows.current) {
-      box.current.scrollTop = box.current.scrollHeight
-    }
-  }, [lines.length])
+  const onScroll = useFollow(box, lines.length)
   if (lines.length === 0) {
     return (
       <div class="empty">
@@ -32,9 +28,7 @@ export const Log = ({ isAbout }: { readonly isAbout?: (line: LogView) => boolean
       tabIndex={0}
       role="log"
       aria-label="Log"
-      onScroll={({ currentTarget }) => {
-        follows.current = currentTarget.scrollTop + currentTarget.clientHeight >= currentTarget.scrollHeight - 4
-      }}
+      onScroll={({ currentTarget }) => onScroll(currentTarget)}
     >
       {lines.map((line, index) => (
         <div key={index} class="log-line">

@@ -1,8 +1,9 @@
 /** What a cell has put out, in order. All of it is text of others. */
-import { useEffect, useRef, useState } from "preact/hooks"
+import { useRef, useState } from "preact/hooks"
 import type { CellView, ItemView } from "../../src/inspector/PageMessage.ts"
 import { isLive } from "./cells.ts"
 import * as format from "./format.ts"
+import { useFollow } from "./hooks.ts"
 import type { Focus } from "./store.ts"
 
 const shownAtFirst = 200
@@ -85,15 +86,10 @@ const label = { notification: "notified", error: "error", text: "", image: "", a
 export const Output = ({ cell, focus }: { readonly cell: CellView; readonly focus: Focus }) => {
   const [limit, setLimit] = useState(shownAtFirst)
   const box = useRef<HTMLDivElement>(null)
-  const follows = useRef(true)
   const items = focus.items.slice(-limit)
   const hidden = focus.items.length - items.length
 
-  useEffect(() => {
-    if (box.current !== null && follows.current && isLive(cell)) {
-      box.current.scrollTop = box.current.scrollHeight
-    }
-  }, [focus.nextItem])
+  const onScroll = useFollow(box, focus.nextItem, isLive(cell))
 
   if (focus.items.length === 0) {
     return (
@@ -110,9 +106,7 @@ export const Output = ({ cell, focus }: { readonly cell: CellView; readonly focu
       tabIndex={0}
       role="log"
       aria-label="Output"
-      onScroll={({ currentTarget }) => {
-        follows.current = currentTarget.scrollTop + currentTarget.clientHeight >= currentTarget.scrollHeight - 4
-      }}
+      onScroll={({ currentTarget }) => onScroll(currentTarget)}
     >
       {focus.missedItems > 0 && <p class="item-note">{format.plural(focus.missedItems, "earlier item")} left out.</p>}
       {hidden > 0 && (

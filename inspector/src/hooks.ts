@@ -21,6 +21,19 @@ export const useTicks = (isOn: boolean, millis: number): void => {
   }, [isOn, millis])
 }
 
+/** Keeps a list at its end as it grows. What it gives hears of scrolling: away from the end, the list stays where it is. */
+export const useFollow = (box: { readonly current: HTMLElement | null }, end: number, goesOn = true) => {
+  const follows = useRef(true)
+  useEffect(() => {
+    if (box.current !== null && follows.current && goesOn) {
+      box.current.scrollTop = box.current.scrollHeight
+    }
+  }, [end])
+  return ({ clientHeight, scrollHeight, scrollTop }: HTMLElement): void => {
+    follows.current = scrollTop + clientHeight >= scrollHeight - 4
+  }
+}
+
 /** How large an element is. */
 export const useSize = <E extends HTMLElement>() => {
   const ref = useRef<E>(null)
