@@ -1,8 +1,11 @@
 /** What is wrong with a journal as a whole. */
-import type * as Store from "../../dist/Store.js"
+import * as Effect from "effect/Effect"
+import * as Store from "../../dist/Store.js"
+import { violate } from "../Violations.ts"
+import * as Stores from "./Stores.ts"
 
 /** Every cell has gone on once from each place, each call was answered once, and nothing came after the end. */
-export const problems = (records: ReadonlyArray<Store.Record>): ReadonlyArray<string> => {
+const problems = (records: ReadonlyArray<Store.Record>): ReadonlyArray<string> => {
   const found: Array<string> = []
   const turns = new Map<string, number>()
   const seen = new Set<string>()
@@ -48,4 +51,17 @@ export const problems = (records: ReadonlyArray<Store.Record>): ReadonlyArray<st
     }
   }
   return found
+}
+
+/** Holds that the journals of these sessions are those of one run each. */
+export const check = async (names: ReadonlyArray<string>, store: string) => {
+  const journals = await Effect.runPromise(
+    Effect.gen(function*() {
+      const kept = yield* Store.Store
+      return yield* Effect.forEach(names, (name) => kept.load(name))
+    }).pipe(Effect.provide(Stores.layer(store)), Effect.scoped)
+  )
+  for (const { records, session } of journals) {
+    problems(records).forEach((problem) => violate(`journal of ${session}: ${problem}`))
+  }
 }

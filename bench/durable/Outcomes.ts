@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { isDeepStrictEqual } from "node:util"
-import type { CellEvent } from "../../dist/Protocol.js"
+import type { CellEvent, CellId } from "../../dist/Protocol.js"
 import * as Runtime from "../../dist/Runtime.js"
 import * as V8 from "../../dist/V8.js"
 import { count, violate } from "../Violations.ts"
@@ -89,6 +89,15 @@ export const compare = async (names: ReadonlyArray<string>, runs: ReadonlyArray<
     }
     if (!isDeepStrictEqual(runs[index]!.values, wanted[index]!.values)) {
       violate(`${name}: stored ${JSON.stringify(runs[index]!.values)}, not ${JSON.stringify(wanted[index]!.values)}`)
+    }
+  }
+}
+
+/** Holds that each of these cells has notified. */
+export const checkNotified = (cells: Iterable<CellId>, world: World.World) => {
+  for (const cell of cells) {
+    if (!world.notified.has(cell)) {
+      violate(`the notification of cell ${cell} never came`)
     }
   }
 }

@@ -14,7 +14,6 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { isDeepStrictEqual, parseArgs } from "node:util"
 import * as Cluster from "../../dist/Cluster.js"
 import type { CellId } from "../../dist/Protocol.js"
-import * as Store from "../../dist/Store.js"
 import * as Port from "../../test/cluster/Port.ts"
 import { count, counts, violate, violations } from "../Violations.ts"
 import * as Dice from "./Dice.ts"
@@ -145,22 +144,10 @@ if (runs._tag === "None") {
   violate("sessions do not come to their end")
 } else {
   await Outcomes.compare(names, runs.value, seed)
-  for (const cell of cells) {
-    if (!world.notified.has(cell)) {
-      violate(`the notification of cell ${cell} never came`)
-    }
-  }
+  Outcomes.checkNotified(cells, world)
 }
 Outcomes.countCalls(world)
-const journals = await Effect.runPromise(
-  Effect.gen(function*() {
-    const kept = yield* Store.Store
-    return yield* Effect.forEach(names, (name) => kept.load(name))
-  }).pipe(Effect.provide(Stores.layer(store)), Effect.scoped)
-)
-for (const { records, session } of journals) {
-  Journals.problems(records).forEach((problem) => violate(`journal of ${session}: ${problem}`))
-}
+await Journals.check(names, store)
 world.close()
 rmSync(folder, { recursive: true })
 console.log(JSON.stringify(counts, undefined, 2))

@@ -6,14 +6,12 @@
  * host has the session, and asks the same again when that host is gone. What comes out is compared with a run in one process
  * that nothing disturbs. `--break epoch`, `seed` or `order` takes away what durability stands on: then it has to fail.
  */
-import * as Effect from "effect/Effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { isDeepStrictEqual, parseArgs } from "node:util"
 import type { CellEvent, CellId } from "../../dist/Protocol.js"
-import * as Store from "../../dist/Store.js"
 import { count, counts, violate, violations } from "../Violations.ts"
 import * as Dice from "./Dice.ts"
 import { Host, type Question, type Value } from "./Hosts.ts"
@@ -260,22 +258,10 @@ const prove = async (kind: string) => {
   await Promise.all(hosts.map((host) => host.end()))
   if (runs !== undefined) {
     await Outcomes.compare(names, runs, seed)
-    for (const cell of cells) {
-      if (!world.notified.has(cell)) {
-        violate(`the notification of cell ${cell} never came`)
-      }
-    }
+    Outcomes.checkNotified(cells, world)
   }
   Outcomes.countCalls(world)
-  const journals = await Effect.runPromise(
-    Effect.gen(function*() {
-      const kept = yield* Store.Store
-      return yield* Effect.forEach(names, (name) => kept.load(name))
-    }).pipe(Effect.provide(Stores.layer(store)), Effect.scoped)
-  )
-  for (const { records, session } of journals) {
-    Journals.problems(records).forEach((problem) => violate(`journal of ${session}: ${problem}`))
-  }
+  await Journals.check(names, store)
 
   recoveries.sort((one, other) => one - other)
   const p95 = Outcomes.percentile(recoveries, 0.95)
