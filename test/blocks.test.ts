@@ -6,6 +6,7 @@ import * as Config from "effect-code-mode/mcp/Config"
 import * as Message from "effect-code-mode/wire/Message"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import { execFile } from "node:child_process"
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -137,6 +138,27 @@ describe("JSON", () => {
     assert.deepStrictEqual(wrong, [])
   })
 
+  it("of the wire is what a host says", () => {
+    const event = { Yielded: { cell_id: "1", content_items: [] } }
+    const told = blocks.filter(({ at, language }) => at.startsWith("docs/wire.md") && language === "").flatMap((
+      { code }
+    ) =>
+      code.replaceAll(/\n {5}/g, "").replaceAll("[…]", "[]").replace(":ID", ":1").replace(
+        ":EVENT",
+        `:${JSON.stringify(event)}`
+      ).split("\n").filter((line) => /^(?:← )?\{/.test(line))
+    )
+    const messages = told.filter((line) => line.startsWith("← ")).map((line) => line.slice(2))
+    const events = told.filter((line) => line.startsWith("{"))
+    assert.isAbove(messages.length, 3)
+    assert.isAbove(events.length, 2)
+    const strictly = { onExcessProperty: "error" } as const
+    const isMessage = Message.decodeText(Schema.decodeUnknownResult(Message.HostMessage, strictly))
+    const isEvent = Message.decodeText(Schema.decodeUnknownResult(Message.CellResponse, strictly))
+    assert.deepStrictEqual(messages.filter((message) => Result.isFailure(isMessage(message))), [])
+    assert.deepStrictEqual(events.filter((event) => Result.isFailure(isEvent(event))), [])
+  })
+
   it("is JSON", () => {
     of("json").forEach(({ code }) => JSON.parse(code))
   })
@@ -262,5 +284,37 @@ describe("commands", () => {
     )
     assert.isAbove(named.length, 10)
     assert.deepStrictEqual(named.filter(({ script }) => !(script in scripts)), [])
+  })
+})
+
+// =============================================================================
+// Output
+// =============================================================================
+
+// Of the blocks that are `text` or nothing, docs.test.ts compares those that an example prints, architecture.test.ts reads the
+// house, and the rest are drawings and a screen, whose times are different each time.
+describe("output", () => {
+  const linesOf = (page: string, beginning: string) => {
+    const found = blocks.find(({ at, code }) => at.startsWith(page) && code.startsWith(beginning))
+    return found === undefined
+      ? assert.fail(`${page} shows nothing that begins with ${beginning}`)
+      : found.code.trimEnd().split("\n")
+  }
+
+  it("of an engine's log has the words of what confines lanes", () => {
+    const [line = ""] = linesOf("docs/security.md", "code mode lanes: ")
+    const words = read("src/isolate/Confinement.ts")
+    const levels = line.slice("code mode lanes: ".length).split(", ")
+    assert.deepStrictEqual(levels.filter((level) => !words.includes(`"${level}"`)), [])
+    assert.include(read("src/V8.ts"), "`code mode lanes: ")
+  })
+
+  it("that is a timeline is of the form that those have", () => {
+    const [title = "", ...bars] = linesOf("docs/observability.md", "cell that ")
+    assert.match(title, new RegExp(`^cell that (?:completed|failed|was ended): [\\d.]+ m?s, ${bars.length} calls$`))
+    for (const bar of bars) {
+      assert.match(bar, /^\w+ *  \|[ .=]+\|  [\d.]+ m?s(?: failed| stopped| not made)?$/)
+    }
+    assert.strictEqual(new Set(bars.map((bar) => bar.lastIndexOf("|"))).size, 1)
   })
 })
