@@ -5,9 +5,9 @@ import * as ChromeTrace from "effect-code-mode/bin/report/ChromeTrace"
 import * as Timeline from "effect-code-mode/bin/report/Timeline"
 import { type CallEvent, CellId, ToolCallId } from "effect-code-mode/Protocol"
 import * as Effect from "effect/Effect"
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { folder, runCell, server } from "./Process.ts"
+import { folder, run, runCell, server } from "./Process.ts"
 
 const cellId = CellId.make("c")
 
@@ -213,11 +213,31 @@ describe("run", () => {
       assert.notMatch(JSON.stringify(events), /s3cr3t/)
     }))
 
-  it.live("says where a trace cannot be written", () =>
+  it.live("begins no cell whose trace cannot be written", () =>
     Effect.gen(function*() {
-      const path = join(yield* folder, "none", "trace.json")
-      const { status, stderr, stdout } = yield* runCell("text(1)", "--trace", path)
-      assert.deepStrictEqual([status, stdout], [1, "1\n"])
-      assert.match(stderr, /--trace .*trace\.json: there is no trace: there is no such file or folder/)
+      const home = yield* folder
+      const missing = join(home, "none", "trace.json")
+      for (const [path, reason] of [[missing, "there is no such file or folder"], [home, "it is a folder"]] as const) {
+        assert.deepStrictEqual(yield* runCell("text(1)", "--trace", path), {
+          status: 2,
+          stdout: "",
+          stderr: `effect-code-mode: --trace ${path}: ${reason}\n`
+        })
+      }
+      assert.deepStrictEqual(readdirSync(home), [])
+    }))
+})
+
+describe("repl", () => {
+  it.live("shows a timeline of each cell that is over", () =>
+    Effect.gen(function*() {
+      const { status, stderr, stdout } = yield* run(["repl", "--timeline", "--mcp", `s=${server()}`], {
+        stdin: "(await tools.mcp__s__add({ a: 1, b: 2 })).content.length\nnull.a\n"
+      })
+      assert.deepStrictEqual([status, stdout], [0, "1\n"])
+      assert.match(
+        stderr,
+        /^mcp__s__add .* ok\ncell that completed: [\d.]+ m?s, 1 call\nmcp__s__add  \|[ =]+\|  \d+ ms\nTypeError[^]+\ncell that failed: [\d.]+ m?s, 0 calls\n$/
+      )
     }))
 })

@@ -18,11 +18,25 @@ const create = Effect.fnUntraced(function*(folder: string) {
   return yield* Effect.retry(attempt, { while: ({ reason }) => reason._tag === "AlreadyExists", times: 3 })
 })
 
+const targetOf = (fs: FileSystem.FileSystem, path: string) =>
+  // A link stays a link.
+  Effect.orElseSucceed(fs.realPath(path), () => path)
+
+/** Fails as `replace` would, as far as that can be known before. */
+export const rehearse = Effect.fn("AtomicFile.rehearse")(function*(path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const target = yield* targetOf(fs, path)
+  yield* Effect.scoped(Effect.flatMap(create(dirname(target)), (made) => fs.remove(made.path)))
+  yield* Effect.scoped(fs.open(target, { flag: "r+" })).pipe(
+    // Only a folder cannot be replaced.
+    Effect.catchIf(({ reason }) => reason._tag !== "BadResource", () => Effect.void)
+  )
+})
+
 /** Replaces the file by one with this text, which its owner alone may read. */
 export const replace = Effect.fn("AtomicFile.replace")(function*(path: string, text: string) {
   const fs = yield* FileSystem.FileSystem
-  // A link stays a link.
-  const target = yield* Effect.orElseSucceed(fs.realPath(path), () => path)
+  const target = yield* targetOf(fs, path)
   yield* Effect.scoped(Effect.gen(function*() {
     const { file, path: next } = yield* create(dirname(target))
     yield* Effect.gen(function*() {

@@ -33,6 +33,7 @@ import * as Failure from "./Failure.ts"
 import * as Input from "./Input.ts"
 import * as InspectFlag from "./InspectFlag.ts"
 import * as ListTools from "./ListTools.ts"
+import * as Recording from "./Recording.ts"
 import * as SessionFile from "./SessionFile.ts"
 import * as SessionLayer from "./SessionLayer.ts"
 
@@ -42,7 +43,8 @@ const flags = {
   yieldAfter: DurationFlag.make("yield-after").pipe(
     Flag.withDescription("How long the prompt waits for a cell before it comes back (10s)"),
     Flag.withDefault(Duration.seconds(10))
-  )
+  ),
+  timeline: Recording.flags.timeline
 }
 
 type Flags = Command.Command.Config.Infer<typeof flags>
@@ -96,6 +98,7 @@ const repl = Effect.fnUntraced(function*(flags: Flags, { leaveTo }: Screen.Botto
   const names = () => delegate.tools.map(({ name }) => Identifier.fromName(name))
   const declared = Declared.make()
   const check = yield* Checking.make(flags.check)
+  const showTimeline = yield* Recording.timelines(flags)
   const forPerson = Printer.isConversation()
   let typed = ""
   const prompt = yield* Prompt.make({
@@ -126,6 +129,7 @@ const repl = Effect.fnUntraced(function*(flags: Flags, { leaveTo }: Screen.Botto
       } else if (event._tag === "Terminated") {
         yield* Printer.tell(text`terminated`)
       }
+      yield* showTimeline(cell.id)
       if (event._tag === "Completed") {
         yield* write(Effect.flatMap(session.storedValues, (values) => SessionFile.write(flags.session, values)))
       }

@@ -177,6 +177,7 @@ const conclude = Effect.fnUntraced(function*(source: Source.Source, event: CellE
 const run = Effect.fn("Run.run")(function*(file: string, flags: Flags) {
   const source = yield* Source.read(file)
   const stored = yield* SessionFile.read(flags.session)
+  yield* Recording.requireFile(flags)
   const event = yield* withReporter(
     flags,
     Option.isSome(flags.durable)

@@ -56,11 +56,6 @@ export class Recorder {
   private to = Number.NEGATIVE_INFINITY
   private omitted = 0
 
-  /** Whether there is a cell. */
-  get isThere(): boolean {
-    return this.cellId !== undefined
-  }
-
   /** `now` is when it is heard, in milliseconds. */
   add(event: ActivityEvent, now: number): void {
     // One that goes on from its journal is not admitted again.
