@@ -11,6 +11,17 @@ const settling = 500
 
 const seenAt = new Map<number, number>()
 
+/** Arguments that were changed here, as text. A key approves with them, too. */
+const edits = new Map<number, string>()
+
+const parse = (json: string): { readonly input: unknown } | undefined => {
+  try {
+    return { input: JSON.parse(json) }
+  } catch {
+    return undefined
+  }
+}
+
 export const isSettled = ({ key }: QuestionView): boolean =>
   performance.now() - (seenAt.get(key) ?? Number.POSITIVE_INFINITY) >= settling
 
@@ -20,11 +31,18 @@ export const decide = (
   remember: "once" | "cell" | "session" = "once",
   reason = ""
 ): void => {
+  const edited = approve ? edits.get(question.key) : undefined
+  const changed = edited === undefined ? {} : parse(edited)
+  if (changed === undefined) {
+    say(`${question.tool}: the argument is to be JSON`)
+    return
+  }
   void ask({
     _tag: "Decide",
     question: question.key,
     approve,
     remember,
+    ...changed,
     ...(approve || reason === "" ? {} : { reason })
   }).then(({ ok, text }) => say(ok ? `${question.tool}: ${text}` : text))
 }
@@ -38,11 +56,23 @@ const effects = {
 const Question = ({ question, position }: { readonly question: QuestionView; readonly position: number }) => {
   const [remember, setRemember] = useState<"once" | "cell" | "session">("once")
   const [reason, setReason] = useState("")
+  const [edited, setEdited] = useState(edits.get(question.key))
+  const edit = (json: string | undefined) => {
+    setEdited(json)
+    if (json === undefined) {
+      edits.delete(question.key)
+    } else {
+      edits.set(question.key, json)
+    }
+  }
   const [settled, setSettled] = useState(isSettled(question))
   useEffect(() => {
     seenAt.set(question.key, seenAt.get(question.key) ?? performance.now())
     const timer = setTimeout(() => setSettled(true), settling)
-    return () => clearTimeout(timer)
+    return () => {
+      clearTimeout(timer)
+      edits.delete(question.key)
+    }
   }, [question.key])
   const { selection } = store
   return (
@@ -66,14 +96,33 @@ const Question = ({ question, position }: { readonly question: QuestionView; rea
         )}
       </header>
       {question.description !== "" && <p class="question-text">{format.seen(question.description)}</p>}
-      <pre class="code args" tabIndex={0} aria-label="Argument">
-        {question.input === "" ? "no argument" : format.seen(question.input)}
-        {question.omitted > 0 && `\n… ${format.count(question.omitted)} more characters`}
-      </pre>
+      {edited === undefined
+        ? (
+          <pre class="code args" tabIndex={0} aria-label="Argument">
+            {question.input === "" ? "no argument" : format.seen(question.input)}
+            {question.omitted > 0 && `\n… ${format.count(question.omitted)} more characters`}
+          </pre>
+        )
+        : (
+          <textarea
+            class="code args mono"
+            aria-label="Argument, in JSON"
+            aria-invalid={parse(edited) === undefined}
+            rows={6}
+            spellcheck={false}
+            value={edited}
+            onInput={(event) => edit(event.currentTarget.value)}
+          />
+        )}
       <div class="question-actions">
         <button class="primary" disabled={!settled} onClick={() => decide(question, true, remember)}>
           Approve {position === 0 && <kbd>⇧A</kbd>}
         </button>
+        {question.omitted === 0 && (
+          <button onClick={() => edit(edited === undefined ? format.seen(question.input) : undefined)}>
+            {edited === undefined ? "Edit" : "Undo edit"}
+          </button>
+        )}
         <button disabled={!settled} onClick={() => decide(question, false, remember, reason)}>
           Deny {position === 0 && <kbd>⇧D</kbd>}
         </button>

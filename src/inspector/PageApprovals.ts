@@ -5,6 +5,7 @@
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import type * as Schema from "effect/Schema"
 import { type ApprovalRequest, approved, type Decision, denied, type Remember } from "../Approver.ts"
 import * as Identifier from "../text/Identifier.ts"
 import * as Kept from "./Kept.ts"
@@ -21,7 +22,12 @@ export interface PageApprovals {
   /** Gives whether there was such a question. */
   readonly decide: (
     question: number,
-    decision: { readonly approve: boolean; readonly remember: Remember; readonly reason?: string | undefined }
+    decision: {
+      readonly approve: boolean
+      readonly remember: Remember
+      readonly reason?: string | undefined
+      readonly input?: Schema.Json | undefined
+    }
   ) => boolean
 }
 
@@ -53,10 +59,10 @@ export const make = (model: Model.Model): PageApprovals => {
           })
         )
       }),
-    decide: (question, { approve, reason, remember }) => {
+    decide: (question, { approve, input, reason, remember }) => {
       const answer = answers.get(question)
       return answer !== undefined &&
-        Deferred.doneUnsafe(answer, Effect.succeed(approve ? approved(remember) : denied(reason, remember)))
+        Deferred.doneUnsafe(answer, Effect.succeed(approve ? approved(remember, input) : denied(reason, remember)))
     }
   }
 }

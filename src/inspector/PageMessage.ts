@@ -193,6 +193,8 @@ export type Request =
     readonly approve: boolean
     readonly remember: "once" | "cell" | "session"
     readonly reason?: string
+    /** The argument, as JSON has it, that the tool gets in place of the script's. */
+    readonly input?: unknown
   }
 
 /** What became of a request. */

@@ -107,7 +107,8 @@ const Request = Schema.fromJsonString(Schema.TaggedUnion({
     question: Key,
     approve: Schema.Boolean,
     remember: Schema.Literals(["once", "cell", "session"]),
-    reason: Schema.optionalKey(Schema.String)
+    reason: Schema.optionalKey(Schema.String),
+    input: Schema.optionalKey(Schema.Json)
   }
 }))
 

@@ -176,11 +176,11 @@ layer(everything, { excludeTestServices: true })("the page", (it) => {
       assert.deepStrictEqual(troubles, [])
     }))
 
-  it.effect("has calls approved and denied, by hand and by key", () =>
+  it.effect("has calls approved, also with another argument, and denied, by hand and by key", () =>
     Effect.gen(function*() {
       const { page, troubles } = yield* open()
       const cell = yield* create(`
-        for (const path of ["a", "b", "c", "d"]) {
+        for (const path of ["a", "b", "c", "d", "e"]) {
           await tools.remove({ path }).then(() => text(path + " removed"), text)
         }
       `)
@@ -198,10 +198,19 @@ layer(everything, { excludeTestServices: true })("the page", (it) => {
       yield* of(() => page.locator(".args", { hasText: "\"d\"" }).waitFor())
       yield* of(() => page.locator("button.primary:enabled").waitFor())
       yield* of(() => page.keyboard.press("Shift+D"))
+      yield* of(() => page.locator(".args", { hasText: "\"e\"" }).waitFor())
+      yield* of(() => page.getByRole("button", { name: "Edit" }).click())
+      const edited = page.getByLabel("Argument, in JSON")
+      assert.strictEqual(yield* of(() => edited.inputValue()), "{\n  \"path\": \"e\"\n}")
+      yield* of(() => edited.fill("{ path: 'none'"))
+      yield* of(() => approve.click())
+      yield* shows(page, "remove: the argument is to be JSON")
+      yield* of(() => edited.fill("{ \"path\": \"edited\" }"))
+      yield* of(() => approve.click())
       yield* of(() => page.locator(".pane-facts .status", { hasText: "completed" }).waitFor())
-      assert.deepStrictEqual(removed, ["a", "c"])
+      assert.deepStrictEqual(removed, ["a", "c", "edited"])
       const texts = yield* seenAs(page, ".output .item-text")
-      assert.deepStrictEqual(texts.filter((text) => text.endsWith(" removed")), ["a removed", "c removed"])
+      assert.deepStrictEqual(texts.filter((text) => text.endsWith(" removed")), ["a removed", "c removed", "e removed"])
       assert.match(texts[1]!, /denied, because it is needed/)
       assert.strictEqual(yield* of(() => page.locator(".question").count()), 0)
       assert.deepStrictEqual(troubles, [])
