@@ -43,7 +43,8 @@ const replay = (model: Model.Model, { cells: digested, createdAt, digest, name, 
   )
   const answers = new Map<Model.Call, "Succeeded" | "Failed" | "NotStarted" | "Interrupted">()
 
-  const end = (cell: Model.Cell, call: Model.Call, at: number) => model.keptCallEnded(cell, call, answers.get(call), at)
+  const end = (cell: Model.Cell, call: Model.Call, at: number) =>
+    model.callEnded(cell, call, answers.get(call) ?? "Interrupted", at)
 
   for (const record of records) {
     if (record._tag === "Created" && shown.has(record.cellId)) {

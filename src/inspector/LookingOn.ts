@@ -7,8 +7,8 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as Shape from "../delegate/Shape.ts"
 import type { ActivityEvent, CellId } from "../Protocol.ts"
@@ -84,6 +84,41 @@ export const make =
       }
     }
 
+    /** What has ended while nothing was heard. */
+    const catchUp = Effect.fnUntraced(function*(runtime: Onlooker.Session) {
+      const running = new Set(
+        (yield* runtime.cells).flatMap(({ cell, status }) => status === "Settled" ? [] : [cell.id])
+      )
+      for (const cell of Array.from(session.cells.values())) {
+        const { id } = cell.ref
+        const { calls } = yield* Effect.orElseSucceed(runtime.ledger(id), () => ({ calls: [] }))
+        for (const { durationMillis, state, tool, toolCallId } of calls) {
+          if (state === "Succeeded" || state === "Failed" || state === "Interrupted") {
+            const call = model.callOf(cell, toolCallId, tool)
+            model.callEnded(cell, call, state, call.startedAt + durationMillis)
+          }
+        }
+        if (!running.has(id)) {
+          model.callsEnded(cell)
+          model.settled(cell, yield* Effect.orElseSucceed(runtime.awaitSettled(id), () => "Terminated" as const))
+        }
+      }
+    })
+
+    /**
+     * Nothing here waits, so that it falls behind only where this process does. Then it listens again, and looks at what it
+     * has not heard once it does.
+     */
+    const listen = (runtime: Onlooker.Session, begun: Effect.Effect<void>): Effect.Effect<void> =>
+      Effect.gen(function*() {
+        const listening = yield* Stream.runForEachArray(
+          runtime.activity,
+          (events) => Effect.sync(() => events.forEach(happened))
+        ).pipe(Effect.forkChild({ startImmediately: true }))
+        yield* begun
+        yield* Fiber.join(listening)
+      }).pipe(Effect.catchTag("Lagged", () => listen(runtime, catchUp(runtime))))
+
     let runtime: Onlooker.Session | undefined
 
     return {
@@ -92,11 +127,7 @@ export const make =
         runtime = found
         session.live = { runtime, processes }
         yield* Effect.addFinalizer(() => Effect.sync(() => model.sessionEnded(session, isKept)))
-        // Nothing here waits, so that it falls behind only where this process does. Then it goes on with what comes.
-        yield* Stream.runForEachArray(runtime.activity, (events) => Effect.sync(() => events.forEach(happened))).pipe(
-          Effect.retry(Schedule.forever),
-          Effect.forkScoped({ startImmediately: true })
-        )
+        yield* Effect.forkScoped(listen(runtime, Effect.void), { startImmediately: true })
       }),
       onCell: (ref, kind, request) => {
         const cell = model.cellBegan(session, ref, kind, request)

@@ -477,14 +477,22 @@ export class Model {
     this.callChanged(cell, call)
   }
 
-  /** How a call that a store keeps has ended: with its cell, if it has had no answer. */
-  keptCallEnded(cell: Cell, call: Call, state: PageMessage.CallState = "Interrupted", at: number): void {
+  /** How a call has ended whose end was not heard. */
+  callEnded(cell: Cell, call: Call, state: PageMessage.CallState, at: number): void {
     if (call.endedAt === undefined) {
+      cell.waiting -= call.state === "AwaitingApproval" ? 1 : 0
       cell.running--
       cell.failed += state === "Failed" ? 1 : 0
       call.state = state
       call.endedAt = at
       this.callChanged(cell, call)
+    }
+  }
+
+  /** The calls of a cell end with it, if they have had no answer. */
+  callsEnded(cell: Cell, at = this.now()): void {
+    for (const call of cell.calls.values()) {
+      this.callEnded(cell, call, "Interrupted", at)
     }
   }
 

@@ -17,7 +17,9 @@ import type {
   CellRequest,
   CellStatus,
   Lagged,
+  Ledger,
   OutputItem,
+  Settled,
   ToolCallId
 } from "../Protocol.ts"
 import type * as CellRef from "./CellRef.ts"
@@ -34,6 +36,8 @@ export interface Session {
       readonly degraded: boolean
     }>
   >
+  readonly awaitSettled: (id: CellId) => Effect.Effect<Settled, unknown>
+  readonly ledger: (id: CellId) => Effect.Effect<Ledger, unknown>
   readonly storedValues: Effect.Effect<Readonly<Record<string, unknown>>>
   readonly terminate: (cell: CellRef.Cell | CellRef.PausableCell) => Effect.Effect<unknown, unknown>
   readonly yieldNow: (cell: CellRef.Cell) => Effect.Effect<void, unknown>
