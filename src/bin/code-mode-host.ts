@@ -1,11 +1,9 @@
 /**
- * The command `code-mode-host`, which is to be there soon: its first lane starts before its own code is loaded.
+ * The command `code-mode-host`.
  *
  * @internal
  */
-import * as FirstLane from "../isolate/FirstLane.ts"
+import * as EarlyLane from "./EarlyLane.ts"
 
-if (!process.argv.some((word) => word === "--help" || word === "-h")) {
-  FirstLane.start()
-}
+EarlyLane.start(process.argv.slice(2))
 import("./commands/HostCommand.ts")

@@ -1,15 +1,15 @@
 /**
  * The command `effect-code-mode`. Its `host` is `code-mode-host`, which has to be there soon and loads nothing of the
- * others. What runs cells has its first lane started before its own code is loaded.
+ * others.
  *
  * @internal
  */
-import * as FirstLane from "../isolate/FirstLane.ts"
+import * as EarlyLane from "./EarlyLane.ts"
 
 const [, , name = "", ...words] = process.argv
 
-if (["run", "repl", "mcp", "host"].includes(name) && !words.some((word) => word === "--help" || word === "-h")) {
-  FirstLane.start()
+if (["run", "repl", "mcp", "host"].includes(name)) {
+  EarlyLane.start(words)
 }
 if (name === "host") {
   process.argv.splice(2, 1)
