@@ -65,7 +65,7 @@ export const isRepeatable = ({ annotations }: ToolDefinition): boolean =>
   annotations?.readOnly === true || annotations?.idempotent === true
 
 /** A way for calls that knows their tools. */
-export const calling = (
+const calling = (
   self: Shape,
   invokeTool: (call: NestedToolCall, definition: ToolDefinition | undefined) => ReturnType<Shape["invokeTool"]>
 ): Shape["invokeTool"] => {

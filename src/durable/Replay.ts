@@ -20,7 +20,7 @@ export interface Back {
 }
 
 /** What is different. Without a text, the isolate was lost. */
-export class Divergence {
+class Divergence {
   readonly _tag = "Divergence"
   readonly text: string | undefined
 

@@ -36,7 +36,7 @@ export interface Shape {
   readonly join: (connected: Connected) => Effect.Effect<void, never, Scope.Scope>
 }
 
-export const make = (): Shape => {
+const make = (): Shape => {
   const all = new Set<Connected>()
 
   /** The one that a server can mean: the only one, the only one that waits for something, or for this server. */

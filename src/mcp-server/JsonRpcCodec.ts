@@ -46,7 +46,7 @@ export const tooLong = refusal(
   `the message is longer than ${Bounds.maxMessageBytes / 1024 / 1024} MiB, which is the most that it may be`
 )
 
-export const isId = (value: unknown): value is Id => typeof value === "string" || typeof value === "number"
+const isId = (value: unknown): value is Id => typeof value === "string" || typeof value === "number"
 
 /** A key for an id: 1 and "1" are two. */
 export const keyOf = (id: Id): string => JSON.stringify(id)

@@ -30,7 +30,7 @@ export interface Caller {
   readonly progressToken: string | number | undefined
 }
 
-export const caller = Effect.context<never>().pipe(Effect.map((services): Caller | undefined => {
+const caller = Effect.context<never>().pipe(Effect.map((services): Caller | undefined => {
   const client = Option.getOrUndefined(Context.getOption(services, McpSchema.McpServerClient))
   const context = Option.getOrUndefined(Context.getOption(services, McpSchema.McpRequestContext))
   const token = client?.requestMetadata?.progressToken
@@ -70,7 +70,7 @@ const block = (part: Prompt.ToolModelOutputPart, version: string | undefined): t
 }
 
 /** The result for programs. It has what the model sees, too: some clients show a model nothing else. */
-export const Structured = Schema.Struct({
+const Structured = Schema.Struct({
   status: CodeMode.ToolResult.fields.status,
   success: Schema.Boolean,
   cell_id: Schema.NullOr(Schema.String).annotate({ description: "The cell to wait for, where it goes on" }),

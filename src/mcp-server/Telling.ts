@@ -51,7 +51,7 @@ const reason = (error: { readonly _tag: string; readonly reason?: string; readon
 }
 
 /** The client has no way to ask, or has failed to. */
-export class CannotAsk extends Schema.TaggedError<CannotAsk>("effect-code-mode/CannotAsk")("CannotAsk", {
+class CannotAsk extends Schema.TaggedError<CannotAsk>("effect-code-mode/CannotAsk")("CannotAsk", {
   why: Schema.String
 }) {}
 

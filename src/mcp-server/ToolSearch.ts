@@ -11,7 +11,7 @@ import type { ToolDefinition } from "../Protocol.ts"
 import * as Identifier from "../text/Identifier.ts"
 import * as Bounds from "./Bounds.ts"
 
-export const defaultLimit = 8
+const defaultLimit = 8
 const maxLimit = 50
 
 export const Input = Schema.Struct({

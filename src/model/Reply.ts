@@ -26,7 +26,7 @@ export interface Reply {
   readonly awaitingApproval?: ReadonlyArray<ToolCallId>
 }
 
-export const text = (text: string): OutputItem => ({ type: "input_text", text })
+const text = (text: string): OutputItem => ({ type: "input_text", text })
 
 const titles = {
   Running: (cellId: CellId | undefined) => `Script running with cell ID ${cellId}`,

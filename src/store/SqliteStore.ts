@@ -31,7 +31,7 @@ export interface Options extends Append.Bounds {
 /** `ecms`: says whose file it is. */
 const applicationId = 0x65636d73
 
-export const version = 1
+const version = 1
 
 const schema = `
   CREATE TABLE epochs (last INTEGER NOT NULL) STRICT;

@@ -6,7 +6,7 @@
 const separators = /[\u2028\u2029]/g
 
 /** The same JSON, with those two characters as escapes. */
-export const fromJson = (json: string): string =>
+const fromJson = (json: string): string =>
   json.replace(separators, (character) => character === "\u2028" ? "\\u2028" : "\\u2029")
 
 /** A value as a line. */

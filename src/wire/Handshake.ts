@@ -8,7 +8,7 @@ import type { ClientMessage, HostMessage, RejectionReason } from "./Message.ts"
 const version = 1
 
 /** What a client can have on top of version 1, in the order in which it is granted. */
-export const capabilities = [
+const capabilities = [
   "bounded-output-v1",
   "delegate-capacity-4096",
   "session-cell-execution-resource-limits",

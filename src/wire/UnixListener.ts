@@ -90,7 +90,7 @@ const refuse = (path: string, { hasSocketFiles, name } = Platform.here): Effect.
     : Effect.fail(new ListenError({ path, text: `${name} has no sockets in files: listen at a port of this machine` }))
 
 /** Hands every client's connection to `onConnection`, until the scope closes. */
-export const listen = (
+const listen = (
   path: string,
   onConnection: (socket: Net.Socket) => void
 ): Effect.Effect<void, ListenError, Scope.Scope> =>
@@ -109,7 +109,7 @@ export const listen = (
   )
 
 /** A server of the sockets that connect at a path. */
-export const layer = (path: string): Layer.Layer<SocketServer, ListenError> =>
+const layer = (path: string): Layer.Layer<SocketServer, ListenError> =>
   Layer.effect(
     SocketServer,
     Effect.gen(function*() {

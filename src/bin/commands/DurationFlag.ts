@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 
 const unitMillis: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-export const parse = (text: string): Duration.Duration | undefined => {
+const parse = (text: string): Duration.Duration | undefined => {
   const { count, unit } = /^(?<count>\d+(?:\.\d+)?)(?<unit>ms|s|m|h|d)$/.exec(text)?.groups ?? {}
   return unit === undefined ? undefined : Duration.millis(Number(count) * unitMillis[unit]!)
 }

@@ -42,7 +42,7 @@ export type Listen =
   | { readonly protocol: "grpc"; readonly address: { readonly host: string; readonly port: number } | undefined }
 
 /** The command line is wrong. */
-export class UsageError extends Schema.TaggedError<UsageError>("effect-code-mode/bin/UsageError")("UsageError", {
+class UsageError extends Schema.TaggedError<UsageError>("effect-code-mode/bin/UsageError")("UsageError", {
   message: Schema.String,
   status: Schema.Literals([1, 2])
 }) {}

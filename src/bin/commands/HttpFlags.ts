@@ -14,7 +14,7 @@ import { foreign, text } from "../terminal/Printable.ts"
 import * as Failure from "./Failure.ts"
 
 /** Who may use it is known by this token, where there is one. It is not a flag, as every process can see flags. */
-export const tokenVariable = "EFFECT_CODE_MODE_TOKEN"
+const tokenVariable = "EFFECT_CODE_MODE_TOKEN"
 
 const port = Flag.Int("http").pipe(
   Flag.withMetavar("PORT"),

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os"
 import { isAbsolute, join } from "node:path"
 import * as Platform from "../../system/Platform.ts"
 
-export const OpenPage = Schema.Struct({
+const OpenPage = Schema.Struct({
   pid: Schema.Int,
   title: Schema.String,
   folder: Schema.String,

@@ -24,7 +24,7 @@ export const flag = PathFlag.make("session").pipe(
 )
 
 /** What a session file holds. */
-export const Session = Schema.Struct({
+const Session = Schema.Struct({
   version: Schema.Literal(1),
   storedValues: Schema.Record(Schema.String, Schema.Json)
 })

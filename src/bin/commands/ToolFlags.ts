@@ -116,7 +116,7 @@ const connect = Effect.fnUntraced(function*({ configs, inheritEnv, optional, roo
 const manyTools = 30
 
 /** The tools that the flags ask for. */
-export const chosen = (flags: Flags) => ToolChoice.layer(flags, Layer.unwrap(connect(flags)))
+const chosen = (flags: Flags) => ToolChoice.layer(flags, Layer.unwrap(connect(flags)))
 
 const withCatalogue = (flags: Flags) =>
   flags.servers.length === 0 && flags.configs.length === 0
