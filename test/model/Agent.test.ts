@@ -6,10 +6,10 @@ import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Tracer from "effect/Tracer"
 import { createServer, type IncomingMessage } from "node:http"
 import type { AddressInfo } from "node:net"
 import { agent, layer, NoSuchOrder, Shop } from "../../examples/agent/agent.ts"
+import * as Traced from "../telemetry/Traced.ts"
 import * as Responses from "./Responses.ts"
 
 const bodyOf = async (request: IncomingMessage): Promise<string> => {
@@ -97,14 +97,7 @@ const run = (
     const { requests, url } = yield* provider(outputs)
     const done: Array<string> = []
     const asked: Array<unknown> = []
-    const spans: Array<Tracer.NativeSpan> = []
-    const tracer = Tracer.make({
-      span: (options) => {
-        const span = new Tracer.NativeSpan(options)
-        spans.push(span)
-        return span
-      }
-    })
+    const { spans, traced } = Traced.make()
     const approver = Approver.layerCallback(({ call }) =>
       Effect.sync(() => {
         asked.push(call.input)
@@ -116,7 +109,7 @@ const run = (
     )
     const answer = yield* Effect.result(agent("Refund what is late.")).pipe(
       Effect.provide(Layer.merge(layer.pipe(Layer.provide([shop(done), approver])), model)),
-      Effect.provideService(Tracer.Tracer, tracer)
+      traced
     )
     return { answer, asked, done, requests, spans }
   })

@@ -11,9 +11,10 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
-import { anyValue, damage, type Dice, makeDice, randomBytes } from "../host/Dice.ts"
+import { makeDice } from "../host/Dice.ts"
 import { toolCall } from "../toolCall.ts"
 import * as FakeHost from "./FakeHost.ts"
+import { garbage } from "./Garbage.ts"
 import * as Wire from "./Wire.ts"
 
 type Session = Runtime.SessionRuntime["Service"]
@@ -338,21 +339,8 @@ describe("a host that says anything at all", () => {
     { _tag: "Request", id: {}, tag: "toString" },
     { _tag: "Request" }
   ]
-  const frame = (value: unknown) => Frame.encode(JSON.stringify(value)) as Buffer
 
-  const garbage: Record<string, (dice: Dice) => Uint8Array> = {
-    "random bytes": (dice) => randomBytes(dice, 4 + dice.below(2000)),
-    "random payloads": (dice) => {
-      const payload = randomBytes(dice, dice.below(200))
-      return Buffer.concat([Buffer.from([payload.length, 0, 0, 0]), payload])
-    },
-    "random JSON": (dice) => frame(anyValue(dice, 0)),
-    "messages in any order": (dice) => Buffer.concat(Array.from({ length: 20 }, () => frame(dice.pick(messages)))),
-    "damaged messages": (dice) =>
-      damage(dice, damage(dice, Buffer.concat(Array.from({ length: 20 }, () => frame(dice.pick(messages))))))
-  }
-
-  for (const [name, make] of Object.entries(garbage)) {
+  for (const [name, make] of Object.entries(garbage(messages))) {
     it.live(`${name} costs its cells and no more`, () =>
       Effect.gen(function*() {
         for (let seed = 1; seed <= 40; seed++) {

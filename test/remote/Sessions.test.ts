@@ -8,7 +8,6 @@ import * as HostConnection from "effect-code-mode/remote/HostConnection"
 import * as RemoteSession from "effect-code-mode/remote/RemoteSession"
 import * as Rpcs from "effect-code-mode/remote/Rpcs"
 import type * as Runtime from "effect-code-mode/Runtime"
-import * as Frame from "effect-code-mode/wire/Frame"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -22,7 +21,7 @@ import { SocketServer } from "effect/socket/SocketServer"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
-import { anyValue, damage, type Dice, makeDice, randomBytes } from "../host/Dice.ts"
+import { makeDice } from "../host/Dice.ts"
 import {
   calls,
   finished,
@@ -34,6 +33,7 @@ import {
   toolCallId,
   yieldRequested
 } from "../session/TestSession.ts"
+import { frame, garbage } from "./Garbage.ts"
 import { connect, type Invoke, open } from "./PlayedHost.ts"
 import * as Wire from "./Wire.ts"
 
@@ -696,21 +696,8 @@ describe("a client that says anything at all", () => {
     { _tag: "Eof" },
     { _tag: "Ping" }
   ]
-  const frame = (value: unknown) => Frame.encode(JSON.stringify(value)) as Buffer
 
-  const garbage: Record<string, (dice: Dice) => Uint8Array> = {
-    "random bytes": (dice) => randomBytes(dice, 4 + dice.below(2000)),
-    "random payloads": (dice) => {
-      const payload = randomBytes(dice, dice.below(200))
-      return Buffer.concat([Buffer.from([payload.length, 0, 0, 0]), payload])
-    },
-    "random JSON": (dice) => frame(anyValue(dice, 0)),
-    "messages in any order": (dice) => Buffer.concat(Array.from({ length: 20 }, () => frame(dice.pick(messages)))),
-    "damaged messages": (dice) =>
-      damage(dice, damage(dice, Buffer.concat(Array.from({ length: 20 }, () => frame(dice.pick(messages))))))
-  }
-
-  for (const [name, make] of Object.entries(garbage)) {
+  for (const [name, make] of Object.entries(garbage(messages))) {
     it.live(`(${name}) costs itself its connection at the most`, () =>
       Effect.gen(function*() {
         for (let seed = 1; seed <= 40; seed++) {
