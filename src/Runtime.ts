@@ -575,7 +575,7 @@ const makeWith = Effect.fnUntraced(function*(
               Spans.cellNamed(cellWork, id)
             }
             live.set(id, cell)
-            looking?.onCell(kind === "continuing" ? toCell(cell) : toPausable(cell), kind, request)
+            looking?.onCell(CellRef.of(cell.id, kind), kind, request)
             watched.cell({ _tag: "Admitted", cellId: id })
             cell.begin()
             return Effect.succeed(cell)
@@ -716,7 +716,7 @@ const makeWith = Effect.fnUntraced(function*(
     } else {
       live.set(id, cell)
       meter.cellAdmitted()
-      looking?.onCell(kind === "continuing" ? toCell(cell) : toPausable(cell), kind, request)
+      looking?.onCell(CellRef.of(cell.id, kind), kind, request)
     }
     if (request.idempotencyKey !== undefined) {
       creations.set(request.idempotencyKey, { request, kind, cell: Effect.succeed(cell) })
@@ -779,7 +779,7 @@ const makeWith = Effect.fnUntraced(function*(
     pausableCell: (id) => Effect.map(findKind(id, "pausable"), toPausable),
     cells: Effect.sync(() =>
       Array.from(live.values(), (cell) => ({
-        cell: cell.kind === "continuing" ? toCell(cell) : toPausable(cell),
+        cell: CellRef.of(cell.id, cell.kind),
         status: cell.status(),
         busy: cell.isBusy(),
         degraded: cell.isDegraded(),

@@ -48,7 +48,7 @@ const replay = (model: Model.Model, { cells: digested, createdAt, digest, name, 
 
   for (const record of records) {
     if (record._tag === "Created" && shown.has(record.cellId)) {
-      const ref = record.kind === "continuing" ? CellRef.continuing(record.cellId) : CellRef.pausable(record.cellId)
+      const ref = CellRef.of(record.cellId, record.kind)
       cells.set(record.cellId, model.keptCellBegan(session, ref, record.kind, record.request, record.at))
       turns.set(record.cellId, record.at)
       continue

@@ -25,7 +25,7 @@ interface Made {
 }
 
 const record = (calls: ReadonlyArray<Made>, end: number, outcome: "Completed" | "Failed" = "Completed") => {
-  const recorder = new CellRecord.Recorder()
+  const recorder = new CellRecord.Recorder(cellId)
   recorder.add({ _tag: "Admitted", cellId }, 1000)
   for (const { approval, at, ends, id, outcome = "Succeeded", queued = 0, tool = "tool" } of calls) {
     const of = { cellId, toolCallId: ToolCallId.make(id), tool }

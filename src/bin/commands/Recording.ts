@@ -91,7 +91,7 @@ const listen = Effect.gen(function*() {
 })
 
 const getOrAdd = (cells: Map<CellId, Heard>, id: CellId): Heard => {
-  const heard = cells.get(id) ?? { recorder: new Recorder(), isOver: Latch.makeUnsafe() }
+  const heard = cells.get(id) ?? { recorder: new Recorder(id), isOver: Latch.makeUnsafe() }
   cells.set(id, heard)
   return heard
 }

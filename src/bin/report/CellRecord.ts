@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import type { ActivityEvent, CallEvent, Settled } from "../../Protocol.ts"
+import type { ActivityEvent, CallEvent, CellId, Settled } from "../../Protocol.ts"
 
 type CallOutcome = Extract<CallEvent, { readonly _tag: "CallEnded" }>["outcome"]
 
@@ -26,7 +26,7 @@ export interface Call {
 }
 
 export interface CellRecord {
-  readonly cellId: string | undefined
+  readonly cellId: CellId
   readonly outcome: Settled | undefined
   readonly span: Span
   /** In the order of their ends. */
@@ -50,16 +50,18 @@ interface Open {
 export class Recorder {
   private readonly open = new Map<string, Open>()
   private readonly calls: Array<Call> = []
-  private cellId: string | undefined
+  private readonly cellId: CellId
   private outcome: Settled | undefined
   private from = Number.POSITIVE_INFINITY
   private to = Number.NEGATIVE_INFINITY
   private omitted = 0
 
+  constructor(cellId: CellId) {
+    this.cellId = cellId
+  }
+
   /** `now` is when it is heard, in milliseconds. */
   add(event: ActivityEvent, now: number): void {
-    // One that goes on from its journal is not admitted again.
-    this.cellId ??= event.cellId
     switch (event._tag) {
       case "Admitted":
         return this.extend(now)
@@ -88,9 +90,8 @@ export class Recorder {
   }
 
   toRecord(): CellRecord {
-    const { calls, cellId, omitted, outcome } = this
-    const from = Math.min(this.from, this.to)
-    return { cellId, outcome, span: cellId === undefined ? [0, 0] : [from, this.to], calls, omitted }
+    const { calls, cellId, from, omitted, outcome, to } = this
+    return { cellId, outcome, span: from > to ? [0, 0] : [from, to], calls, omitted }
   }
 
   private goOn(id: string, at: number): void {

@@ -73,12 +73,10 @@ export const toJson = (record: CellRecord): string => {
     named("process_name", cellTrack, "effect-code-mode"),
     named("thread_name", cellTrack, "cell"),
     ...Array.from({ length: last }, (_, index) => named("thread_name", index + 1, `calls ${index + 1}`)),
-    ...(record.cellId === undefined ? [] : [
-      slice(`cell ${record.cellId}`, "cell", record.span, cellTrack, {
-        outcome: record.outcome ?? "unknown",
-        calls: record.calls.length + record.omitted
-      })
-    ]),
+    slice(`cell ${record.cellId}`, "cell", record.span, cellTrack, {
+      outcome: record.outcome ?? "unknown",
+      calls: record.calls.length + record.omitted
+    }),
     ...record.calls.flatMap((call) => {
       const track = tracks.get(call)!
       const { approvals, id, inputBytes, outcome, outputBytes, span: [from, to], started, tool } = call

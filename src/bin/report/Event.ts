@@ -4,6 +4,7 @@
  * @internal
  */
 import * as Schema from "effect/Schema"
+import { defined } from "../../data/Defined.ts"
 import { CellError, CellId, Location, OutputItem, ToolCallId } from "../../Protocol.ts"
 import type { SessionSummary } from "../../Store.ts"
 import type { Cell } from "../../store/Digest.ts"
@@ -131,8 +132,7 @@ export const ofSession = (
     bytes,
     createdAt,
     changedAt,
-    ...(owner === undefined ? {} : { owner }),
-    ...(leaseUntil === undefined ? {} : { leaseUntil })
+    ...defined({ owner, leaseUntil })
   })
 
 export const ofKeptCell = ({ calls, createdAt, ended, error, id, isRead, output, source }: Cell): Printable =>
@@ -142,9 +142,8 @@ export const ofKeptCell = ({ calls, createdAt, ended, error, id, isRead, output,
     status: ended === undefined ? "live" : ended.as,
     source,
     createdAt,
-    ...(ended === undefined ? {} : { endedAt: ended.at }),
     read: isRead,
-    ...(error === undefined ? {} : { error }),
+    ...defined({ endedAt: ended?.at, error }),
     calls: calls.map(({ id, state, tool }) => ({ toolCallId: id, tool, state })),
     output
   })

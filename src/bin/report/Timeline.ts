@@ -92,7 +92,7 @@ const bar = (calls: ReadonlyArray<Call>, [from, to]: Span, columns: number): Pri
 }
 
 /** The lines, each of so many columns at most. */
-export const render = ({ calls, cellId, omitted, outcome, span }: CellRecord, columns: number): Printable => {
+export const render = ({ calls, omitted, outcome, span }: CellRecord, columns: number): Printable => {
   const { hidden, rows } = toRows(calls)
   const total = calls.length + omitted
   const widest = (parts: ReadonlyArray<Printable>) => Math.max(0, ...parts.map(width))
@@ -100,9 +100,9 @@ export const render = ({ calls, cellId, omitted, outcome, span }: CellRecord, co
   const names = Math.min(widest(rows.map(({ name }) => name)), Math.max(8, Math.floor(columns * nameShare)))
   const room = Math.max(minBar, columns - names - notes - 6)
   const how = outcome === undefined ? text`ended` : outcomesOfCells[outcome]
-  const title = text`cell${cellId === undefined ? empty : text` that ${how}`}: ${Render.duration(span[1] - span[0])}, ${
-    Render.count(total)
-  } ${total === 1 ? text`call` : text`calls`}`
+  const title = text`cell that ${how}: ${Render.duration(span[1] - span[0])}, ${Render.count(total)} ${
+    total === 1 ? text`call` : text`calls`
+  }`
   const lines = [
     title,
     ...rows.map(({ calls, name, note }) =>
