@@ -5,10 +5,8 @@
  */
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { dirname } from "node:path"
 import * as JsonText from "../../text/JsonText.ts"
 import { empty, foreign, type Printable, text } from "../terminal/Printable.ts"
 import * as AtomicFile from "./AtomicFile.ts"
@@ -49,17 +47,10 @@ export const read = Effect.fn("SessionFile.read")(function*(file: Option.Option<
   }
   const path = file.value
   const label = text`--session ${foreign("session file that is read", path, "word")}`
-  const fs = yield* FileSystem.FileSystem
   const content = yield* InputFile.read(path, { maxBytes, pipes: false }).pipe(
-    // What a cell stores should not be lost for want of a folder.
-    Effect.catchIf(
-      ({ isMissing }) => isMissing,
-      () =>
-        fs.access(dirname(path), { writable: true }).pipe(
-          Effect.mapError((error) => ({ text: Failure.ofFile(error) })),
-          Effect.as(undefined)
-        )
-    ),
+    Effect.catchIf(({ isMissing }) => isMissing, () => Effect.succeed(undefined)),
+    // What a cell stores should not be lost for want of a folder that takes it.
+    Effect.tap(() => Effect.mapError(AtomicFile.rehearse(path), (error) => ({ text: Failure.ofFile(error) }))),
     Effect.mapError(({ text: reason }) => Failure.toStart(text`${label}: ${reason}`))
   )
   if (content === undefined) {
