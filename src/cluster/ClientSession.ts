@@ -214,6 +214,13 @@ export const make = Effect.fnUntraced(function*(
   // What happens
   // ---------------------------------------------------------------------------
 
+  /** The event of a cell that has settled. Of one that is not known any more, it is not known how. */
+  const settled = (cellId: Protocol.CellId): Effect.Effect<Protocol.ActivityEvent> =>
+    ofCell(cellId, rpc.AwaitSettled({ cellId })).pipe(
+      Effect.orElseSucceed(() => "Failed" as const),
+      Effect.map((outcome) => ({ _tag: "Settled", cellId, outcome }))
+    )
+
   /**
    * What happens, as one reader hears it. After the session has moved, the reader is told what it has missed of cells; of
    * calls it has missed what was said meanwhile.
@@ -229,11 +236,7 @@ export const make = Effect.fnUntraced(function*(
         const told: Array<Protocol.ActivityEvent> = []
         for (const [cellId, wasSettled] of before) {
           if (!wasSettled && now.get(cellId) !== false) {
-            const outcome = yield* Effect.orElseSucceed(
-              ofCell(cellId, rpc.AwaitSettled({ cellId })),
-              () => "Failed" as const
-            )
-            told.push({ _tag: "Settled", cellId, outcome })
+            told.push(yield* settled(cellId))
           }
           if (!now.has(cellId)) {
             told.push({ _tag: "Closed", cellId })
@@ -243,11 +246,7 @@ export const make = Effect.fnUntraced(function*(
           if (!before.has(cellId)) {
             told.push({ _tag: "Admitted", cellId })
             if (isSettled) {
-              const outcome = yield* Effect.orElseSucceed(
-                ofCell(cellId, rpc.AwaitSettled({ cellId })),
-                () => "Failed" as const
-              )
-              told.push({ _tag: "Settled", cellId, outcome })
+              told.push(yield* settled(cellId))
             }
           }
         }

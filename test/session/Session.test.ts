@@ -3,8 +3,8 @@ import * as Delegate from "effect-code-mode/Delegate"
 import * as Isolate from "effect-code-mode/Isolate"
 import * as Protocol from "effect-code-mode/Protocol"
 import * as Runtime from "effect-code-mode/Runtime"
+import * as EndedIsolate from "effect-code-mode/session/EndedIsolate"
 import * as Meter from "effect-code-mode/telemetry/Meter"
-import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -14,7 +14,6 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
-import * as Queue from "effect/Queue"
 import * as References from "effect/References"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -745,23 +744,13 @@ describe("bounds", () => {
     Effect.gen(function*() {
       let stops = 0
       const over: Isolate.Lease = {
-        start: Effect.fnUntraced(function*() {
-          const events = yield* Queue.unbounded<Isolate.IsolateEvent, Cause.Done>()
-          Queue.offerUnsafe(events, finished())
-          Queue.endUnsafe(events)
-          const stop = () => {
-            stops++
-          }
-          return {
-            events,
-            isBusy: () => false,
-            isDegraded: () => false,
-            resolve: () => {},
-            reject: () => {},
-            resume: () => {},
-            stop
-          }
-        })
+        start: () =>
+          Effect.map(EndedIsolate.make(finished()), (handle) => ({
+            ...handle,
+            stop: () => {
+              stops++
+            }
+          }))
       }
       const session = yield* Runtime.make({ limits: Protocol.Limits.make({ maxWallTime: Duration.seconds(10) }) }).pipe(
         Effect.provideService(Isolate.Isolate, Isolate.Isolate.of({ lease: Effect.succeed(over) })),
