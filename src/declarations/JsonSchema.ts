@@ -64,6 +64,16 @@ interface Rendering {
   work: number
 }
 
+const begin = (root: Json, detail: Detail): Rendering => ({
+  root,
+  detail,
+  open: [],
+  expansions: 0,
+  resources: 0,
+  depth: 0,
+  work: 0
+})
+
 /** The type is too long to be of use. */
 class TooLong extends Error {}
 
@@ -352,7 +362,7 @@ const attempt = <A>(root: Json, detail: Detail, budget: Budget, action: (self: R
   if (budget.left <= 0) {
     return undefined
   }
-  const self: Rendering = { root, detail, open: [], expansions: 0, resources: 0, depth: 0, work: 0 }
+  const self = begin(root, detail)
   try {
     return action(self)
   } catch (error) {
@@ -453,7 +463,7 @@ const isCombined = (schema: JsonObject) => has(schema, ["anyOf", "oneOf", "allOf
 
 /** The object that a schema is, behind the reference that it may consist of. */
 const objectIn = (root: Json, schema: Json): JsonObject | undefined => {
-  const self: Rendering = { root, detail: full, open: [], expansions: 0, resources: 0, depth: 0, work: 0 }
+  const self = begin(root, full)
   const isReference = isObject(schema) && typeof schema.$ref === "string" && !has(schema, [...objectKeywords, "type"])
   const target = isReference ? resolve(self, String(schema.$ref)) : schema
   return isObject(target) && isObject(target.properties) && (target.type ?? "object") === "object" &&
