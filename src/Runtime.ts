@@ -607,6 +607,7 @@ const makeWith = Effect.fnUntraced(function*(
         runFork(
           start(request, kind, caller).pipe(
             Effect.tapError(() => Effect.sync(() => creations.delete(key))),
+            Effect.tap((cell) => Effect.sync(() => creations.set(key, { request, kind, cell: Effect.succeed(cell) }))),
             Deferred.into(result)
           )
         )

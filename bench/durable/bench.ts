@@ -175,26 +175,43 @@ const waits = {
 const sleepersOf = Effect.fnUntraced(function*(wait: keyof typeof waits) {
   const count = Number(flags.idle)
   const filename = join(yield* folderIn(folders["a file on tmpfs"]), "store.db")
-  const store = yield* storeAt(filename)
+  const file = yield* storeAt(filename)
+  let standing = 0
+  const store: typeof file = {
+    ...file,
+    append: (session, epoch, records, options) =>
+      Effect.map(file.append(session, epoch, records, options), () => {
+        standing += records.filter(({ _tag }) => _tag === "Frontier").length
+      })
+  }
   gate = Deferred.makeUnsafe<void>()
   const session = yield* durable("s", store, {
     limits: { maxLiveCells: count + 1, maxToolCallsInFlight: count + 1 },
     idleAfter: "10 millis",
     maxIdleInMemory: 4
   })
-  const make = (number: number) => session.create({ callId: "c", source: waits[wait], idempotencyKey: `k${number}` })
-  // What the first ones bring is there for all.
-  yield* Effect.forEach(Array.from({ length: 100 }, (_, number) => number), make, { concurrency: 8 })
-  yield* Effect.sleep("1 second")
-  collect()
-  const before = process.memoryUsage()
-  yield* Effect.forEach(Array.from({ length: count - 100 }, (_, number) => number + 100), make, {
-    concurrency: 8,
-    discard: true
+  let made = 0
+  /** Makes some, and waits until all of them wait. Many that are made at once come to it late. */
+  const make = Effect.gen(function*() {
+    yield* Effect.forEach(
+      Array.from({ length: 50 }),
+      () => session.create({ callId: "c", source: waits[wait], idempotencyKey: `k${made++}` }),
+      { concurrency: 8, discard: true }
+    )
+    yield* Effect.repeat(Effect.sleep("5 millis"), { until: () => standing >= made })
   })
-  yield* Effect.sleep("3 seconds")
-  collect()
-  const after = process.memoryUsage()
+  const measure = Effect.gen(function*() {
+    // They have left by then, and their lane has said so.
+    yield* Effect.sleep("3 seconds")
+    collect()
+    return process.memoryUsage()
+  })
+  // What the first ones bring is there for all.
+  yield* make
+  yield* make
+  const before = yield* measure
+  yield* Effect.repeat(make, { until: () => made >= count })
+  const after = yield* measure
   const bytes = statSync(filename).size
   const records = Effect.map(store.list, ([summary]) => summary!.bytes)
   console.log(`\n${count} cells that wait for ${wait}`)

@@ -19,7 +19,7 @@ export class Remembered<K, V = true> {
   ) {
     this.capacity = capacity
     this.maxWeight = weight?.max ?? Number.POSITIVE_INFINITY
-    this.weigh = weight?.of ?? (() => 0)
+    this.weigh = weight?.of ?? nothing
   }
 
   has(key: K): boolean {
@@ -56,3 +56,5 @@ export class Remembered<K, V = true> {
     return value === undefined ? 0 : this.weigh(value)
   }
 }
+
+const nothing = () => 0

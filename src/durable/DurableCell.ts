@@ -19,6 +19,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Semaphore from "effect/Semaphore"
 import type { IsolateEvent, IsolateHandle, Lease, PastTurn, Program } from "../Isolate.ts"
 import { type CellError, Generation, type IsolateFailure, type StoreFailure, type ToolCallId } from "../Protocol.ts"
+import { Inbox } from "../session/Inbox.ts"
 import type { Record } from "../Store.ts"
 import type { Meter } from "../telemetry/Meter.ts"
 import type { Alarm } from "./Alarm.ts"
@@ -84,11 +85,11 @@ const startAgain = Schedule.upTo(Schedule.exponential("100 millis"), { times: 8 
 
 const lost: CellError = { _tag: "IsolateLost", text: "exec runtime ended unexpectedly" }
 
-export class DurableCell implements IsolateHandle {
+export class DurableCell implements Omit<IsolateHandle, "events"> {
   private readonly shared: Shared
   private readonly created: Created
   private readonly program: Program
-  readonly events: Queue.Queue<IsolateEvent, Cause.Done>
+  readonly events = new Inbox()
   /** Something may have come since it began to wait; and how it is told, while it does. */
   private isWoken = false
   private onWoken: (() => void) | undefined
@@ -110,17 +111,11 @@ export class DurableCell implements IsolateHandle {
   private effect: Extract<Answer, { readonly _tag: "Rejected" }>["effect"] = "failed"
   private main: Fiber.Fiber<void> | undefined
 
-  private constructor(
-    shared: Shared,
-    created: Created,
-    program: Program,
-    events: Queue.Queue<IsolateEvent, Cause.Done>
-  ) {
+  private constructor(shared: Shared, created: Created, program: Program) {
     this.shared = shared
     this.created = created
     this.at = created.at
     this.program = program
-    this.events = events
   }
 
   /** A new cell. It is there once it is kept, and has told nothing before. */
@@ -130,7 +125,7 @@ export class DurableCell implements IsolateHandle {
     program: Program,
     before: ReadonlyArray<Record>
   ): Effect.fn.Return<DurableCell, IsolateFailure | StoreFailure> {
-    const cell = new DurableCell(shared, created, program, yield* Queue.unbounded<IsolateEvent, Cause.Done>())
+    const cell = new DurableCell(shared, created, program)
     return yield* Effect.uninterruptible(Effect.flatMap(
       Effect.interruptible(shared.lease.start(cell.programWith([]))),
       (lane) => {
@@ -147,19 +142,14 @@ export class DurableCell implements IsolateHandle {
   })
 
   /** A cell that was kept, with the answers that its script is still to have. It tells nothing of what was told before. */
-  static readonly restore = Effect.fnUntraced(function*(
+  static restore(
     shared: Shared,
     history: CellHistory,
     program: Program,
     answers: ReadonlyArray<Pending>,
     again: ReadonlyArray<IsolateEvent>
-  ): Effect.fn.Return<DurableCell> {
-    const cell = new DurableCell(
-      shared,
-      history.created,
-      program,
-      yield* Queue.unbounded<IsolateEvent, Cause.Done>()
-    )
+  ): DurableCell {
+    const cell = new DurableCell(shared, history.created, program)
     cell.turn = history.turn
     cell.at = history.at
     cell.notified = history.notified
@@ -177,7 +167,7 @@ export class DurableCell implements IsolateHandle {
     cell.tell([{ _tag: "Started" }, ...again, ...(standing === undefined ? [] : [standing])])
     cell.start(frontier === undefined ? cell.revived : cell.standing(frontier))
     return cell
-  })
+  }
 
   /** Before its answer: whether its tool has done anything. */
   called(effect: Extract<Answer, { readonly _tag: "Rejected" }>["effect"]): void {
@@ -242,7 +232,12 @@ export class DurableCell implements IsolateHandle {
 
   private start(step: Effect.Effect<void, StoreFailure>): void {
     if (!this.isOver) {
-      this.main = this.shared.fork(this.run(step))
+      const main = this.main = this.shared.fork(this.run(step))
+      main.addObserver(() => {
+        if (this.main === main) {
+          this.main = undefined
+        }
+      })
     }
   }
 
@@ -274,7 +269,7 @@ export class DurableCell implements IsolateHandle {
     this.asleep = undefined
     this.shared.alarm.delete(this)
     this.dropLane()
-    Queue.endUnsafe(this.events)
+    this.events.end()
   }
 
   private dropLane(): void {
@@ -285,7 +280,7 @@ export class DurableCell implements IsolateHandle {
 
   private tell(events: ReadonlyArray<IsolateEvent>): void {
     if (!this.isOver) {
-      Queue.offerAllUnsafe(this.events, events)
+      this.events.offer(events)
     }
   }
 

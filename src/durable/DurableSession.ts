@@ -12,7 +12,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { createHash, randomBytes } from "node:crypto"
-import type { IsolateEvent, IsolateHandle, Lease, Program } from "../Isolate.ts"
+import type { IsolateEvent, Lease, Program } from "../Isolate.ts"
 import {
   CapacityExceeded,
   type CellError,
@@ -29,7 +29,7 @@ import {
   type ToolCallState,
   type ToolDefinition
 } from "../Protocol.ts"
-import type { StoredWrites } from "../session/Cell.ts"
+import type { Handle, StoredWrites } from "../session/Cell.ts"
 import type * as CellPhase from "../session/CellPhase.ts"
 import * as EndedIsolate from "../session/EndedIsolate.ts"
 import type { Keeper, Observation, Restored } from "../session/Keeper.ts"
@@ -72,7 +72,7 @@ export interface RestoredCell {
   readonly request: CellRequest
   readonly tools: ReadonlyArray<ToolDefinition>
   readonly restored: Restored
-  readonly handle: IsolateHandle
+  readonly handle: Handle
 }
 
 /** What the keeper knows of a cell, besides what its isolate does. */
@@ -340,7 +340,7 @@ export class DurableSession implements Keeper {
         answers.push({ id, answer })
       }
     }
-    return yield* DurableCell.restore(this.shared, history, program, answers, again)
+    return DurableCell.restore(this.shared, history, program, answers, again)
   })
 
   /** An engine for a new cell. */
@@ -351,7 +351,7 @@ export class DurableSession implements Keeper {
   private start(
     { id, kind, number, request, tools }: Plan,
     program: Program
-  ): Effect.Effect<IsolateHandle, IsolateFailure | CapacityExceeded> {
+  ): Effect.Effect<DurableCell, IsolateFailure | CapacityExceeded> {
     return Effect.suspend(() => {
       const { tools: ownTools, ...rest } = request
       const name = nameOf(tools)

@@ -122,15 +122,15 @@ export class RemoteCallbacks {
       if (this.running.size >= this.options.limits.maxPendingCallbacks) {
         return resume(Effect.die(new Error("the code-mode host has too many callbacks under way")))
       }
-      const callbacks = Callbacks.make({
-        context: this.options.context,
-        // The host keeps the bounds of the session.
-        toolSlots: Slots.make(Number.POSITIVE_INFINITY),
-        notificationSlots: Slots.make(Number.POSITIVE_INFINITY),
-        cancellationGrace: this.options.limits.cancellationGrace,
-        notificationDelivery: this.options.limits.notificationDelivery,
-        onIdle: () => {}
-      })
+      // The host keeps the bounds of the session.
+      const callbacks = Callbacks.make(
+        {
+          toolSlots: Slots.make(Number.POSITIVE_INFINITY),
+          notificationSlots: Slots.make(Number.POSITIVE_INFINITY),
+          limits: this.options.limits
+        },
+        { callbackContext: () => this.options.context, onIdle: () => {} }
+      )
       const onExit = (exit: Exit.Exit<A, E>) => {
         this.running.delete(id)
         resume(exit)

@@ -174,28 +174,41 @@ const notificationName = "notify"
 const awaitEmpty = (groups: ReadonlyArray<Group>) =>
   Effect.forEach(groups, (group) => group.awaitEmpty, { concurrency: "unbounded", discard: true })
 
-export interface Options {
-  readonly context: Context.Context<never>
+/** What the callbacks of a session have in common. */
+export interface Bounds {
   readonly toolSlots: Slots.Slots
   readonly notificationSlots: Slots.Slots
-  readonly cancellationGrace: Duration.Duration
-  readonly notificationDelivery: Duration.Duration
+  readonly limits: {
+    readonly cancellationGrace: Duration.Duration
+    readonly notificationDelivery: Duration.Duration
+  }
+}
+
+/** Whose they are. */
+export interface Caller {
+  /** That of all of them, asked for with the first. */
+  readonly callbackContext: () => Context.Context<never>
+  /** Hears each time that none is left. */
   readonly onIdle: () => void
 }
 
 const noDrop = () => {}
 
 class CellCallbacks implements Callbacks {
-  private readonly options: Options
+  private readonly bounds: Bounds
+  private readonly caller: Caller
+  private readonly onEmpty: () => void
   private readonly tools: Group
-  private readonly notifications: Group
+  /** Most cells have none. */
+  private notifications: Group | undefined
+  private context: Context.Context<never> | undefined
   private closed = false
 
-  constructor(options: Options) {
-    this.options = options
-    const onEmpty = () => this.onEmpty()
-    this.tools = new Group(options.toolSlots, onEmpty)
-    this.notifications = new Group(options.notificationSlots, onEmpty)
+  constructor(bounds: Bounds, caller: Caller) {
+    this.bounds = bounds
+    this.caller = caller
+    this.onEmpty = () => this.empty()
+    this.tools = new Group(bounds.toolSlots, this.onEmpty)
   }
 
   tool<A, E>(
@@ -211,24 +224,25 @@ class CellCallbacks implements Callbacks {
 
   notification<A, E>(effect: Effect.Effect<A, E>, onExit: (exit: Exit.Exit<A, E>) => void): void {
     if (!this.closed) {
-      this.notifications.start(
+      const notifications = this.notifications ??= new Group(this.bounds.notificationSlots, this.onEmpty)
+      notifications.start(
         notificationName,
         () => this.fork(Effect.scoped(effect)),
         onExit,
         noDrop,
-        (callback) => this.deliverWithin(callback)
+        (callback) => this.deliverWithin(notifications, callback)
       )
     }
   }
 
   size(): number {
-    return this.tools.running.size + this.notifications.running.size
+    return this.tools.running.size + (this.notifications?.running.size ?? 0)
   }
 
   cancel(grace: Effect.Effect<void>): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.closed = true
-      return this.end([this.tools, this.notifications], grace)
+      return this.end(this.notifications === undefined ? [this.tools] : [this.tools, this.notifications], grace)
     })
   }
 
@@ -236,19 +250,22 @@ class CellCallbacks implements Callbacks {
     return Effect.suspend(() => {
       this.closed = true
       return this.size() === 0 ? Effect.void : Effect.all(
-        [this.end([this.tools], Effect.sleep(this.options.cancellationGrace)), this.notifications.awaitEmpty],
+        [
+          this.end([this.tools], Effect.sleep(this.bounds.limits.cancellationGrace)),
+          this.notifications?.awaitEmpty ?? Effect.void
+        ],
         { concurrency: "unbounded", discard: true }
       )
     })
   }
 
   private fork<A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> {
-    return Effect.runForkWith(this.options.context)(effect)
+    return Effect.runForkWith(this.context ??= this.caller.callbackContext())(effect)
   }
 
-  private onEmpty(): void {
+  private empty(): void {
     if (!this.closed && this.size() === 0) {
-      this.options.onIdle()
+      this.caller.onIdle()
     }
   }
 
@@ -273,13 +290,13 @@ class CellCallbacks implements Callbacks {
     })
   }
 
-  private deliverWithin(callback: Running): void {
+  private deliverWithin(notifications: Group, callback: Running): void {
     const timer = this.fork(
       Effect.andThen(
-        Effect.sleep(this.options.notificationDelivery),
+        Effect.sleep(this.bounds.limits.notificationDelivery),
         Effect.suspend(() => {
           callback.fiber?.interruptUnsafe()
-          return report(this.notifications.abandon([callback]))
+          return report(notifications.abandon([callback]))
         })
       )
     )
@@ -287,5 +304,5 @@ class CellCallbacks implements Callbacks {
   }
 }
 
-/** The callbacks of a new cell. `onIdle` hears each time that none is left. */
-export const make = (options: Options): Callbacks => new CellCallbacks(options)
+/** The callbacks of a new cell. */
+export const make = (bounds: Bounds, caller: Caller): Callbacks => new CellCallbacks(bounds, caller)

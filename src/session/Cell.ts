@@ -61,6 +61,7 @@ import * as Broadcast from "./Broadcast.ts"
 import * as Callbacks from "./Callbacks.ts"
 import * as CellPhase from "./CellPhase.ts"
 import { Delivery } from "./Delivery.ts"
+import { Inbox } from "./Inbox.ts"
 import { type Keeper, Observation, type Restored } from "./Keeper.ts"
 import { CellLedger } from "./Ledger.ts"
 import * as Outbox from "./Outbox.ts"
@@ -145,7 +146,7 @@ class Listener {
 const outputCapacity = 1_000_000
 const outputShare = 2
 
-export class Cell {
+export class Cell implements Callbacks.Caller {
   readonly id: CellId
   readonly kind: CellKind
 
@@ -153,7 +154,6 @@ export class Cell {
   private readonly session: Session
   private readonly options: Options
   private readonly callbacks: Callbacks.Callbacks
-  private readonly runFork: ReturnType<typeof Effect.runForkWith<never>>
 
   /** Whether the script runs; before that no yield deadline counts. */
   private started = false
@@ -169,7 +169,8 @@ export class Cell {
   private terminator: Listener | undefined
   private yieldAfter = Duration.infinity
   private yieldTimer: Fiber.Fiber<unknown> | undefined
-  private readonly wallTime: Deadline
+  /** Where there is such a bound. */
+  private readonly wallTime: Deadline | undefined
   private readonly calls: CellLedger
   private readonly clock: Clock.Clock
   private readonly since: number
@@ -182,7 +183,7 @@ export class Cell {
   /** Closed while it is being kept how the cell has ended: nothing else can end it meanwhile. */
   private readonly keeping = new Gate(true)
   private notified: number
-  private grace: Effect.Effect<void>
+  private grace: Effect.Effect<void> | undefined
   private outcome: Settled = "Terminated"
   private readonly settled = new Gate()
   private readonly closed = new Gate()
@@ -195,9 +196,6 @@ export class Cell {
     this.kind = options.kind
     const { restored, ...rest } = options
     this.options = rest
-    const annotations = { sessionId: session.id, cellId: options.id, callId: options.callId }
-    const inside = <R>(context: Context.Context<R>) => options.work?.inside(context) ?? context
-    this.runFork = Effect.runForkWith(inside(annotate(session.context, annotations)))
     const clock = this.clock = Context.get(session.context, Clock.Clock)
     this.since = Monotonic.millisUnsafe(clock)
     this.calls = new CellLedger({
@@ -208,31 +206,20 @@ export class Cell {
       watched: session.watched,
       meter: session.meter,
       isTraced: options.work !== undefined,
-      // The JSON text of a value, as it comes from the script or goes to it.
-      bytesOf: (text) => typeof text === "string" ? Utf8.byteLength(text) : 0,
+      bytesOf,
       countsBytes: true
     })
-    this.grace = Effect.sleep(session.limits.cancellationGrace)
-    this.callbacks = Callbacks.make({
-      context: Context.add(
-        inside(annotate(Context.merge(session.context, options.context), annotations)),
-        Owner,
-        { session, cell: this }
-      ),
-      toolSlots: session.toolSlots,
-      notificationSlots: session.notificationSlots,
-      cancellationGrace: session.limits.cancellationGrace,
-      notificationDelivery: session.limits.notificationDelivery,
-      onIdle: () => this.checkStalled()
-    })
+    this.callbacks = Callbacks.make(session, this)
     // First, for the script may have ended by now.
     const { maxWallTime } = session.limits
-    this.wallTime = new Deadline({
-      limit: maxWallTime,
-      clock,
-      runFork: this.runFork,
-      onOver: () => this.exceed(`the script ran for longer than its limit of ${Duration.format(maxWallTime)}`)
-    })
+    this.wallTime = Duration.isFinite(maxWallTime)
+      ? new Deadline({
+        limit: maxWallTime,
+        clock,
+        runFork: (effect) => this.runFork(effect),
+        onOver: () => this.exceed(`the script ran for longer than its limit of ${Duration.format(maxWallTime)}`)
+      })
+      : undefined
     this.notified = restored?.notified ?? 0
     if (restored !== undefined) {
       this.restore(restored)
@@ -245,7 +232,7 @@ export class Cell {
     if (state.phase !== "Running") {
       this.outcome = outcomeOf(state.ending)
       this.calls.close()
-      this.wallTime.stop()
+      this.wallTime?.stop()
       this.watchers?.end()
       this.settled.open()
     }
@@ -256,7 +243,31 @@ export class Cell {
 
   /** Hears what its isolate has done, and goes on to do. */
   begin(): void {
-    this.runFork(this.readEvents)
+    const { events } = this.options.handle
+    if (events instanceof Inbox) {
+      events.listen((some, isOver) => this.runFork(this.read(some, isOver)))
+    } else {
+      this.runFork(this.readAll(events))
+    }
+  }
+
+  /** What it does is part of its session, and told of it. A context takes memory, which one that waits does without. */
+  private runFork<A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> {
+    return Effect.runForkWith(this.within(this.session.context))(effect)
+  }
+
+  callbackContext(): Context.Context<never> {
+    return Context.add(
+      this.within(Context.merge(this.session.context, this.options.context)),
+      Owner,
+      { session: this.session, cell: this }
+    )
+  }
+
+  private within(context: Context.Context<never>): Context.Context<never> {
+    const { callId, id, work } = this.options
+    const annotated = annotate(context, { sessionId: this.session.id, cellId: id, callId })
+    return work?.inside(annotated) ?? annotated
   }
 
   // ---------------------------------------------------------------------------
@@ -445,13 +456,23 @@ export class Cell {
   // What the isolate does
   // ---------------------------------------------------------------------------
 
-  private get readEvents(): Effect.Effect<void> {
-    return Effect.suspend(() => Queue.takeAll(this.options.handle.events))
-      .pipe(
-        Effect.tap((events) => Effect.sync(() => events.forEach((event) => this.onEvent(event)))),
-        Effect.forever({ disableYield: true }),
-        Effect.catchCause(() => Effect.sync(() => this.onEventsEnd()))
-      )
+  private readAll(events: IsolateHandle["events"]): Effect.Effect<void> {
+    return Queue.takeAll(events).pipe(
+      Effect.tap((some) => Effect.sync(() => some.forEach((event) => this.onEvent(event)))),
+      Effect.forever({ disableYield: true }),
+      Effect.catchCause(() => Effect.sync(() => this.onEventsEnd()))
+    )
+  }
+
+  private read(events: ReadonlyArray<IsolateEvent>, isOver: boolean): Effect.Effect<void> {
+    return Effect.sync(() => {
+      events.forEach((event) => this.onEvent(event))
+      if (isOver) {
+        this.onEventsEnd()
+      }
+    }).pipe(
+      Effect.catchCause(() => Effect.sync(() => this.onEventsEnd()))
+    )
   }
 
   private onEvent(event: IsolateEvent): void {
@@ -525,7 +546,7 @@ export class Cell {
             ...queued,
             ...parsed
           }),
-        (waits) => waits ? this.wallTime.pause() : this.wallTime.resume(),
+        (waits) => waits ? this.wallTime?.pause() : this.wallTime?.resume(),
         keeper && {
           asked: () => keeper.asked(this.id, id),
           begins: Effect.suspend(() => keeper.begins(this.id, id, attempt))
@@ -626,6 +647,10 @@ export class Cell {
     this.options.handle.stop()
   }
 
+  onIdle(): void {
+    this.checkStalled()
+  }
+
   private checkStalled(): void {
     if (this.idle && !this.stalled && this.state.phase === "Running" && this.callbacks.size() === 0) {
       this.stalled = true
@@ -660,11 +685,11 @@ export class Cell {
     switch (decision._tag) {
       case "Cancel": {
         this.options.handle.stop()
-        this.wallTime.stop()
+        this.wallTime?.stop()
         this.calls.cancel()
         this.draining?.interruptUnsafe()
         this.runFork(
-          this.callbacks.cancel(this.grace).pipe(
+          this.callbacks.cancel(this.grace ?? Effect.sleep(this.session.limits.cancellationGrace)).pipe(
             Effect.andThen(this.keep({ _tag: "Terminated" }, [])),
             Effect.andThen(Effect.sync(() => this.apply({ _tag: "Cancelled" })))
           )
@@ -672,7 +697,7 @@ export class Cell {
         return
       }
       case "Drain": {
-        this.wallTime.stop()
+        this.wallTime?.stop()
         this.calls.cancel()
         this.draining = this.runFork(Effect.andThen(this.callbacks.finish, this.drained))
         return
@@ -803,6 +828,9 @@ export class Cell {
   }
 }
 
+/** The JSON text of a value, as it comes from the script or goes to it. */
+const bytesOf = (text: unknown): number => typeof text === "string" ? Utf8.byteLength(text) : 0
+
 const outcomeOf = (ending: CellPhase.Ending | undefined): Settled =>
   ending?._tag !== "Completed" ? "Terminated" : ending.error === undefined ? "Completed" : "Failed"
 
@@ -833,13 +861,16 @@ const toJsonText = (value: Schema.Json): string => {
   return text
 }
 
+/** The hold on its isolate, or on one that comes and goes. */
+export type Handle = IsolateHandle | Omit<IsolateHandle, "events"> & { readonly events: Inbox }
+
 export interface Options {
   readonly id: CellId
   readonly kind: CellKind
   /** That of the request. */
   readonly callId: string
   readonly tools: ReadonlyArray<ToolDefinition>
-  readonly handle: IsolateHandle
+  readonly handle: Handle
   /** What the fiber that asked for the cell had: its span, its log annotations. Tool calls have it, too. */
   readonly context: Context.Context<never>
   /** What is known of it, where it was kept. */

@@ -142,15 +142,15 @@ export const strip = (source: string): Effect.Effect<{ readonly source: string }
   )
 
 /** Starts a program that is written in the given language. */
-export const start = <E>(
-  lease: { readonly start: (program: Program) => Effect.Effect<IsolateHandle, E> },
+export const start = <Handle, E>(
+  lease: { readonly start: (program: Program) => Effect.Effect<Handle, E> },
   program: Program,
   language: CellRequest["language"]
-): Effect.Effect<IsolateHandle, E | IsolateFailure> =>
+): Effect.Effect<Handle | IsolateHandle, E | IsolateFailure> =>
   language === "typescript"
     ? Effect.flatMap(
       strip(program.source),
-      (result) =>
+      (result): Effect.Effect<Handle | IsolateHandle, E> =>
         "source" in result
           ? lease.start({ ...program, source: result.source })
           : EndedIsolate.make({ _tag: "Finished", stored: [], error: result })
