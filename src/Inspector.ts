@@ -44,7 +44,6 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import { Approver } from "./Approver.ts"
 import { AlsoAsked } from "./delegate/Approval.ts"
 import * as LogLines from "./inspector/LogLines.ts"
@@ -58,7 +57,7 @@ import * as WebService from "./inspector/WebService.ts"
 import { Onlooker } from "./session/Onlooker.ts"
 import { Store } from "./Store.ts"
 import * as Package from "./system/Package.ts"
-import { ListenError } from "./wire/Listening.ts"
+import { ListenError, urlOf } from "./wire/Listening.ts"
 import * as WebGate from "./wire/WebGate.ts"
 
 export {
@@ -183,9 +182,7 @@ const make = Effect.fnUntraced(function*(
     }
   }))
 
-  const { address, family, port } = server.address() as AddressInfo
-  const name = family === "IPv6" ? `[${address}]` : address
-  const url = Redacted.make(`http://${name}:${port}/${encodeURIComponent(Redacted.value(token))}/`)
+  const url = Redacted.make(`${urlOf(server)}/${encodeURIComponent(Redacted.value(token))}/`)
   yield* options.onListening?.(url) ?? Effect.void
 
   return Context.make(Inspector, Inspector.of({ address: url, ask: approvals.ask })).pipe(

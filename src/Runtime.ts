@@ -40,9 +40,10 @@ import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Remembered } from "./data/Remembered.ts"
+import * as Scopeless from "./data/Scopeless.ts"
 import * as Shared from "./data/Shared.ts"
 import * as Delegate from "./Delegate.ts"
 import * as Shape from "./delegate/Shape.ts"
@@ -59,6 +60,7 @@ import * as Slots from "./session/Slots.ts"
 import * as StoredValues from "./session/StoredValues.ts"
 import * as TypeScript from "./session/StripTypes.ts"
 import * as Watched from "./session/Watched.ts"
+import * as YieldAfter from "./session/YieldAfter.ts"
 import type { Retention, Store } from "./Store.ts"
 import { Meter } from "./telemetry/Meter.ts"
 import * as Spans from "./telemetry/Spans.ts"
@@ -352,13 +354,6 @@ const toPausable = ({ id }: CellImpl.Cell): PausableCell => CellRef.pausable(id)
 const toTexts = (values: Options["storedValues"]): ReadonlyArray<readonly [string, string]> =>
   Object.entries(values ?? {}).map(([key, value]) => [key, JSON.stringify(value)])
 
-/** Callbacks must not find a scope: it would make them part of its closing. */
-const withoutScope = <R>(context: Context.Context<R>) =>
-  Context.omit(Scope.Scope)(context as Context.Context<R | Scope.Scope>) as Context.Context<never>
-
-const yieldAfter = (options: ObserveOptions | undefined) =>
-  options?.yieldAfter === undefined ? Duration.infinity : Duration.fromInputUnsafe(options.yieldAfter)
-
 /**
  * Makes a session that lives as long as its scope. It fails with `IsolateFailure` if the engine refuses it,
  * which that of `V8` never does.
@@ -391,7 +386,7 @@ const makeWith = Effect.fnUntraced(function*(
   const looking = (yield* Onlooker)?.(sessionId)
   const given = yield* Delegate.Delegate
   const delegate = looking === undefined ? given : looking.around(given)
-  const context = withoutScope(yield* Effect.context<Scope.Scope>())
+  const context = yield* Scopeless.context<Scope.Scope>()
   const runFork = Effect.runForkWith(context)
   const limits = Protocol.Limits.make(options?.limits ?? {})
   const ids = options?.cellIds === "sequential" ? CellIds.sequential : CellIds.unique(kept?.key)
@@ -590,7 +585,7 @@ const makeWith = Effect.fnUntraced(function*(
 
   const startOnce = (request: Protocol.CellRequest, kind: Protocol.CellKind) =>
     Effect.contextWith((fiberContext: Context.Context<never>): Effect.Effect<CellImpl.Cell, CreateError> => {
-      const caller = withoutScope(fiberContext)
+      const caller = Scopeless.from(fiberContext)
       const key = request.idempotencyKey
       if (key === undefined) {
         return start(request, kind, caller)
@@ -760,15 +755,15 @@ const makeWith = Effect.fnUntraced(function*(
       Effect.map(startOnce(request, "continuing"), (cell) => ({
         cell: toCell(cell),
         initial: options?.idempotencyKey !== undefined
-          ? observeOnce(options.idempotencyKey, cell.id, yieldAfter(options))
+          ? observeOnce(options.idempotencyKey, cell.id, YieldAfter.of(options))
           : request.idempotencyKey !== undefined
-          ? observeFirst(cell, yieldAfter(options))
-          : cell.observe(yieldAfter(options))
+          ? observeFirst(cell, YieldAfter.of(options))
+          : cell.observe(YieldAfter.of(options))
       })),
     observe: (cell, options) =>
       options?.idempotencyKey === undefined
-        ? Effect.flatMap(find(cell.id), (found) => found.observe(yieldAfter(options)))
-        : observeOnce(options.idempotencyKey, cell.id, yieldAfter(options)),
+        ? Effect.flatMap(find(cell.id), (found) => found.observe(YieldAfter.of(options)))
+        : observeOnce(options.idempotencyKey, cell.id, YieldAfter.of(options)),
     awaitFrontier: (cell) => Effect.flatMap(find(cell.id), (found) => found.awaitFrontier),
     resume: (cell, generation) => {
       const resumed = Effect.flatMap(find(cell.id), (found) => found.resume(generation))

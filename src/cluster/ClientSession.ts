@@ -14,7 +14,6 @@ import type {
   MailboxFull,
   PersistenceError
 } from "effect/cluster/ClusterError"
-import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -23,12 +22,16 @@ import type { RpcClient } from "effect/rpc/RpcClient"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
+import * as Scopeless from "../data/Scopeless.ts"
 import * as Protocol from "../Protocol.ts"
-import { type KeyedObserveOptions, type ObserveOptions, SessionRuntime } from "../Runtime.ts"
+import { type KeyedObserveOptions, SessionRuntime } from "../Runtime.ts"
 import * as CellRef from "../session/CellRef.ts"
+import * as Replies from "../session/Replies.ts"
+import { Unreachable } from "../session/Unreachable.ts"
+import * as YieldAfter from "../session/YieldAfter.ts"
 import { maxNameLength, type Session } from "./Requests.ts"
 
 /** No host of the cluster has answered. */
@@ -77,18 +80,6 @@ const orLeft = <E>(cause: Cause.Cause<E>): Effect.Effect<never, E | Left> =>
 
 const again = Schedule.jittered(Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")]))
 
-/** A cell that is missing for a reason of its own. */
-class Unreachable extends Protocol.MissingCell.extend<Unreachable>("effect-code-mode/cluster/Unreachable")({
-  text: Schema.String
-}) {
-  override get message() {
-    return this.text
-  }
-}
-
-const toWait = (options: ObserveOptions | undefined) =>
-  options?.yieldAfter === undefined ? Duration.infinity : Duration.fromInputUnsafe(options.yieldAfter)
-
 /** Makes a client of a session. The session goes on when its scope closes. */
 export const make = Effect.fnUntraced(function*(
   client: Client,
@@ -100,9 +91,7 @@ export const make = Effect.fnUntraced(function*(
     return yield* new ClusterFailure({ text: `the name of a session has 1 to ${maxNameLength} characters` })
   }
   const rpc = client(session)
-  const runFork = Effect.runForkWith(
-    Context.omit(Scope.Scope)(yield* Effect.context<Scope.Scope>()) as Context.Context<never>
-  )
+  const runFork = Effect.runForkWith(yield* Scopeless.context<Scope.Scope>())
   let isClosed = false
 
   const asking = <A, E>(
@@ -194,7 +183,7 @@ export const make = Effect.fnUntraced(function*(
     firstOf?: Protocol.CellRequest
   ) =>
     Effect.suspend(() => {
-      const yieldAfter = toWait(options)
+      const yieldAfter = YieldAfter.of(options)
       const key = randomUUID()
       const of = options?.idempotencyKey !== undefined
         ? { idempotencyKey: options.idempotencyKey }
@@ -323,12 +312,7 @@ export const make = Effect.fnUntraced(function*(
     yieldNow: ({ id }) => ofCell(id, rpc.YieldNow({ cellId: id })),
     cell: (id) => Effect.as(ofCell(id, rpc.Find({ cellId: id, kind: "continuing" })), CellRef.continuing(id)),
     pausableCell: (id) => Effect.as(ofCell(id, rpc.Find({ cellId: id, kind: "pausable" })), CellRef.pausable(id)),
-    cells: Effect.suspend(() =>
-      isClosed ? Effect.succeed([]) : Effect.map(
-        ofSession(rpc.Cells()),
-        (cells) => cells.map(({ cellId, kind, ...state }) => ({ cell: CellRef.of(cellId, kind), ...state }))
-      )
-    ),
+    cells: Effect.suspend(() => isClosed ? Effect.succeed([]) : Effect.map(ofSession(rpc.Cells()), Replies.fromCells)),
     awaitSettled: (id) => ofCell(id, rpc.AwaitSettled({ cellId: id }), Duration.infinity),
     ledger: (id) => ofCell(id, rpc.Ledger({ cellId: id })),
     tools: Effect.map(describe, () => tools),

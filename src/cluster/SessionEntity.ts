@@ -15,11 +15,13 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import type { Delegate } from "../Delegate.ts"
 import type { Isolate } from "../Isolate.ts"
-import * as Protocol from "../Protocol.ts"
+import type * as Protocol from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
 import { Attached } from "../session/Attached.ts"
 import * as CellRef from "../session/CellRef.ts"
+import * as Replies from "../session/Replies.ts"
 import { Store } from "../Store.ts"
+import * as FirstEvent from "../wire/FirstEvent.ts"
 import * as HeldSession from "./HeldSession.ts"
 import { Session } from "./Requests.ts"
 
@@ -27,8 +29,6 @@ import { Session } from "./Requests.ts"
 export interface Options extends Omit<Runtime.DurableOptions, "session" | "lease" | "owner"> {
   readonly restAfter?: Duration.Input | undefined
 }
-
-type Service = Runtime.SessionRuntime["Service"]
 
 /** What the names of owners begin with that are hosts of a cluster. */
 const hostPrefix = "cluster host "
@@ -49,13 +49,6 @@ const ofCluster = (store: Store["Service"]): Store["Service"] => ({
           : Effect.fail(taken)
     )
 })
-
-/** The first event of a cell. The session knows the request again, and makes no other cell. */
-const observeFirst = (runtime: Service, cellId: Protocol.CellId, request: Protocol.CellRequest, wait: Duration.Input) =>
-  runtime.execute(request, { yieldAfter: wait }).pipe(
-    Effect.mapError(() => new Protocol.MissingCell({ cellId, finished: true })),
-    Effect.flatMap(({ initial }) => initial)
-  )
 
 export const layer = (
   { restAfter, ...options }: Options
@@ -131,7 +124,7 @@ export const layer = (
         Observe: ({ payload: { cellId, of, yieldAfter } }) =>
           held.use((runtime) =>
             "request" in of
-              ? observeFirst(runtime, cellId, of.request, yieldAfter)
+              ? FirstEvent.observe(runtime, cellId, of.request, yieldAfter)
               : runtime.observe(CellRef.continuing(cellId), { ...of, yieldAfter })
           ),
         ObserveAttached: ({ payload: { cellId, key, yieldAfter } }) =>
@@ -161,13 +154,7 @@ export const layer = (
               kind === "continuing" ? runtime.cell(cellId) : runtime.pausableCell(cellId)
             )
           ),
-        Cells: () =>
-          held.look((runtime) =>
-            Effect.map(
-              runtime.cells,
-              (cells) => cells.map(({ cell, ...state }) => ({ cellId: cell.id, kind: CellRef.kindOf(cell), ...state }))
-            )
-          ),
+        Cells: () => held.look((runtime) => Effect.map(runtime.cells, Replies.toCells)),
         AwaitSettled: ({ payload: { cellId } }) => held.use((runtime) => runtime.awaitSettled(cellId)),
         Ledger: ({ payload: { cellId } }) => held.use((runtime) => runtime.ledger(cellId)),
         StoredValues: () => held.look((runtime) => runtime.storedValues),

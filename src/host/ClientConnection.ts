@@ -5,7 +5,6 @@
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -15,6 +14,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { isUtf8 } from "node:buffer"
 import { Remembered } from "../data/Remembered.ts"
+import * as Scopeless from "../data/Scopeless.ts"
 import type { Isolate } from "../Isolate.ts"
 import { Limits } from "../Protocol.ts"
 import * as Utf8 from "../text/Utf8.ts"
@@ -279,9 +279,7 @@ export const serve = Effect.fnUntraced(function*(
   host: SharedByClients,
   transport: Transport
 ): Effect.fn.Return<void, ConnectionError, Isolate> {
-  const runFork = Effect.runForkWith(
-    Context.omit(Scope.Scope)(yield* Effect.context<Isolate>()) as Context.Context<Isolate>
-  )
+  const runFork = Effect.runForkWith(yield* Scopeless.context<Isolate>())
   const clock = yield* Clock.Clock
   const ended = Deferred.makeUnsafe<void, ConnectionError>()
   const outgoing = new Outgoing(host.maxFrameBytes)

@@ -5,14 +5,15 @@
  */
 import * as McpProtocol from "effect/ai/McpProtocol"
 import * as AiMcpServer from "effect/ai/McpServer"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import type { FromClientEncoded } from "effect/rpc/RpcMessage"
 import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as RpcServer from "effect/rpc/RpcServer"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
+import * as Scopeless from "../data/Scopeless.ts"
 import * as Bounds from "./Bounds.ts"
 import * as JsonRpcCodec from "./JsonRpcCodec.ts"
 
@@ -66,7 +67,7 @@ export const make = Effect.fnUntraced(function*(options: {
   const { before, info, send, server } = options
   const scope = yield* Effect.scope
   // That of a request over HTTP is not to be taken for ours: Effect's server would begin a session of its own.
-  const context = Context.omit(Scope.Scope)(yield* Effect.context<Scope.Scope>()) as Context.Context<never>
+  const context = yield* Scopeless.context<Scope.Scope>()
 
   const requests = new Set<string>()
   const idle = Latch.makeUnsafe(true)

@@ -17,18 +17,22 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { RpcClientError } from "effect/rpc/RpcClientError"
-import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
+import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { defined } from "../data/Defined.ts"
 import { Remembered } from "../data/Remembered.ts"
+import * as Scopeless from "../data/Scopeless.ts"
 import { Delegate } from "../Delegate.ts"
 import * as Shape from "../delegate/Shape.ts"
 import * as Protocol from "../Protocol.ts"
-import { type CreateError, type KeyedObserveOptions, type ObserveOptions, SessionRuntime } from "../Runtime.ts"
+import { type CreateError, type KeyedObserveOptions, SessionRuntime } from "../Runtime.ts"
 import * as CellRef from "../session/CellRef.ts"
 import { CellLedger } from "../session/Ledger.ts"
+import * as Replies from "../session/Replies.ts"
+import { Unreachable } from "../session/Unreachable.ts"
 import * as Watched from "../session/Watched.ts"
+import * as YieldAfter from "../session/YieldAfter.ts"
 import { Meter } from "../telemetry/Meter.ts"
 import * as Spans from "../telemetry/Spans.ts"
 import * as Trace from "../telemetry/Trace.ts"
@@ -58,18 +62,6 @@ interface Place {
 
 /** How long a host may take to say that a session is closed, once its callbacks have ended. */
 const closeWithin = Duration.seconds(1)
-
-const toWait = (options: ObserveOptions | undefined) =>
-  options?.yieldAfter === undefined ? Duration.infinity : Duration.fromInputUnsafe(options.yieldAfter)
-
-/** A cell that is missing for a reason of its own. */
-class Unreachable extends Protocol.MissingCell.extend<Unreachable>("effect-code-mode/remote/Unreachable")({
-  text: Schema.String
-}) {
-  override get message() {
-    return this.text
-  }
-}
 
 /** The cell belongs to a host that is gone. */
 const stale = (cellId: Protocol.CellId): Protocol.MissingCell =>
@@ -111,7 +103,7 @@ export const make = Effect.fnUntraced(function*(
   options?: Options
 ): Effect.fn.Return<SessionRuntime["Service"], HostFailure, Delegate | Scope.Scope> {
   const delegate = yield* Delegate
-  const context = Context.omit(Scope.Scope)(yield* Effect.context<Scope.Scope>()) as Context.Context<never>
+  const context = yield* Scopeless.context<Scope.Scope>()
   const runFork = Effect.runForkWith(context)
   const limits = options?.limits ?? Protocol.Limits.make({})
   const meter = new Meter(context)
@@ -450,7 +442,7 @@ export const make = Effect.fnUntraced(function*(
     })
 
   const observe = (cellId: Protocol.CellId, options?: KeyedObserveOptions, firstOf?: Protocol.CellRequest) => {
-    const yieldAfter = toWait(options)
+    const yieldAfter = YieldAfter.of(options)
     const which = options?.idempotencyKey !== undefined
       ? { idempotencyKey: options.idempotencyKey }
       : firstOf?.idempotencyKey !== undefined
@@ -546,10 +538,7 @@ export const make = Effect.fnUntraced(function*(
     yieldNow: ({ id }) => askingNow(id, (rpc, cell) => rpc.YieldNow(cell)),
     cell: (id) => Effect.as(find(id, "continuing"), CellRef.continuing(id)),
     pausableCell: (id) => Effect.as(find(id, "pausable"), CellRef.pausable(id)),
-    cells: Effect.map(
-      askingAll(({ rpc, session }) => rpc.Cells({ session }), []),
-      (cells) => cells.map(({ cellId, kind, ...state }) => ({ cell: CellRef.of(cellId, kind), ...state }))
-    ),
+    cells: Effect.map(askingAll(({ rpc, session }) => rpc.Cells({ session }), []), Replies.fromCells),
     awaitSettled: (id) =>
       asking(
         id,

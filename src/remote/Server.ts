@@ -4,9 +4,7 @@
  * @internal
  */
 import type * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
@@ -14,16 +12,19 @@ import * as RpcClient from "effect/rpc/RpcClient"
 import type { RpcClientError } from "effect/rpc/RpcClientError"
 import * as RpcServer from "effect/rpc/RpcServer"
 import type * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Remembered } from "../data/Remembered.ts"
+import * as Scopeless from "../data/Scopeless.ts"
 import { ApprovalWait, Delegate } from "../Delegate.ts"
 import type { Isolate } from "../Isolate.ts"
 import * as Protocol from "../Protocol.ts"
 import * as Runtime from "../Runtime.ts"
 import * as CellRef from "../session/CellRef.ts"
 import { Delivery } from "../session/Delivery.ts"
+import * as Replies from "../session/Replies.ts"
 import * as Trace from "../telemetry/Trace.ts"
+import * as FirstEvent from "../wire/FirstEvent.ts"
 import type { SharedByClients } from "../wire/Serving.ts"
 import type { ConnectionError, Transport } from "../wire/Transport.ts"
 import * as Link from "./Link.ts"
@@ -50,26 +51,12 @@ interface Session {
 
 const refuse = (text: string) => Effect.fail(new Rpcs.Refused({ text }))
 
-/** The first event of a cell that was made under a key. The session knows the request again, and makes no other cell. */
-const observeFirst = (
-  runtime: Session["runtime"],
-  cellId: Protocol.CellId,
-  request: Protocol.CellRequest,
-  yieldAfter: Duration.Duration
-) =>
-  runtime.execute(request, { yieldAfter }).pipe(
-    Effect.mapError(() => new Protocol.MissingCell({ cellId, finished: true })),
-    Effect.flatMap(({ initial }) => initial)
-  )
-
 /** Serves a client until it leaves. Nothing of it is left then. */
 export const serve = Effect.fnUntraced(function*(
   host: SharedByClients,
   transport: Transport
 ): Effect.fn.Return<void, ConnectionError, Isolate | Scope.Scope> {
-  const runFork = Effect.runForkWith(
-    Context.omit(Scope.Scope)(yield* Effect.context<Isolate>()) as Context.Context<Isolate>
-  )
+  const runFork = Effect.runForkWith(yield* Scopeless.context<Isolate>())
   let isOver = false
   const link = yield* Link.make(transport, {
     peer: "client",
@@ -273,7 +260,7 @@ export const serve = Effect.fnUntraced(function*(
         inRoom(
           firstOf === undefined
             ? runtime.observe(CellRef.continuing(cellId), { yieldAfter, idempotencyKey })
-            : observeFirst(runtime, cellId, firstOf, yieldAfter)
+            : FirstEvent.observe(runtime, cellId, firstOf, yieldAfter)
         )
       ),
       AwaitFrontier: telling((runtime, { cellId }) => inRoom(runtime.awaitFrontier(CellRef.pausable(cellId)))),
@@ -295,12 +282,7 @@ export const serve = Effect.fnUntraced(function*(
           runtime[kind === "continuing" ? "cell" : "pausableCell"]
         return Effect.asVoid<unknown, Protocol.MissingCell | Protocol.WrongCellKind, never>(find(cellId))
       }),
-      Cells: inIt(({ runtime }) =>
-        Effect.map(
-          runtime.cells,
-          (cells) => cells.map(({ cell, ...state }) => ({ cellId: cell.id, kind: CellRef.kindOf(cell), ...state }))
-        )
-      ),
+      Cells: inIt(({ runtime }) => Effect.map(runtime.cells, Replies.toCells)),
       AwaitSettled: inIt(({ runtime }, { cellId }) => runtime.awaitSettled(cellId)),
       StoredValues: inIt(({ runtime }) => inRoom(runtime.storedValues)),
       Output: ({ cellId, session }) =>

@@ -5,6 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as Protocol from "../Protocol.ts"
+import * as CellRef from "./CellRef.ts"
 
 export const create = {
   success: Protocol.CellId,
@@ -49,3 +50,17 @@ export const cells = {
     awaitingApproval: Schema.Array(Protocol.ToolCallId)
   }))
 }
+
+type ToldCell = typeof cells.success.Type[number]
+
+interface LiveCell extends Omit<ToldCell, "cellId" | "kind"> {
+  readonly cell: CellRef.Cell | CellRef.PausableCell
+}
+
+/** Live cells as they are told. */
+export const toCells = (live: ReadonlyArray<LiveCell>): ReadonlyArray<ToldCell> =>
+  live.map(({ cell, ...state }) => ({ cellId: cell.id, kind: CellRef.kindOf(cell), ...state }))
+
+/** Live cells as they were told. */
+export const fromCells = (told: ReadonlyArray<ToldCell>): ReadonlyArray<LiveCell> =>
+  told.map(({ cellId, kind, ...state }) => ({ cell: CellRef.of(cellId, kind), ...state }))

@@ -151,7 +151,7 @@ describe("combinators", () => {
       }
     }))
 
-  it.effect("hold their types: what can ask needs somebody to be asked", () => {
+  it.effect("hold their types: what can ask needs an approver", () => {
     const { self } = Noting.make()
     const never: Effect.Effect<Delegate.Delegate["Service"]> = Delegate.withPolicy(self, () => ({ deny: "no" }))
     const asking = Delegate.withPolicy(self, () => "ask")
