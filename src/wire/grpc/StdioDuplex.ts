@@ -1,10 +1,16 @@
 /**
- * Standard input and output as one duplex stream, for what takes nothing else.
+ * Standard input and output as one duplex stream, for node's HTTP/2, which takes nothing else.
+ *
+ * **Details**
+ *
+ * It has of a stream what HTTP/2 asks of one: a whole one takes longer for each call. What is read is copied by its
+ * reader before it goes on.
  *
  * @internal
  */
+import { EventEmitter } from "node:events"
 import { Socket } from "node:net"
-import { Duplex } from "node:stream"
+import type { Duplex } from "node:stream"
 
 const readBytes = 64 * 1024
 
@@ -16,56 +22,55 @@ const togetherBytes = 64 * 1024
 
 type Callback = (error?: Error | null) => void
 
-class StdioDuplex extends Duplex {
+class StdioDuplex extends EventEmitter {
+  readonly readable = true
+  readonly writable = true
   private readonly input: Socket
   private readonly output: Socket
   private collected: Array<Buffer> = []
   private collectedBytes = 0
+  private isDestroyed = false
 
   constructor(input: number, output: number) {
-    super({ allowHalfOpen: true })
+    super()
     const buffer = Buffer.allocUnsafeSlow(readBytes)
     this.input = new Socket({
       fd: input,
       readable: true,
       writable: false,
-      // One buffer for everything that is read: a reader that is there has taken it before the next read.
       onread: {
         buffer,
         callback: (length) => {
-          const isRead = this.readableFlowing === true && this.readableLength === 0
-          const read = buffer.subarray(0, length)
-          return this.push(isRead ? read : Buffer.from(read))
+          this.emit("data", buffer.subarray(0, length))
+          return true
         }
       }
     })
     this.output = new Socket({ fd: output, readable: false, writable: true })
-    this.input.on("end", () => this.push(null)).on("error", (error) => this.destroy(error))
+    this.input.pause().on("end", () => this.emit("end")).on("error", (error) => this.destroy(error))
     this.output.on("error", (error) => this.destroy(error)).on("close", () => this.destroy())
   }
 
-  override _read(): void {
+  pause(): void {
+    this.input.pause()
+  }
+
+  resume(): void {
     this.input.resume()
   }
 
-  override _write(chunk: Buffer, _encoding: string, callback: Callback): void {
-    this.collect([{ chunk }], callback)
-  }
-
-  override _writev(chunks: ReadonlyArray<{ readonly chunk: Buffer }>, callback: Callback): void {
-    this.collect(chunks, callback)
-  }
+  // Everything is written together anyway.
+  cork(): void {}
+  uncork(): void {}
 
   /** Of an answer, the head, the message and the end come one by one. They leave together, some turns of the loop later. */
-  private collect(chunks: ReadonlyArray<{ readonly chunk: Buffer }>, callback: Callback): void {
-    for (const { chunk } of chunks) {
-      this.collected.push(chunk)
-      this.collectedBytes += chunk.length
-    }
+  write(chunk: Buffer, callback: Callback): void {
+    this.collected.push(chunk)
+    this.collectedBytes += chunk.length
     if (this.collectedBytes >= togetherBytes || this.output.writableNeedDrain) {
       return this.flush(callback)
     }
-    if (this.collected.length === chunks.length) {
+    if (this.collected.length === 1) {
       this.flushLater(turns)
     }
     callback()
@@ -77,27 +82,40 @@ class StdioDuplex extends Duplex {
   }
 
   private flush(callback?: Callback): void {
-    const { collected, output } = this
+    const { collected, collectedBytes, output } = this
     if (collected.length === 0) {
       return callback?.()
     }
     this.collected = []
     this.collectedBytes = 0
+    if (collectedBytes < togetherBytes) {
+      // To copy a few small pieces takes less than to write each.
+      output.write(Buffer.concat(collected, collectedBytes), callback)
+      return
+    }
     output.cork()
     collected.forEach((chunk, index) => output.write(chunk, index === collected.length - 1 ? callback : undefined))
     output.uncork()
   }
 
-  override _final(callback: Callback): void {
+  end(callback: Callback): void {
     this.flush()
     this.output.end(() => callback())
   }
 
-  override _destroy(error: Error | null, callback: Callback): void {
-    this.input.destroy()
-    this.output.destroy()
-    callback(error)
+  destroy(error?: Error): void {
+    if (!this.isDestroyed) {
+      this.isDestroyed = true
+      this.input.destroy()
+      this.output.destroy()
+      queueMicrotask(() => {
+        if (error !== undefined) {
+          this.emit("error", error)
+        }
+        this.emit("close")
+      })
+    }
   }
 }
 
-export const make = (input = 0, output = 1): Duplex => new StdioDuplex(input, output)
+export const make = (input = 0, output = 1): Duplex => new StdioDuplex(input, output) as EventEmitter as Duplex
