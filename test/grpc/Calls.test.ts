@@ -40,7 +40,7 @@ const echo = Calls.unary(
 const method = (
   frames: (call: Calls.Call) => Stream.Stream<Buffer, Status>
 ): Calls.Method<never> =>
-(_request, call) => Stream.runForEach(frames(call), (frame) => call.send(frame))
+(_request, call) => Stream.runForEach(frames(call), (frame) => call.tell(frame) ?? Effect.void)
 
 const says = (session_id: string) =>
   framed(Buffer.concat([Buffer.from([0x0a, session_id.length]), Buffer.from(session_id)]))
@@ -213,7 +213,7 @@ describe("calls", () => {
     Effect.gen(function*() {
       const { call } = yield* connect({
         "/echo": echo,
-        "/done": Calls.acknowledged(Service.CloseSessionRequest, Service.Empty, () => Effect.void)
+        "/done": Calls.acknowledged(Service.CloseSessionRequest, Service.Empty, () => undefined)
       })
       for (let round = 0; round < 3; round++) {
         const done = Array.from({ length: 3 }, () => call("/done"))

@@ -19,17 +19,24 @@ type Session = HostedSession.HostedSession
 export const make = (host: SharedByClients): Calls.Methods<Isolate> => {
   const sessions = new Map<string, Session>()
 
+  const find = (id: string) => sessions.get(id) ?? sessions.get(id.toLowerCase())
+
+  const noSession = (id: string) =>
+    Refusal.ofUuid("session ID", id) ?? status("NOT_FOUND", `unknown code-mode session ${id}`)
+
   /** Does with a session what is asked of it. */
   const of =
     <A extends { readonly session_id: string }, B>(run: (session: Session, request: A, call: Calls.Call) => B) =>
     (request: A, call: Calls.Call) => {
-      const session = sessions.get(request.session_id) ?? sessions.get(request.session_id.toLowerCase())
-      return session === undefined
-        ? Effect.fail(
-          Refusal.ofUuid("session ID", request.session_id)
-            ?? status("NOT_FOUND", `unknown code-mode session ${request.session_id}`)
-        )
-        : run(session, request, call)
+      const session = find(request.session_id)
+      return session === undefined ? Effect.fail(noSession(request.session_id)) : run(session, request, call)
+    }
+
+  /** The same at once: `run` gives what is wrong, if something is. */
+  const atOnce =
+    <A extends { readonly session_id: string }, B>(run: (session: Session, request: A) => B) => (request: A) => {
+      const session = find(request.session_id)
+      return session === undefined ? noSession(request.session_id) : run(session, request)
     }
 
   /** Ends the session, which no later request is to find. */
@@ -44,8 +51,8 @@ export const make = (host: SharedByClients): Calls.Methods<Isolate> => {
       Effect.tap(HostedSession.open(host, request, call), (session) =>
         Effect.sync(() => sessions.set(session.id, session))),
       close
-    ).pipe(Effect.map(({ stream }) =>
-      stream
+    ).pipe(Effect.map(({ told }) =>
+      told
     ))
 
   return new Map(
@@ -64,13 +71,13 @@ export const make = (host: SharedByClients): Calls.Methods<Isolate> => {
       CompleteToolCall: Calls.acknowledged(
         Service.CompleteToolCallRequest,
         Service.Empty,
-        of((session, request) => session.complete(request))
+        atOnce((session, request) => session.complete(request))
       ),
       // A notification is delivered once it was sent.
       AcknowledgeNotification: Calls.acknowledged(
         Service.AcknowledgeNotificationRequest,
         Service.Empty,
-        of((_session, { notification_id }) => Refusal.unlessFine(Refusal.ofUuid("notification ID", notification_id)))
+        atOnce((_session, { notification_id }) => Refusal.ofUuid("notification ID", notification_id))
       ),
       Execute: Calls.streaming(
         Service.ExecuteRequest,

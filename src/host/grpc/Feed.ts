@@ -3,11 +3,8 @@
  *
  * @internal
  */
-import type * as Arr from "effect/Array"
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Pull from "effect/Pull"
-import * as Stream from "effect/Stream"
+import type { Source } from "../../wire/grpc/Calls.ts"
 import { type Status, status } from "../../wire/grpc/Status.ts"
 
 interface Item<A> {
@@ -15,17 +12,13 @@ interface Item<A> {
   readonly onSent: (() => void) | undefined
 }
 
-/** Things that are handed on together. */
-const batch = 64
-
 /** Things that may wait. A reader that falls so far behind is told no more. */
 const mostWaiting = 65_536
 
-type End = Effect.Effect<never, Status | Cause.Done>
+type End = Effect.Effect<void, Status>
 
-export class Feed<A> {
+export class Feed<A> implements Source<A> {
   private readonly waiting = new Set<Item<A>>()
-  private sending: ReadonlyArray<Item<A>> = []
   private ending: End | undefined
   private reader: (() => void) | undefined
 
@@ -43,7 +36,7 @@ export class Feed<A> {
 
   /** Nothing comes after what was put in. */
   end(): void {
-    this.close(Cause.done())
+    this.close(Effect.void)
   }
 
   fail(error: Status): void {
@@ -55,37 +48,39 @@ export class Feed<A> {
     this.reader?.()
   }
 
-  private take(): ReadonlyArray<Item<A>> {
-    const taken: Array<Item<A>> = []
-    for (const item of this.waiting) {
-      this.waiting.delete(item)
-      if (taken.push(item) === batch) {
-        break
-      }
-    }
-    return taken
-  }
-
-  /** For one reader. To ask for more says that what was given before has been sent. */
-  readonly stream: Stream.Stream<A, Status> = Stream.fromPull(Effect.succeed(
-    Effect.callback<Arr.NonEmptyReadonlyArray<A>, Status | Cause.Done>((resume) => {
-      const sent = this.sending
-      this.sending = []
-      sent.forEach(({ onSent }) => onSent?.())
-      this.reader = () => {
-        if (this.waiting.size > 0) {
-          this.reader = undefined
-          this.sending = this.take()
-          resume(Effect.succeed(this.sending.map(({ value }) => value) as unknown as Arr.NonEmptyReadonlyArray<A>))
-        } else if (this.ending !== undefined) {
+  /** To one reader. What it took is sent, once it does not wait any more. */
+  giveTo(take: (value: A) => Effect.Effect<void, Status> | undefined): Effect.Effect<void, Status> {
+    return Effect.callback((resume) => {
+      const go = () => {
+        for (const item of this.waiting) {
+          this.waiting.delete(item)
+          const wait = take(item.value)
+          if (wait !== undefined) {
+            this.reader = undefined
+            return resume(Effect.andThen(
+              wait,
+              Effect.suspend(() => {
+                item.onSent?.()
+                return this.giveTo(take)
+              })
+            ))
+          }
+          item.onSent?.()
+          // It may have been told more by that, and be waiting by now.
+          if (this.reader !== go) {
+            return
+          }
+        }
+        if (this.ending !== undefined) {
           this.reader = undefined
           resume(this.ending)
         }
       }
-      this.reader()
+      this.reader = go
+      go()
       return Effect.sync(() => {
         this.reader = undefined
       })
-    }) as Pull.Pull<Arr.NonEmptyReadonlyArray<A>, Status>
-  ))
+    })
+  }
 }

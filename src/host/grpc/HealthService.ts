@@ -4,7 +4,6 @@
  * @internal
  */
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
 import * as Calls from "../../wire/grpc/Calls.ts"
 import * as Service from "../../wire/grpc/Service.ts"
 import { status } from "../../wire/grpc/Status.ts"
@@ -30,12 +29,14 @@ export const methods: Calls.Methods<never> = new Map([
       Service.HealthCheckRequest,
       Service.HealthCheckResponse,
       ({ service }) =>
-        Effect.succeed(Stream.concat(
-          Stream.succeed({
-            status: services.has(service) ? Service.HealthStatus.serving : Service.HealthStatus.unknown
-          }),
-          Stream.never
-        ))
+        Effect.succeed({
+          giveTo: (take) =>
+            Effect.andThen(
+              take({ status: services.has(service) ? Service.HealthStatus.serving : Service.HealthStatus.unknown })
+                ?? Effect.void,
+              Effect.never
+            )
+        })
     )
   ]
 ])

@@ -7,12 +7,11 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
 import { Remembered } from "../../data/Remembered.ts"
 import type { Isolate } from "../../Isolate.ts"
 import { Limits, ToolError, type ToolKind } from "../../Protocol.ts"
-import type { Call } from "../../wire/grpc/Calls.ts"
+import type { Call, Source } from "../../wire/grpc/Calls.ts"
 import type * as Protobuf from "../../wire/grpc/Protobuf.ts"
 import * as Service from "../../wire/grpc/Service.ts"
 import { type Status, status } from "../../wire/grpc/Status.ts"
@@ -143,8 +142,8 @@ export class HostedSession {
   }
 
   /** What happens in the session, from its opening to its end. */
-  get stream(): Stream.Stream<Event, Status> {
-    return this.events.stream
+  get told(): Source<Event> {
+    return this.events
   }
 
   /** Ends what is under way, without an outcome, and the session. Waits until all of its cells are closed. */
@@ -203,7 +202,7 @@ export class HostedSession {
       this.executions.end(id)
       events.end()
     })
-    return events.stream
+    return events
   })
 
   /** Ends the cell of an execution whose client has not stayed to hear its outcome. */
@@ -285,28 +284,29 @@ export class HostedSession {
           : Effect.void
       )
       yield* call.begin
-      return subscription.calls.stream
+      return subscription.calls
     }
   )
 
-  complete({ failed, invocation_id: id, succeeded }: Service.CompleteToolCallRequest): Effect.Effect<void, Status> {
+  /** Gives what is wrong, if something is. */
+  complete({ failed, invocation_id: id, succeeded }: Service.CompleteToolCallRequest): Status | undefined {
     const problem = Refusal.ofUuid("tool invocation ID", id)
       ?? (failed ?? succeeded ? undefined : Refusal.invalid("tool completion is missing its outcome"))
     if (problem !== undefined) {
-      return Effect.fail(problem)
+      return problem
     }
     const output = succeeded === undefined
       ? undefined
       : Refusal.parseJson("code-mode tool output JSON", succeeded.output_json)
     if (output !== undefined && Result.isFailure(output)) {
-      return Effect.fail(output.failure)
+      return output.failure
     }
     const result = output === undefined
       ? Effect.fail(new ToolError({ text: failed!.message }))
       : Effect.succeed(output.success)
     return this.calls.complete(id.toLowerCase(), result)
-      ? Effect.void
-      : Effect.fail(status("NOT_FOUND", `unknown code-mode tool invocation ${id}`))
+      ? undefined
+      : status("NOT_FOUND", `unknown code-mode tool invocation ${id}`)
   }
 }
 

@@ -3,8 +3,9 @@
  *
  * **Details**
  *
- * A call is a fiber, and the reset of its stream is the fiber's interruption. What fails before the first message is
- * told in headers alone, and in trailers afterwards. A stream is pulled only as fast as its reader reads.
+ * A call is a fiber, unless its work is done at once, and the reset of its stream is the fiber's interruption. What fails
+ * before the first message is told in headers alone, and in trailers afterwards. A source gives only as fast as its reader
+ * reads.
  *
  * @internal
  */
@@ -18,7 +19,6 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as Http2 from "node:http2"
 import type { Duplex } from "node:stream"
 import * as Trace from "../../telemetry/Trace.ts"
@@ -38,16 +38,24 @@ export interface Call {
   readonly begin: Effect.Effect<void>
   /** Goes out with the beginning. */
   readonly addHeader: (name: string, value: string) => void
-  /** Sends a message, and waits until there is room for another one. */
-  readonly send: (frame: Buffer) => Effect.Effect<void, Status.Status>
-  /** Waits until the client is told something else, or a moment. */
-  readonly company: Effect.Effect<void>
+  /** Sends a message. Where there is no room for another one, it gives what waits for that. */
+  readonly tell: (frame: Buffer) => Effect.Effect<void, Status.Status> | undefined
+  /** Ends with a message, once the client is told something else, or in a moment. */
+  readonly endInCompany: (frame: Buffer) => void
   /** From here on its messages are no answers, of which so many may be unread: each waits until the one before was read. */
   readonly becomeFeed: () => void
 }
 
-/** A method, by what it does with the bytes of a message. The call ends as it does. */
-export type Method<R> = (request: Buffer, call: Call) => Effect.Effect<void, Status.Status, R>
+/** A method, by what it does with the bytes of a message. The call ends as it does, or is ended by it where it gives nothing. */
+export type Method<R> = (request: Buffer, call: Call) => Effect.Effect<void, Status.Status, R> | undefined
+
+/** What is told one after another. */
+export interface Source<out A> {
+  /** Hands on until the end, and waits for what it is given before it hands on more. */
+  readonly giveTo: (
+    take: (value: A) => Effect.Effect<void, Status.Status> | undefined
+  ) => Effect.Effect<void, Status.Status>
+}
 
 const encode = <A>(type: Protobuf.Message<A>, value: Protobuf.Input<A>): Buffer => {
   const frame = Protobuf.encode(type, value, headerLength)
@@ -55,15 +63,14 @@ const encode = <A>(type: Protobuf.Message<A>, value: Protobuf.Input<A>): Buffer 
   return frame
 }
 
-const decoded = <A, B, R>(
+const decoded = <A, R>(
   request: Protobuf.Message<A>,
-  run: (request: A, call: Call) => Effect.Effect<B, Status.Status, R>,
-  answer: (value: B, call: Call) => Effect.Effect<void, Status.Status, R>
+  run: (request: A, call: Call) => Effect.Effect<void, Status.Status, R> | undefined
 ): Method<R> =>
 (bytes, call) => {
   const value = Protobuf.decode(request, bytes)
   return Result.isSuccess(value)
-    ? Effect.flatMap(run(value.success, call), (result) => answer(result, call))
+    ? run(value.success, call)
     : Effect.fail(Status.status("INTERNAL", value.failure))
 }
 
@@ -72,34 +79,50 @@ export const unary = <A, B, R>(
   request: Protobuf.Message<A>,
   response: Protobuf.Message<B>,
   run: (request: A, call: Call) => Effect.Effect<Protobuf.Input<B>, Status.Status, R>
-): Method<R> => decoded(request, run, (value, call) => call.send(encode(response, value)))
+): Method<R> =>
+  decoded(
+    request,
+    (value, call) =>
+      Effect.flatMap(
+        Effect.suspend(() => run(value, call)),
+        (result) => call.tell(encode(response, result)) ?? Effect.void
+      )
+  )
 
-/** A method whose one answer says nothing that is waited for. It leaves together with what the client is told next. */
-export const acknowledged = <A, R>(
+/**
+ * A method that does its work at once, and whose answer says nothing that is waited for: it leaves together with what the
+ * client is told next. `run` gives what is wrong, if something is.
+ */
+export const acknowledged = <A>(
   request: Protobuf.Message<A>,
   response: Protobuf.Message<Record<never, never>>,
-  run: (request: A, call: Call) => Effect.Effect<void, Status.Status, R>
-): Method<R> => {
+  run: (request: A) => Status.Status | undefined
+): Method<never> => {
   const frame = encode(response, {})
-  return decoded(request, run, (_value, call) => Effect.flatMap(call.company, () => call.send(frame)))
+  return decoded(request, (value, call) => {
+    const problem = run(value)
+    if (problem !== undefined) {
+      return Effect.fail(problem)
+    }
+    call.endInCompany(frame)
+    return undefined
+  })
 }
 
-/** A method with a stream of answers. What it acquires is released once they are sent. */
+/** A method with several answers. What it acquires is released once they are sent. */
 export const streaming = <A, B, R>(
   request: Protobuf.Message<A>,
   response: Protobuf.Message<B>,
   run: (
     request: A,
     call: Call
-  ) => Effect.Effect<Stream.Stream<Protobuf.Input<B>, Status.Status, R>, Status.Status, R | Scope.Scope>
-): Method<Exclude<R, Scope.Scope>> => {
-  const method = decoded(
-    request,
-    run,
-    (stream, call) => Stream.runForEach(stream, (value) => call.send(encode(response, value)))
-  )
-  return (bytes, call) => Effect.scoped(method(bytes, call))
-}
+  ) => Effect.Effect<Source<Protobuf.Input<B>>, Status.Status, R | Scope.Scope>
+): Method<Exclude<R, Scope.Scope>> =>
+  decoded(request, (value, call) =>
+    Effect.scoped(Effect.flatMap(
+      Effect.suspend(() => run(value, call)),
+      (source) => source.giveTo((value) => call.tell(encode(response, value)))
+    )))
 
 /** A method that tells things as they happen. */
 export const feed: typeof streaming = (request, response, run) => {
@@ -128,7 +151,7 @@ const timeoutOf = (header: string | undefined): Duration.Duration | undefined =>
 /** Bytes that may wait for a reader before it is to be told no more. */
 const roomBytes = 1024 * 1024
 
-/** How long an acknowledgement waits for something that leaves with it. */
+/** How long an acknowledgement waits for something that leaves with it, at the least. */
 const moment = "1 millis"
 
 /** What the calls of one client share. */
@@ -138,8 +161,8 @@ class Client {
   private readonly runFork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
   private unread = 0
   private readonly waiting = new Set<() => void>()
-  private readonly alone = new Set<() => void>()
-  private timer: Fiber.Fiber<void> | undefined
+  private alone: Array<() => void> = []
+  private isTimed = false
 
   constructor(maxMessageBytes: number, runFork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>) {
     this.maxMessageBytes = maxMessageBytes
@@ -147,26 +170,39 @@ class Client {
     this.runFork = runFork
   }
 
-  readonly company: Effect.Effect<void> = Effect.callback((resume) => {
-    const go = () => resume(Effect.void)
-    this.alone.add(go)
-    this.timer ??= this.runFork(Effect.delay(Effect.sync(() => this.joinAll()), moment))
-    return Effect.sync(() => this.alone.delete(go))
-  })
-
-  /** The client is told something. */
-  join(): void {
-    if (this.alone.size > 0) {
-      this.timer?.interruptUnsafe()
-      this.joinAll()
+  /** Runs once the client is told something, or in a moment or two. */
+  inCompany(go: () => void): void {
+    this.alone.push(go)
+    if (!this.isTimed) {
+      this.isTimed = true
+      this.startTimer()
     }
   }
 
-  private joinAll(): void {
-    const all = Array.from(this.alone)
-    this.alone.clear()
-    this.timer = undefined
-    all.forEach((go) => go())
+  /** One that runs is not stopped: to do so for each call takes longer. What came while it ran has another moment. */
+  private startTimer(): void {
+    const { alone } = this
+    this.runFork(Effect.delay(
+      Effect.sync(() => {
+        if (this.alone === alone) {
+          this.join()
+        }
+        this.isTimed = this.alone.length > 0
+        if (this.isTimed) {
+          this.startTimer()
+        }
+      }),
+      moment
+    ))
+  }
+
+  /** The client is told something. */
+  join(): void {
+    if (this.alone.length > 0) {
+      const all = this.alone
+      this.alone = []
+      all.forEach((go) => go())
+    }
   }
 
   readonly room: Effect.Effect<void> = Effect.callback((resume) => {
@@ -211,6 +247,7 @@ class ServerCall implements Call {
   private trailers: Http2.OutgoingHttpHeaders = Status.ok
   private begun = false
   private isFeed = false
+  private isGathering = false
 
   constructor(stream: Http2.ServerHttp2Stream, client: Client) {
     this.stream = stream
@@ -219,10 +256,6 @@ class ServerCall implements Call {
 
   get room(): Effect.Effect<void> {
     return this.client.room
-  }
-
-  get company(): Effect.Effect<void> {
-    return this.client.company
   }
 
   get begin(): Effect.Effect<void> {
@@ -258,7 +291,7 @@ class ServerCall implements Call {
     this.isFeed = true
   }
 
-  send(frame: Buffer): Effect.Effect<void, Status.Status> {
+  tell(frame: Buffer): Effect.Effect<void, Status.Status> | undefined {
     const { client, isFeed, stream } = this
     const length = frame.length - headerLength
     if (length > client.maxMessageBytes) {
@@ -269,16 +302,38 @@ class ServerCall implements Call {
     }
     this.beginNow()
     if (stream.closed) {
-      return Effect.void
+      return undefined
     }
     client.join()
     if (isFeed) {
+      this.gather()
       stream.write(frame)
     } else {
       client.add(frame.length)
       stream.write(frame, () => client.remove(frame.length))
     }
-    return stream.writableNeedDrain ? this.drained : Effect.void
+    return stream.writableNeedDrain ? this.drained : undefined
+  }
+
+  /** What a feed tells within one tick leaves in one write. */
+  private gather(): void {
+    if (!this.isGathering) {
+      this.isGathering = true
+      this.stream.cork()
+      queueMicrotask(() => {
+        this.isGathering = false
+        this.stream.uncork()
+      })
+    }
+  }
+
+  endInCompany(frame: Buffer): void {
+    this.client.inCompany(() => {
+      if (!this.stream.closed) {
+        this.beginNow()
+        this.stream.end(frame)
+      }
+    })
   }
 
   private get drained(): Effect.Effect<void> {
@@ -364,7 +419,11 @@ export const serve = Effect.fnUntraced(function*<R>(
 
     const run = (method: Method<R>, request: Buffer) => {
       const timeout = timeoutOf(headers["grpc-timeout"] as string | undefined)
-      const answering = Trace.below(Effect.suspend(() => method(request, call)), headers.traceparent)
+      const effect = method(request, call)
+      if (effect === undefined) {
+        return
+      }
+      const answering = Trace.below(effect, headers.traceparent)
       const work = timeout === undefined ? answering : Effect.raceFirst(answering, call.expire(timeout))
       const running = fiber = runFork(work)
       fibers.add(running)
