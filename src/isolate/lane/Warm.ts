@@ -43,7 +43,7 @@ export interface Listener {
 export interface Prepared {
   readonly isolate: IVM.Isolate
   readonly context: IVM.Context
-  /** Exports the prelude's `program` to the cell's module. */
+  /** Exports what the prelude has defined as `program` to the cell's module. */
   readonly bridge: IVM.Module
   readonly controls: { readonly [K in "start" | "settle" | "fire" | "fail" | "drain" | "compact"]: Control<K> }
   readonly listen: (listener: Listener) => void
@@ -91,8 +91,12 @@ export const makePrepare = (
   options: { readonly codeGeneration: boolean; readonly onCatastrophe: () => void }
 ) => {
   const compileRealm = makeCompiler(`(${realm.toString()})`, { filename: "<anonymous>" })
-  const parts = Object.entries({ bare, builtins, media, prelude })
-  const compileParts = makeCompiler(`({${parts.map(([name, part]) => `${name}: (${part.toString()})`).join()}})`)
+  const parts = Object.entries({ bare, builtins, media, prelude }).map(([name, part]) =>
+    `${name}: (${part.toString()})`
+  )
+  const compilePrelude = makeCompiler(
+    `((parts) => (cell, flush, hint, exit, drained) => parts.prelude(cell, { flush, hint, exit, drained }, parts))({${parts.join()}})`
+  )
 
   return (heapMebibytes: number): Prepared => {
     let listener: Listener | undefined
@@ -108,8 +112,6 @@ export const makePrepare = (
     const cell = compileRealm(isolate).runSync(context, { reference: true })
       .applySync(undefined, [options.codeGeneration], { result: { reference: true } })
     const own = withFlags("--expose-gc", "--no-expose-gc", () => isolate.createContextSync())
-    const parts = compileParts(isolate).runSync(own, { reference: true })
-
     const flush = new ivm.Callback((lines: string) => {
       listener?.onLines(lines)
       return listener?.isBlocked() === true
@@ -117,13 +119,11 @@ export const makePrepare = (
     const hint = new ivm.Callback((lines: string) => listener?.onLines(lines), { ignored: true })
     const exit = new ivm.Callback((lines: string, end: string) => listener?.onExit(lines, end))
     const drained = new ivm.Reference(() => listener?.drained())
-    const controls = own.evalClosureSync(
-      "return $0.prelude($1, { flush: $2, hint: $3, exit: $4, drained: $5 }, $0)",
-      [parts.derefInto(), cell.derefInto(), flush, hint, exit, drained],
-      { result: { reference: true } }
-    ) as IVM.Reference<Controls>
+    const controls = compilePrelude(isolate).runSync(own, { reference: true })
+      .applySync(undefined, [cell.derefInto(), flush, hint, exit, drained], {
+        result: { reference: true }
+      }) as IVM.Reference<Controls>
 
-    context.evalClosureSync("globalThis.program = $0", [controls.getSync("program", { reference: true }).derefInto()])
     const bridge = isolate.compileModuleSync(bridgeSource)
     bridge.instantiateSync(context, () => {
       throw new Error("the bridge imports nothing")

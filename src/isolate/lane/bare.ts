@@ -10,7 +10,7 @@
  */
 export function bare(): void {
   "use strict"
-  const { deleteProperty, ownKeys, setPrototypeOf } = Reflect
+  const { defineProperty, deleteProperty, ownKeys, setPrototypeOf } = Reflect
   const { freeze } = Object
   const kinds = [
     Object,
@@ -30,10 +30,15 @@ export function bare(): void {
   // By number: what the other loops and methods need goes as well.
   for (let kind = 0; kind < kinds.length; kind++) {
     const { prototype } = kinds[kind]!
+    // Changed so, it is a table until its constructor is deleted. Otherwise V8 copies all that is left at each deletion.
+    defineProperty(prototype, "constructor", { enumerable: true })
     const keys = ownKeys(prototype)
     for (let index = 0; index < keys.length; index++) {
-      deleteProperty(prototype, keys[index]!)
+      if (keys[index] !== "constructor") {
+        deleteProperty(prototype, keys[index]!)
+      }
     }
+    deleteProperty(prototype, "constructor")
     setPrototypeOf(prototype, null)
     freeze(prototype)
   }

@@ -67,14 +67,15 @@ export interface Controls {
   readonly drain: () => Out
   /** Collects garbage, and gives back the memory that it took. */
   readonly compact: () => void
-  /** What the module of the cell's program imports. */
-  readonly program: {
-    /** What it waits for. */
-    readonly begin: Promise<void>
-    readonly end: () => void
-    readonly fail: (error: unknown) => void
-    readonly dynamicImport: () => Promise<unknown>
-  }
+}
+
+/** What the module of the cell's program imports. It is a global of the cell until then. */
+export interface Program {
+  /** What it waits for. */
+  readonly begin: Promise<void>
+  readonly end: () => void
+  readonly fail: (error: unknown) => void
+  readonly dynamicImport: () => Promise<unknown>
 }
 
 interface PendingCall {
@@ -691,7 +692,7 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
   let setTime: (time: any) => void = () => {}
 
   const begin = cell.withResolvers()
-  const program = {
+  const program: Program = {
     begin: begin.promise,
     end: expose(() => end()),
     fail: expose((error: unknown) => end(describe(error))),
@@ -701,6 +702,7 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
       return promise
     })
   }
+  cell.define("program", program)
 
   // A bigint's `toJSON` is looked up in the realm that serialises it.
   Object.setPrototypeOf(BigInt.prototype, cell.bigintPrototype)
@@ -775,8 +777,6 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
 
     drain: () => out,
 
-    compact: () => collect({ type: "major", execution: "sync", flavor: "last-resort" }),
-
-    program
+    compact: () => collect({ type: "major", execution: "sync", flavor: "last-resort" })
   }
 }
