@@ -4,6 +4,7 @@
  * @internal
  */
 import * as Ascii from "../text/Ascii.ts"
+import * as JsonText from "../text/JsonText.ts"
 import * as Utf8 from "../text/Utf8.ts"
 
 /** The bytes say something that they may not say. It is thrown, and no `Error`, since from where is of no interest. */
@@ -143,6 +144,21 @@ export class EventReader {
       breach("its event has a number that is not a whole one from 0 on")
     }
     return value
+  }
+
+  /** A value as its JSON, and what it takes beside its characters. `what` it is, is told where it is none. */
+  json(what: string): { readonly json: string; readonly bytes: number; readonly weight: number } {
+    const start = this.at
+    const weighed = JsonText.weighAt(this.bytes, start)
+    if (typeof weighed === "string") {
+      return breach(`${what} ${weighed}`)
+    }
+    this.at = weighed.end
+    return {
+      json: this.bytes.toString("utf8", start, weighed.end),
+      bytes: weighed.end - start,
+      weight: weighed.weight
+    }
   }
 
   /** A short text. */

@@ -18,7 +18,7 @@ import { FrameReader, keptBytes, type Verdict } from "../system/Framing.ts"
 export const Kind = {
   /** The lane is up. The user it runs as, if it has one of its own. */
   Ready: 0,
-  /** An `IsolateEvent` as JSON. */
+  /** An `IsolateEvent` as JSON, in which the input of a tool call is a value and no text. */
   Event: 1,
   /** The lane is not fit for more cells. */
   Retired: 2,

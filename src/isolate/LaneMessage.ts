@@ -15,7 +15,6 @@ import type { IsolateEvent, Program } from "../Isolate.ts"
 import type { CellError, Location, OutputItem, ToolCallId } from "../Protocol.ts"
 import * as StoredValues from "../session/StoredValues.ts"
 import * as JsonText from "../text/JsonText.ts"
-import * as Utf8 from "../text/Utf8.ts"
 import { Breach, breach, EventReader } from "./EventReader.ts"
 import { maxErrorTextBytes, maxPayload } from "./Frames.ts"
 
@@ -138,12 +137,19 @@ const readStored = (reader: EventReader): ReadonlyArray<StoredValue> => {
   })
 }
 
-const callFields = { id: word, tool: natural, input: string, line: natural }
+const callFields = {
+  id: word,
+  tool: natural,
+  input: (reader: EventReader) => reader.json("the input of a tool call"),
+  line: natural
+}
 
 interface Pending {
   readonly bytes: number
   readonly weight: number
 }
+
+const nothingPending: Pending = { bytes: 0, weight: 0 }
 
 const idPattern = /^tool-([1-9]\d{0,14})$/
 
@@ -303,27 +309,25 @@ export class Contract {
     if (line !== undefined && this.program.locatesCalls !== true) {
       return breach("a tool call says where it is from, and was not asked")
     }
-    this.admit(id, input)
+    this.admit(id, input ?? nothingPending)
     return {
       id: id as ToolCallId,
       tool,
-      ...(input === undefined ? {} : { input }),
+      ...(input === undefined ? {} : { input: input.json }),
       ...(line === undefined ? {} : { line })
     }
   }
 
-  private admit(id: string, input: string | undefined): void {
+  private admit(id: string, { bytes, weight }: Pending): void {
     const { maxPendingInputBytes, maxPendingToolCalls } = this.program
     this.lastCall++
     if (this.pending.size >= maxPendingToolCalls) {
       breach(`more than ${maxPendingToolCalls} tool calls of a cell wait for an answer`)
     }
-    const bytes = input === undefined ? 0 : Utf8.byteLength(input)
     if (this.pendingBytes > 0 && this.pendingBytes + bytes > maxPendingInputBytes) {
       // The helpers refuse such a call, but what they count need not be bytes.
       throw new Excess(`the tool calls that wait for an answer carry more than ${maxPendingInputBytes} bytes`)
     }
-    const weight = input === undefined ? 0 : checkJson("the input of a tool call", input)
     if (this.pendingWeight + weight > JsonText.maxWeight(maxPendingInputBytes)) {
       throw new Excess("the tool calls that wait for an answer carry too many values")
     }

@@ -8,7 +8,9 @@
  *
  * @internal
  */
+import { Buffer } from "node:buffer"
 import * as Ascii from "./Ascii.ts"
+import * as Utf8 from "./Utf8.ts"
 
 /** Hosts that read values with a bounded parser lose their connection over one that is nested deeper. */
 export const maxDepth = 127
@@ -48,26 +50,25 @@ const isEscaped = (code: number) => {
   }
 }
 
-/** V8 reads a text more slowly from then on, once it was read past its end. */
-const codeAt = (text: string, at: number) => at < text.length ? text.charCodeAt(at) : -1
+const byteAt = (bytes: Uint8Array, at: number) => at < bytes.length ? bytes[at]! : -1
 
 // Every step gives where what it read ends, or -1.
 
-const skipSpace = (text: string, from: number): number => {
+const skipSpace = (bytes: Uint8Array, from: number): number => {
   let at = from
-  while (isSpace(codeAt(text, at))) {
+  while (isSpace(byteAt(bytes, at))) {
     at++
   }
   return at
 }
 
-const skipEscape = (text: string, from: number): number => {
-  const code = codeAt(text, from + 1)
-  if (isEscaped(code)) {
+const skipEscape = (bytes: Uint8Array, from: number): number => {
+  const byte = byteAt(bytes, from + 1)
+  if (isEscaped(byte)) {
     return from + 2
   }
   for (let at = from + 2; at < from + 6; at++) {
-    if (code !== Ascii.letterU || !isHex(codeAt(text, at))) {
+    if (byte !== Ascii.letterU || !isHex(byteAt(bytes, at))) {
       return -1
     }
   }
@@ -75,17 +76,17 @@ const skipEscape = (text: string, from: number): number => {
 }
 
 /** From behind the first quotation mark to behind the last. */
-const skipString = (text: string, from: number): number => {
-  const end = text.length
+const skipString = (bytes: Uint8Array, from: number): number => {
+  const end = bytes.length
   let at = from
   while (at !== -1 && at < end) {
-    const code = text.charCodeAt(at)
-    if (code === Ascii.quote) {
+    const byte = bytes[at]!
+    if (byte === Ascii.quote) {
       return at + 1
     }
-    if (code === Ascii.backslash) {
-      at = skipEscape(text, at)
-    } else if (code >= 0x20) {
+    if (byte === Ascii.backslash) {
+      at = skipEscape(bytes, at)
+    } else if (byte >= 0x20) {
       at++
     } else {
       return -1
@@ -94,49 +95,55 @@ const skipString = (text: string, from: number): number => {
   return -1
 }
 
-const skipDigits = (text: string, from: number): number => {
+const skipDigits = (bytes: Uint8Array, from: number): number => {
   let at = from
-  while (isDigit(codeAt(text, at))) {
+  while (isDigit(byteAt(bytes, at))) {
     at++
   }
   return at === from ? -1 : at
 }
 
-const skipNumber = (text: string, from: number): number => {
-  let at = codeAt(text, from) === Ascii.minus ? from + 1 : from
-  at = codeAt(text, at) === Ascii.zero ? at + 1 : skipDigits(text, at)
-  if (at !== -1 && codeAt(text, at) === Ascii.point) {
-    at = skipDigits(text, at + 1)
+const skipNumber = (bytes: Uint8Array, from: number): number => {
+  let at = byteAt(bytes, from) === Ascii.minus ? from + 1 : from
+  at = byteAt(bytes, at) === Ascii.zero ? at + 1 : skipDigits(bytes, at)
+  if (at !== -1 && byteAt(bytes, at) === Ascii.point) {
+    at = skipDigits(bytes, at + 1)
   }
-  if (at !== -1 && toLower(codeAt(text, at)) === Ascii.letterE) {
-    const sign = codeAt(text, at + 1)
-    at = skipDigits(text, sign === Ascii.plus || sign === Ascii.minus ? at + 2 : at + 1)
+  if (at !== -1 && toLower(byteAt(bytes, at)) === Ascii.letterE) {
+    const sign = byteAt(bytes, at + 1)
+    at = skipDigits(bytes, sign === Ascii.plus || sign === Ascii.minus ? at + 2 : at + 1)
   }
   return at
 }
 
-const skipWord = (text: string, from: number, word: string): number =>
-  text.startsWith(word, from) ? from + word.length : -1
+const skipWord = (bytes: Uint8Array, from: number, word: string): number => {
+  for (let index = 0; index < word.length; index++) {
+    if (byteAt(bytes, from + index) !== word.charCodeAt(index)) {
+      return -1
+    }
+  }
+  return from + word.length
+}
 
-const skipOther = (text: string, from: number): number => {
-  switch (codeAt(text, from)) {
+const skipOther = (bytes: Uint8Array, from: number): number => {
+  switch (byteAt(bytes, from)) {
     case Ascii.letterT:
-      return skipWord(text, from, "true")
+      return skipWord(bytes, from, "true")
     case Ascii.letterF:
-      return skipWord(text, from, "false")
+      return skipWord(bytes, from, "false")
     case 0x6e: // n
-      return skipWord(text, from, "null")
+      return skipWord(bytes, from, "null")
     default:
-      return skipNumber(text, from)
+      return skipNumber(bytes, from)
   }
 }
 
 /** From a key to behind its colon, or past a closing brace. */
-const skipKey = (text: string, from: number): number => {
-  const at = skipSpace(text, from)
-  const end = codeAt(text, at) === Ascii.quote ? skipString(text, at + 1) : -1
-  const behind = end === -1 ? -1 : skipSpace(text, end)
-  return behind !== -1 && codeAt(text, behind) === Ascii.colon ? behind + 1 : -1
+const skipKey = (bytes: Uint8Array, from: number): number => {
+  const at = skipSpace(bytes, from)
+  const end = byteAt(bytes, at) === Ascii.quote ? skipString(bytes, at + 1) : -1
+  const behind = end === -1 ? -1 : skipSpace(bytes, end)
+  return behind !== -1 && byteAt(bytes, behind) === Ascii.colon ? behind + 1 : -1
 }
 
 const noJson = "is not JSON"
@@ -147,53 +154,63 @@ const keys = new Uint32Array(maxDepth)
 
 const weightOfNextKey = (depth: number) => keys[depth - 1]!++ > manyKeys ? weightOfFurtherKey : weightOfKey
 
-/** What the value of a text takes beside its characters, in bytes and roughly; or what is wrong with the text. */
-export const weigh = (text: string): number | typeof noJson | typeof tooDeep => {
+/** What is wrong with a text. */
+export type Problem = typeof noJson | typeof tooDeep
+
+/** A value among others. */
+export interface Weighed {
+  readonly end: number
+  /** What it takes beside its characters, in bytes and roughly. */
+  readonly weight: number
+}
+
+/** Weighs the value that begins there, in bytes of UTF-8; or says what is wrong with it. */
+export const weighAt = (bytes: Uint8Array, start: number): Weighed | Problem => {
   let weight = 0
   let depth = 0
-  let at = 0
+  let at = start
   while (true) {
     // A value begins here.
-    at = skipSpace(text, at)
-    const code = codeAt(text, at)
-    if (code === Ascii.openBrace || code === Ascii.openBracket) {
+    at = skipSpace(bytes, at)
+    const byte = byteAt(bytes, at)
+    if (byte === Ascii.openBrace || byte === Ascii.openBracket) {
       if (depth === maxDepth) {
         return tooDeep
       }
       weight += weightOfContainer
-      const isObject = code === Ascii.openBrace
-      const first = skipSpace(text, at + 1)
-      if (codeAt(text, first) !== (isObject ? Ascii.closeBrace : Ascii.closeBracket)) {
+      const isObject = byte === Ascii.openBrace
+      const first = skipSpace(bytes, at + 1)
+      if (byteAt(bytes, first) !== (isObject ? Ascii.closeBrace : Ascii.closeBracket)) {
         keys[depth++] = isObject ? 1 : 0
         weight += isObject ? weightOfKey : 0
-        at = isObject ? skipKey(text, first) : first
+        at = isObject ? skipKey(bytes, first) : first
         if (at === -1) {
           return noJson
         }
         continue
       }
       at = first + 1
-    } else if (code === Ascii.quote) {
+    } else if (byte === Ascii.quote) {
       weight += weightOfString
-      at = skipString(text, at + 1)
+      at = skipString(bytes, at + 1)
     } else {
       weight += weightOfOther
-      at = skipOther(text, at)
+      at = skipOther(bytes, at)
     }
     // A value has ended here, and with it perhaps what it was the last one of.
     while (true) {
       if (at === -1) {
         return noJson
       }
-      at = skipSpace(text, at)
       if (depth === 0) {
-        return at === text.length ? weight : noJson
+        return { end: at, weight }
       }
+      at = skipSpace(bytes, at)
       const isObject = keys[depth - 1] !== 0
-      const next = codeAt(text, at)
+      const next = byteAt(bytes, at)
       if (next === Ascii.comma) {
         weight += isObject ? weightOfNextKey(depth) : 0
-        at = isObject ? skipKey(text, at + 1) : at + 1
+        at = isObject ? skipKey(bytes, at + 1) : at + 1
         if (at === -1) {
           return noJson
         }
@@ -206,6 +223,34 @@ export const weigh = (text: string): number | typeof noJson | typeof tooDeep => 
       at++
     }
   }
+}
+
+/** A buffer up to this size stays for the next text. */
+const keptBytes = 4 * 1024 * 1024
+
+let kept = Buffer.alloc(0)
+
+/** V8 reads bytes several times as fast as characters. They are valid until the next text comes. */
+const bytesOf = (text: string): Buffer => {
+  const length = Utf8.byteLength(text)
+  if (length > keptBytes) {
+    return Buffer.from(text)
+  }
+  if (kept.length < length) {
+    kept = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(length)))
+  }
+  return kept.subarray(0, kept.write(text))
+}
+
+/** What the value of a text takes beside its characters, in bytes and roughly; or what is wrong with the text. */
+export const weigh = (text: string): number | Problem => {
+  const bytes = bytesOf(text)
+  const weighed = weighAt(bytes, 0)
+  return typeof weighed === "string"
+    ? weighed
+    : skipSpace(bytes, weighed.end) === bytes.length
+    ? weighed.weight
+    : noJson
 }
 
 /** The same of a text of any depth. */
@@ -228,29 +273,30 @@ const maxKey = 64
  * member a number.
  */
 export const numberOf = (text: string, name: string): string => {
+  const bytes = bytesOf(text)
   let depth = 0
   let at = 0
   let start = 0
-  while (at < text.length) {
-    const code = text.charCodeAt(at)
-    if (code === Ascii.quote) {
-      const end = skipString(text, at + 1)
-      const behind = skipSpace(text, end)
+  while (at < bytes.length) {
+    const byte = bytes[at]!
+    if (byte === Ascii.quote) {
+      const end = skipString(bytes, at + 1)
+      const behind = skipSpace(bytes, end)
       if (
-        depth === 1 && codeAt(text, behind) === Ascii.colon && end - at <= maxKey &&
-        JSON.parse(text.slice(at, end)) === name
+        depth === 1 && byteAt(bytes, behind) === Ascii.colon && end - at <= maxKey &&
+        JSON.parse(bytes.toString("utf8", at, end)) === name
       ) {
-        start = skipSpace(text, behind + 1)
+        start = skipSpace(bytes, behind + 1)
       }
       at = end
     } else {
-      depth += code === Ascii.openBrace || code === Ascii.openBracket
+      depth += byte === Ascii.openBrace || byte === Ascii.openBracket
         ? 1
-        : code === Ascii.closeBrace || code === Ascii.closeBracket
+        : byte === Ascii.closeBrace || byte === Ascii.closeBracket
         ? -1
         : 0
       at++
     }
   }
-  return text.slice(start, skipNumber(text, start))
+  return bytes.toString("latin1", start, skipNumber(bytes, start))
 }

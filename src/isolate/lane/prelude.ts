@@ -594,7 +594,8 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
       const { promise, reject, resolve } = cell.withResolvers()
       mapSet(pending, id, { bytes, resolve, reject })
       const line = locatesCalls ? lineOfCall() : undefined
-      emit(`c${own.stringify({ id, tool, input, line })}`)
+      const from = line === undefined ? "" : `,"line":${line}`
+      emit(`c{"id":"${id}","tool":${tool}${from}${input === undefined ? "" : `,"input":${input}`}}`)
       return promise
     })
 

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import { anyValue, damage, type Dice, makeDice, randomBytes } from "../../host/Dice.ts"
 import * as MemoryLane from "./MemoryLane.ts"
 import { limits, run, surroundings } from "./Play.ts"
-import { encode, Kind } from "./Script.ts"
+import { encode, Kind, write } from "./Script.ts"
 
 const messages = 20_000
 const lanesAtOnce = 4
@@ -20,7 +20,7 @@ export const events: ReadonlyArray<unknown> = [
   { _tag: "Output", items: [{ type: "input_image", image_url: "data:image/png;base64,AA", detail: "high" }] },
   { _tag: "Output", items: [{ type: "input_audio", audio_url: "data:audio/wav;base64,AA" }] },
   { _tag: "ToolCalls", calls: [{ id: "tool-1", tool: 0 }, { id: "tool-2", tool: 1, input: "{\"a\":[1,null,true]}" }] },
-  { _tag: "ToolCalls", calls: [{ id: "tool-3", tool: 1, input: "\"\\\ud800\"" }] },
+  { _tag: "ToolCalls", calls: [{ id: "tool-3", tool: 1, input: "\"\\\\\\ud800\"" }] },
   { _tag: "Notify", text: "n" },
   { _tag: "YieldRequested" },
   { _tag: "Frontier", pendingToolCalls: [], timers: 2 },
@@ -42,7 +42,7 @@ export const replacePart = (dice: Dice, value: unknown): unknown => {
 
 const anyFrame = (dice: Dice): Buffer => {
   const event = dice.pick(events)
-  const json = () => Buffer.from(JSON.stringify(dice.chance(0.6) ? event : replacePart(dice, event)))
+  const json = () => Buffer.from(write(dice.chance(0.6) ? event : replacePart(dice, event)))
   switch (dice.below(8)) {
     case 0:
       return encode(dice.pick(Object.values(Kind)), dice.pick([0, 1, 1, 1, 2]), Buffer.alloc(0))

@@ -20,9 +20,18 @@ export type Script = ReadonlyArray<Step>
 
 export const frame = (kind: number, payload = "", cell: number | "own" = "own"): Step => ({ kind, cell, payload })
 
+/** An event as a lane writes it: the input of a call, a text, is written as it is. */
+export const write = (event: unknown): string => {
+  const inputs: Array<string> = []
+  const json = JSON.stringify(
+    event,
+    (key, value: unknown) => key === "input" && typeof value === "string" ? `@${inputs.push(value)}@` : value
+  )
+  return json.replaceAll(/"@(\d+)@"/g, (_, place) => inputs[place - 1]!)
+}
+
 /** An event of the cell, as JSON or as something that is none. */
-export const event = (value: unknown): Step =>
-  frame(Kind.Event, typeof value === "string" ? value : JSON.stringify(value))
+export const event = (value: unknown): Step => frame(Kind.Event, typeof value === "string" ? value : write(value))
 
 export const ready = frame(Kind.Ready, "", 0)
 
