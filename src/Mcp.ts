@@ -47,6 +47,7 @@ import type { ServerTool } from "./mcp/ToolList.ts"
 import { type NestedToolCall, type ToolDefinition, ToolError } from "./Protocol.ts"
 import type { NotStarted } from "./system/ChildProcess.ts"
 import * as Platform from "./system/Platform.ts"
+import * as Cut from "./text/Cut.ts"
 import * as Visible from "./text/Visible.ts"
 
 // =============================================================================
@@ -347,7 +348,7 @@ const ask = (elicit: Options["elicit"], server: string, params: Schema.JsonObjec
     : Effect.map(
       elicit({
         server,
-        message: typeof params.message === "string" ? JsonRpc.cut(params.message, Limits.maxErrorText) : "",
+        message: typeof params.message === "string" ? Cut.marked(params.message, Limits.maxErrorText) : "",
         schema: isObject(params.requestedSchema ?? null) ? params.requestedSchema as Schema.JsonObject : {}
       }),
       (answer): Schema.JsonObject => ({ ...answer })

@@ -6,6 +6,7 @@
 import * as Schema from "effect/Schema"
 import * as Suggestion from "../declarations/Suggestion.ts"
 import type { Location } from "../Protocol.ts"
+import * as Cut from "../text/Cut.ts"
 import * as Places from "../text/Places.ts"
 import * as Ambient from "./Ambient.ts"
 import * as Unawaited from "./Unawaited.ts"
@@ -121,7 +122,7 @@ const wordsOf = (diagnostic: Diagnostic, tools: ReadonlyArray<string>): string =
     /( on type 'Promise<.*>')\.$/,
     "$1: await it first."
   )
-  return text.length <= maxText ? text : `${text.slice(0, maxText)}…`
+  return Cut.marked(text, maxText)
 }
 
 const notAwaited = "nothing waits for this call: put await before it"

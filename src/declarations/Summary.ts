@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import * as Cut from "../text/Cut.ts"
 
 const maxSummary = 200
 
@@ -10,5 +11,5 @@ const maxSummary = 200
 export const fromDescription = (description: string): string => {
   const line = description.trim().split(/[\n\r\u2028\u2029]/, 1)[0]!
   const sentence = /^.*?[.!?](?=\s+\p{Lu}|\s*$)/u.exec(line)?.[0] ?? line
-  return sentence.length <= maxSummary ? sentence : `${sentence.slice(0, maxSummary)}…`
+  return Cut.marked(sentence, maxSummary)
 }

@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import * as Cut from "../text/Cut.ts"
 import type * as PageMessage from "./PageMessage.ts"
 
 export interface Text {
@@ -26,7 +27,7 @@ export class Room {
 
   /** Keeps the beginning of a text. */
   keep(text: string, length: number): Text {
-    const value = cut(text, length)
+    const value = Cut.within(text, length)
     const kept: Text = { value, omitted: text.length - value.length }
     this.texts.push(kept)
     this.size += value.length + overhead
@@ -42,9 +43,5 @@ export class Room {
     return kept
   }
 }
-
-/** The beginning of a text that does not end in half a character. */
-export const cut = (text: string, length: number): string =>
-  text.length <= length ? text : text.slice(0, length).replace(/[\ud800-\udbff]$/, "")
 
 export const view = ({ omitted, value }: Text): PageMessage.Kept => ({ text: value, omitted })

@@ -12,6 +12,7 @@
 import type { CallEvent, CellError, CellId, CellKind, CellRequest, Notification, OutputItem } from "../Protocol.ts"
 import type * as CellRef from "../session/CellRef.ts"
 import type * as Onlooker from "../session/Onlooker.ts"
+import * as Cut from "../text/Cut.ts"
 import * as Identifier from "../text/Identifier.ts"
 import * as Visible from "../text/Visible.ts"
 import * as CallSites from "./CallSites.ts"
@@ -124,7 +125,7 @@ export class Cell {
     if (known !== undefined) {
       return known
     }
-    const index = this.tools.push(Visible.line(Kept.cut(Identifier.fromName(name), maxTitle))) - 1
+    const index = this.tools.push(Visible.line(Cut.within(Identifier.fromName(name), maxTitle))) - 1
     this.toolIndex.set(name, index)
     return index
   }
@@ -161,7 +162,7 @@ const titleOf = (source: string): string => {
   const lines = source.slice(0, 4000).split("\n").map((line) => line.trim())
   const line = lines.find((line) => /[\p{L}\p{N}]/u.test(line) && !/^(?:\/\/|\/\*|\*|#!|import |"use )/.test(line)) ??
     lines.find((line) => line !== "") ?? "empty"
-  return Visible.line(Kept.cut(line, maxTitle))
+  return Visible.line(Cut.within(line, maxTitle))
 }
 
 const numberOf = (toolCallId: string): number => Number(/^tool-(\d{1,15})$/.exec(toolCallId)?.[1] ?? 0)
@@ -209,7 +210,7 @@ export class Model {
   // ---------------------------------------------------------------------------
 
   sessionBegan(name: string): Session {
-    const session = new Session(this.nextKey(), Visible.line(Kept.cut(name, maxTitle)), this.now())
+    const session = new Session(this.nextKey(), Visible.line(Cut.within(name, maxTitle)), this.now())
     this.sessions.set(session.key, session)
     this.tell((viewer) => viewer.onSession(session))
     return session
@@ -217,7 +218,7 @@ export class Model {
 
   /** A session that a store keeps. Its cells do nothing here. */
   keptSessionBegan(name: string, createdAt: number): Session {
-    const session = new Session(this.nextKey(), Visible.line(Kept.cut(name, maxTitle)), createdAt)
+    const session = new Session(this.nextKey(), Visible.line(Cut.within(name, maxTitle)), createdAt)
     session.kept = new Map()
     this.sessions.set(session.key, session)
     this.tell((viewer) => viewer.onSession(session))
@@ -523,7 +524,7 @@ export class Model {
   }
 
   logged(log: PageMessage.LogView): void {
-    this.logs.push({ ...log, text: Visible.lines(Kept.cut(log.text, maxLogLine)) })
+    this.logs.push({ ...log, text: Visible.lines(Cut.within(log.text, maxLogLine)) })
     if (this.logs.length > maxLogs) {
       const excess = Math.floor(maxLogs / 10)
       this.logs = this.logs.slice(excess)

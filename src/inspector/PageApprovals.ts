@@ -7,8 +7,8 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import { type ApprovalRequest, approved, type Decision, denied, type Remember } from "../Approver.ts"
+import * as Cut from "../text/Cut.ts"
 import * as Identifier from "../text/Identifier.ts"
-import * as Kept from "./Kept.ts"
 import { LookedAt } from "./LookingOn.ts"
 import type * as Model from "./Model.ts"
 
@@ -38,14 +38,14 @@ export const make = (model: Model.Model): PageApprovals => {
       Effect.withFiber((fiber) => {
         const looked = fiber.getRef(LookedAt)
         const json = call.input === undefined ? "" : JSON.stringify(call.input, null, 2)
-        const input = Kept.cut(json, maxShown)
+        const input = Cut.within(json, maxShown)
         const { destructive, readOnly } = definition?.annotations ?? {}
         const answer = Deferred.makeUnsafe<Decision>()
         const key = model.asked({
           cell: looked?.cell.key ?? 0,
           call: looked?.call.number ?? 0,
           tool: Identifier.fromName(call.tool),
-          description: Kept.cut(definition?.description ?? "", maxDescription),
+          description: Cut.within(definition?.description ?? "", maxDescription),
           effects: readOnly === true ? "read-only" : destructive === true ? "destructive" : "unknown",
           input,
           omitted: json.length - input.length

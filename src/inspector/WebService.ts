@@ -23,9 +23,9 @@ import { randomUUID } from "node:crypto"
 import * as CellRef from "../session/CellRef.ts"
 import { Delivery } from "../session/Delivery.ts"
 import type { Store } from "../Store.ts"
+import * as Cut from "../text/Cut.ts"
 import * as WebGate from "../wire/WebGate.ts"
 import * as FromStore from "./FromStore.ts"
-import * as Kept from "./Kept.ts"
 import type * as Model from "./Model.ts"
 import type { PageApprovals } from "./PageApprovals.ts"
 import type { PageFile } from "./PageFiles.ts"
@@ -222,7 +222,7 @@ export const make = (options: Options) => {
     return json(
       {
         values: all.slice(0, maxStored).map(([name, text]) => {
-          const kept = Kept.cut(text, maxStoredValue)
+          const kept = Cut.within(text, maxStoredValue)
           return { name, json: { text: kept, omitted: text.length - kept.length } }
         }),
         omitted: Math.max(0, all.length - maxStored)

@@ -9,6 +9,7 @@ import * as Approver from "../Approver.ts"
 import { unlessOther } from "../delegate/Approval.ts"
 import type { Elicitation, ElicitationAnswer } from "../Mcp.ts"
 import type { ToolAnnotations } from "../Protocol.ts"
+import * as Cut from "../text/Cut.ts"
 import * as Identifier from "../text/Identifier.ts"
 import * as Visible from "../text/Visible.ts"
 import * as Bounds from "./Bounds.ts"
@@ -30,7 +31,7 @@ const shown = (input: Schema.Json | undefined): string => {
   const text = input === undefined ? "nothing" : Visible.lines(JSON.stringify(input, null, 2))
   return text.length <= Bounds.maxShownInput
     ? text
-    : `${text.slice(0, Bounds.maxShownInput)}…\n(${text.length - Bounds.maxShownInput} more characters)`
+    : `${Cut.marked(text, Bounds.maxShownInput)}\n(${text.length - Bounds.maxShownInput} more characters)`
 }
 
 const effects = ({ destructive, readOnly }: ToolAnnotations = {}): string =>

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import * as Package from "../system/Package.ts"
 import * as Trace from "../telemetry/Trace.ts"
+import * as Cut from "../text/Cut.ts"
 import { isObject } from "../text/JsonValue.ts"
 import { type Failure, unanswered } from "./Failure.ts"
 import * as JsonRpc from "./JsonRpc.ts"
@@ -68,7 +69,7 @@ export const initialize = Effect.fnUntraced(function*(
   const instructions = textOf(result.instructions)
   return {
     name: textOf(info.name),
-    instructions: instructions === undefined ? undefined : JsonRpc.cut(instructions, Limits.maxDescriptionLength),
+    instructions: instructions === undefined ? undefined : Cut.marked(instructions, Limits.maxDescriptionLength),
     hasTools: isOffered(capabilities.tools),
     hasResources: isOffered(capabilities.resources)
   } satisfies Identity

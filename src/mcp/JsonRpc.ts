@@ -10,6 +10,7 @@
  */
 import type * as Schema from "effect/Schema"
 import { attempt } from "../data/Attempt.ts"
+import * as Cut from "../text/Cut.ts"
 import * as JsonText from "../text/JsonText.ts"
 import { isObject } from "../text/JsonValue.ts"
 import * as Limits from "./Limits.ts"
@@ -43,15 +44,14 @@ export interface Answer {
 
 export type Message = ServerRequest | ServerNotification | Answer
 
-const isId = (value: unknown): value is string | number => typeof value === "string" || typeof value === "number"
+/** The code of the error where a method is asked for that is not there. */
+export const methodNotFound = -32_601
 
-/** The text up to a length, with a mark where something is missing. */
-export const cut = (text: string, length: number): string =>
-  text.length <= length ? text : `${text.slice(0, length).replace(/[\uD800-\uDBFF]$/, "")}…`
+const isId = (value: unknown): value is string | number => typeof value === "string" || typeof value === "number"
 
 /** Something foreign in one line, for a sentence. */
 export const excerpt = (text: string): string =>
-  cut(text.slice(0, 4 * Limits.maxExcerpt).replace(/\s+/g, " ").trim(), Limits.maxExcerpt)
+  Cut.marked(text.slice(0, 4 * Limits.maxExcerpt).replace(/\s+/g, " ").trim(), Limits.maxExcerpt)
 
 /** Whether a value is nested deeper than that. */
 export const isDeeperThan = (value: unknown, depth: number): boolean =>
@@ -115,8 +115,8 @@ export const fromValue = (value: unknown): Message | undefined => {
 export const errorText = ({ code, data, text }: Extract<Answer["outcome"], { readonly _tag: "Error" }>): string => {
   // Some servers' own libraries say that already.
   const prefix = /^MCP error\b/.test(text) ? "" : `MCP error${code === undefined ? "" : ` ${code}`}: `
-  const head = prefix + cut(text, Limits.maxErrorText)
-  return data === undefined ? head : `${head}\n${cut(describe(data), Limits.maxErrorText)}`
+  const head = prefix + Cut.marked(text, Limits.maxErrorText)
+  return data === undefined ? head : `${head}\n${Cut.marked(describe(data), Limits.maxErrorText)}`
 }
 
 /** How much of a message is looked at that is not read, in characters at its beginning and its end. */

@@ -5,8 +5,8 @@
  */
 import * as Schema from "effect/Schema"
 import { defined } from "../data/Defined.ts"
+import * as Cut from "../text/Cut.ts"
 import { isObject } from "../text/JsonValue.ts"
-import * as JsonRpc from "./JsonRpc.ts"
 import * as Limits from "./Limits.ts"
 
 /** A tool as its server describes it. */
@@ -54,7 +54,7 @@ const isWithinBounds = (schema: Schema.Json) => sizeOf(schema, Limits.maxSchemaD
 const isSchema = (value: Schema.Json | undefined): value is Schema.Json => isObject(value) || typeof value === "boolean"
 
 const textOf = (value: Schema.Json | undefined, length: number) =>
-  typeof value === "string" && value !== "" ? JsonRpc.cut(value, length) : undefined
+  typeof value === "string" && value !== "" ? Cut.marked(value, length) : undefined
 
 /** What is left of a definition, or why nothing is. */
 const fromValue = (value: unknown, warn: (text: string) => void): ServerTool | string => {

@@ -6,6 +6,7 @@
  */
 import * as Predicate from "effect/Predicate"
 import { inspect } from "node:util"
+import * as Cut from "../../text/Cut.ts"
 import * as Media from "./Media.ts"
 import * as Render from "./Render.ts"
 
@@ -58,7 +59,7 @@ const replace = (_: string, value: unknown): unknown => {
 
 /** As much of the text as a person reads, and how much more there is. */
 const cut = (text: string): string => {
-  const short = text.slice(0, maxCharacters).replace(/[\ud800-\udbff]$/, "")
+  const short = Cut.within(text, maxCharacters)
   const lines = short.split("\n")
   if (lines.length > maxLines) {
     const shown = lines.slice(0, maxLines).join("\n")

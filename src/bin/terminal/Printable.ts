@@ -11,6 +11,7 @@
  */
 import * as Duration from "effect/Duration"
 import type { CellId } from "../../Protocol.ts"
+import * as Cut from "../../text/Cut.ts"
 import * as Visible from "../../text/Visible.ts"
 import * as Colours from "./Colours.ts"
 
@@ -111,9 +112,6 @@ export type As = "word" | "prose" | "lines" | "quote" | "code" | "output" | "typ
 const maxProse = 200
 const maxQuote = 20_000
 
-const shortened = (text: string, max: number) =>
-  text.length > max ? `${text.slice(0, max).replace(/[\ud800-\udbff]$/, "")}…` : text
-
 const withinLines = (text: string) => Visible.lines(Colours.without(text).replaceAll("\r\n", "\n"))
 
 // oxlint-disable-next-line no-control-regex -- it is what this is about
@@ -121,9 +119,9 @@ const move = /(\x1b\[[\d;]*[A-HJK]|\r)/
 
 const show: { readonly [Way in As]: (text: string) => Piece } = {
   word: Visible.line,
-  prose: (text) => Visible.line(shortened(Colours.without(text).replace(/\s+/g, " ").trim(), maxProse)),
+  prose: (text) => Visible.line(Cut.marked(Colours.without(text).replace(/\s+/g, " ").trim(), maxProse)),
   lines: withinLines,
-  quote: (text) => withinLines(shortened(text, maxQuote)).replaceAll("\n", "\n  "),
+  quote: (text) => withinLines(Cut.marked(text, maxQuote)).replaceAll("\n", "\n  "),
   code: Visible.lines,
   output: (output) => ({ output }),
   typing: (text) => text.split(move).map((part, index) => index % 2 === 0 ? Visible.lines(part) : part).join("")
