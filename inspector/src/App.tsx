@@ -114,12 +114,6 @@ export const App = () => {
   }, [process])
 
   useEffect(() => {
-    if (process?.hasStore === true && store.sessions.size === 0) {
-      void ask({ _tag: "LoadKept" })
-    }
-  }, [process])
-
-  useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) {
         return

@@ -150,7 +150,11 @@ export const make = Effect.fnUntraced(function*(
           ? Effect.succeed({})
           : options.onRequest(method, params, work.calls === 0 ? Effect.never : work.isOver.await) ??
             Effect.fail(
-              new Refused({ code: -32601, message: `Method not found: ${JsonRpc.excerpt(method)}`, data: undefined })
+              new Refused({
+                code: JsonRpc.methodNotFound,
+                message: `Method not found: ${JsonRpc.excerpt(method)}`,
+                data: undefined
+              })
             ),
       onNotification: (method, { data, level }) =>
         method === "notifications/tools/list_changed"

@@ -74,8 +74,6 @@ interface Pending {
   isDoubted: boolean
 }
 
-const methodNotFound = -32601
-
 /** The code of errors that a server has no other for. */
 const serverError = -32_000
 
@@ -200,7 +198,7 @@ export const make = Effect.fnUntraced(function*(
     answering++
     const fiber = yield* handlers.onRequest(method, params).pipe(
       Effect.match({
-        onFailure: ({ code, message }) => ({ id, error: { code: code ?? methodNotFound, message } }),
+        onFailure: ({ code, message }) => ({ id, error: { code: code ?? JsonRpc.methodNotFound, message } }),
         onSuccess: (result) => ({ id, result })
       }),
       Effect.flatMap(reply),

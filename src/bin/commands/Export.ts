@@ -24,9 +24,9 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import * as Package from "../../system/Package.ts"
 import * as Trace from "../../telemetry/Trace.ts"
+import * as Listening from "../../wire/Listening.ts"
 
 /** Where it is told. */
 export interface Options {
@@ -144,10 +144,7 @@ const toCollector = (url: string): Layer.Layer<never, ExportFailure> =>
 /** Serves them on loopback alone. */
 const atPort = (port: number, onListening: Options["onListening"]): Layer.Layer<never, ExportFailure> => {
   const server = createServer()
-  const announced = Layer.effectDiscard(Effect.suspend(() => {
-    const { address, port } = server.address() as AddressInfo
-    return onListening(`http://${address}:${port}/metrics`)
-  }))
+  const announced = Layer.effectDiscard(Effect.suspend(() => onListening(`${Listening.urlOf(server)}/metrics`)))
   return Layer.mergeAll(
     announced,
     HttpRouter.serve(PrometheusMetrics.layerHttp(), { disableLogger: true, disableListenLog: true })
