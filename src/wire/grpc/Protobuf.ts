@@ -30,10 +30,14 @@ export interface Field<out A> {
 
 type Fields = Readonly<Record<string, Field<unknown>>>
 
+interface NamedField extends Field<unknown> {
+  readonly name: string
+}
+
 export interface Message<out A> {
   readonly name: string
-  readonly fields: ReadonlyArray<readonly [name: string, field: Field<unknown>]>
-  readonly byNumber: ReadonlyMap<number, readonly [name: string, field: Field<unknown>]>
+  readonly fields: ReadonlyArray<NamedField>
+  readonly byNumber: ReadonlyMap<number, NamedField>
   readonly "~value"?: A
 }
 
@@ -82,8 +86,8 @@ export const message = <const F extends Fields>(
   name: string,
   fields: F
 ): Message<{ readonly [K in keyof F]: ValueOf<F[K]> }> => {
-  const entries = Object.entries(fields)
-  return { name, fields: entries, byNumber: new Map(entries.map((entry) => [entry[1].number, entry])) }
+  const named = Object.entries(fields).map(([name, field]) => ({ ...field, name }))
+  return { name, fields: named, byNumber: new Map(named.map((field) => [field.number, field])) }
 }
 
 // =============================================================================
@@ -169,10 +173,13 @@ const defaultOf = ({ presence, type }: Field<unknown>): unknown =>
     ? new Uint8Array(0)
     : 0
 
-const readMessage = <A>(reader: BinaryReader, { byNumber, fields, name: messageName }: Message<A>, end: number): A => {
+// Most of this runs before it is optimized: an iterator for each message would be most of its garbage.
+const readMessage = <A>(reader: BinaryReader, type: Message<A>, end: number): A => {
+  const { byNumber, fields } = type
   const value: Record<string, unknown> = {}
-  for (const [name, field] of fields) {
-    value[name] = defaultOf(field)
+  for (let index = 0; index < fields.length; index++) {
+    const field = fields[index]!
+    value[field.name] = defaultOf(field)
   }
   while (reader.pos < end) {
     const tag = readTag(reader)
@@ -183,12 +190,12 @@ const readMessage = <A>(reader: BinaryReader, { byNumber, fields, name: messageN
     if (tag >>> 3 === 0) {
       throw new Malformed("invalid tag value: 0")
     }
-    const entry = byNumber.get(tag >>> 3)
-    if (entry === undefined) {
+    const field = byNumber.get(tag >>> 3)
+    if (field === undefined) {
       reader.skip(wireType, tag >>> 3)
       continue
     }
-    const [name, field] = entry
+    const { name } = field
     try {
       const read = readField(reader, wireType, field, end)
       if (field.presence === "repeated") {
@@ -196,14 +203,15 @@ const readMessage = <A>(reader: BinaryReader, { byNumber, fields, name: messageN
         continue
       }
       if (field.oneof !== undefined) {
-        for (const [other, { oneof }] of fields) {
-          if (oneof === field.oneof) value[other] = undefined
+        for (let index = 0; index < fields.length; index++) {
+          const other = fields[index]!
+          if (other.oneof === field.oneof) value[other.name] = undefined
         }
       }
       value[name] = read
     } catch (error) {
       const malformed = toMalformed(error, wireType === 0)
-      malformed.path.push(`${messageName}.${name}: `)
+      malformed.path.push(`${type.name}.${name}: `)
       throw malformed
     }
   }
@@ -264,30 +272,38 @@ const writeValue = (writer: BinaryWriter, type: Field<unknown>["type"], value: a
 }
 
 const writeFields = (writer: BinaryWriter, { fields }: Message<unknown>, value: any): void => {
-  for (const [name, { number, presence, type }] of fields) {
+  for (let index = 0; index < fields.length; index++) {
+    const { name, number, presence, type } = fields[index]!
     const one = value[name]
     if (one === undefined || (presence === "implicit" && (one === 0 || one.length === 0))) {
       continue
     }
-    for (const each of presence === "repeated" ? one : [one]) {
+    if (presence === "repeated") {
+      for (const each of one) {
+        writer.tag(number, typeOf(type))
+        writeValue(writer, type, each)
+      }
+    } else {
       writer.tag(number, typeOf(type))
-      writeValue(writer, type, each)
+      writeValue(writer, type, one)
     }
   }
 }
 
-let writer = new BinaryWriter()
+/** One that is not in use. A writer that fails is left as it is. */
+let idle: BinaryWriter | undefined
 
 /** Encodes a message after `room` bytes that are 0. */
 export const encode = <A>(type: Message<A>, value: Input<A>, room = 0): Buffer => {
-  const own = writer
-  // A writer that fails is left as it is.
-  writer = new BinaryWriter()
-  own.raw(new Uint8Array(room))
+  const own = idle ?? new BinaryWriter()
+  idle = undefined
+  for (let count = 0; count < room; count++) {
+    own.uint32(0)
+  }
   writeFields(own, type, value)
   const bytes = own.finish()
   if (bytes.length <= keptBytes) {
-    writer = own
+    idle = own
   }
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
