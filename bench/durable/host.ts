@@ -10,7 +10,6 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import * as Cluster from "../../dist/Cluster.js"
 import * as Delegate from "../../dist/Delegate.js"
 import type { Isolate } from "../../dist/Isolate.js"
 import * as Protocol from "../../dist/Protocol.js"
@@ -146,16 +145,20 @@ const main = Effect.gen(function*() {
   return yield* Effect.never
 })
 
-/** As a host of the cluster that has the store's database. */
-const clustered = Cluster.layerSessions({
-  address: { host: "127.0.0.1", port: Number(port) },
-  idleAfter: "100 millis",
-  maxIdleInMemory: 8
-}).pipe(
-  Layer.provide([delegate, storeLayer, V8.layer({ maxLanes: 4, warmLanes: 0, warmIsolates: 1 })]),
-  Layer.provide(Stores.clientOf(store)),
-  Layer.tap(() => Effect.sync(() => tell({ told: "ready" }))),
-  Layer.launch
+/** As a host of the cluster that has the store's database. The others need not load what clusters take. */
+const clustered = Effect.flatMap(
+  Effect.promise(() => import("../../dist/Cluster.js")),
+  (Cluster) =>
+    Cluster.layerSessions({
+      address: { host: "127.0.0.1", port: Number(port) },
+      idleAfter: "100 millis",
+      maxIdleInMemory: 8
+    }).pipe(
+      Layer.provide([delegate, storeLayer, V8.layer({ maxLanes: 4, warmLanes: 0, warmIsolates: 1 })]),
+      Layer.provide(Stores.clientOf(store)),
+      Layer.tap(() => Effect.sync(() => tell({ told: "ready" }))),
+      Layer.launch
+    )
 )
 
 // Without those who started it there is nothing to do.

@@ -120,17 +120,21 @@ export const Record = Schema.TaggedUnion({
 
 export type Record = typeof Record.Type
 
-const text = Schema.fromJsonString(Schema.toCodecJson(Record))
+const json = Schema.toCodecJson(Record)
 
 /** A record as it is kept. */
-export const encode = Schema.encodeEffect(text)
+export const encode = Schema.encodeEffect(Schema.fromJsonString(json))
 
-const decodeAll = Schema.decodeEffect(Schema.Array(text))
+const decodeAll = Schema.decodeUnknownEffect(Schema.Array(json))
 
+const damaged = (cause: unknown) =>
+  new StoreFailure({ reason: "Damaged", text: "the store has a record that cannot be read", cause })
+
+/** Their texts are parsed first: a session has thousands, and a schema for the text of each takes twice as long as this. */
 export const decode = (texts: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Record>, StoreFailure> =>
-  Effect.mapError(
-    decodeAll(texts),
-    (cause) => new StoreFailure({ reason: "Damaged", text: "the store has a record that cannot be read", cause })
+  Effect.flatMap(
+    Effect.try({ try: () => texts.map((text) => JSON.parse(text) as unknown), catch: damaged }),
+    (values) => Effect.mapError(decodeAll(values), damaged)
   )
 
 /** What a store has to know of a record, whatever else it says. */

@@ -377,13 +377,17 @@ export const make = Effect.fnUntraced(function*(
     load: (name, options) =>
       Effect.flatMap(
         attempt(() => {
-          const of = "SELECT data FROM records JOIN sessions ON sessions.id = records.session WHERE sessions.name = ?"
+          const of =
+            "SELECT number, data FROM records WHERE session = (SELECT id FROM sessions WHERE sessions.name = :name)"
           const rows = options?.cell === undefined
-            ? prepare(`${of} ORDER BY number`).all(name)
+            ? prepare(`${of} ORDER BY number`).all({ name })
+            // One after the other: together, the index would find those of all cells.
             : prepare(
-              `${of} AND (cell IS NULL OR cell = (SELECT id FROM cells WHERE session = sessions.id AND name = ?))
-              ORDER BY number`
-            ).all(name, options.cell)
+              `${of} AND cell IS NULL UNION ALL ${of} AND cell = (
+                SELECT cells.id FROM cells JOIN sessions ON sessions.id = session
+                WHERE sessions.name = :name AND cells.name = :cell
+              ) ORDER BY number`
+            ).all({ name, cell: options.cell })
           return rows.map(({ data }) => data as string)
         }),
         (texts) => Effect.map(Record.decode(texts), (records) => ({ session: name, records }))
