@@ -7,7 +7,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as RpcClient from "effect/rpc/RpcClient"
+import type * as RpcClient from "effect/rpc/RpcClient"
 import type { RpcClientError } from "effect/rpc/RpcClientError"
 import * as RpcServer from "effect/rpc/RpcServer"
 import * as Scope from "effect/Scope"
@@ -67,9 +67,7 @@ const make = Effect.fnUntraced(function*(
       sessions.clear()
     }
   })
-  const rpc = yield* RpcClient.make(Rpcs.SessionRpcs, { disableTracing: true }).pipe(
-    Effect.provideService(RpcClient.Protocol, link.client)
-  )
+  const rpc = yield* Link.makeClient(link, Rpcs.SessionRpcs)
   yield* RpcServer.make(Rpcs.DelegateRpcs, { disableTracing: true, disableFatalDefects: true }).pipe(
     Effect.provide(Rpcs.DelegateRpcs.toLayer({
       InvokeTool: ({ call, callback, session, traceparent }) =>

@@ -18,8 +18,10 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
+import type * as Rpc from "effect/rpc/Rpc"
 import * as RpcClient from "effect/rpc/RpcClient"
 import { RpcClientDefect, RpcClientError } from "effect/rpc/RpcClientError"
+import type * as RpcGroup from "effect/rpc/RpcGroup"
 import type { FromClientEncoded, FromServerEncoded } from "effect/rpc/RpcMessage"
 import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as RpcServer from "effect/rpc/RpcServer"
@@ -33,6 +35,8 @@ import { ConnectionError, type Transport } from "../wire/Transport.ts"
 export interface Link {
   readonly server: RpcServer.Protocol["Service"]
   readonly client: RpcClient.Protocol["Service"]
+  /** Waits until a client of the protocol takes answers. */
+  readonly clientRuns: Effect.Effect<void>
   /** Waits until the other side has read enough of what it was sent. */
   readonly room: Effect.Effect<void>
   /** Ends the connection, for the first reason that is given. */
@@ -146,7 +150,8 @@ export const make = Effect.fnUntraced(function*(
 
   let toClient!: (clientId: number, message: FromServerEncoded) => Effect.Effect<void>
   let clients!: ReadonlySet<number>
-  const client = yield* RpcClient.Protocol.make((write, clientIds) => {
+  const clientRuns = Deferred.makeUnsafe<void>()
+  const protocol = yield* RpcClient.Protocol.make((write, clientIds) => {
     toClient = write
     clients = clientIds
     return Effect.succeed({
@@ -156,6 +161,14 @@ export const make = Effect.fnUntraced(function*(
       codecFor
     })
   })
+  const client: typeof protocol = {
+    ...protocol,
+    run: (id, hear) =>
+      Effect.suspend(() => {
+        Deferred.doneUnsafe(clientRuns, Effect.void)
+        return protocol.run(id, hear)
+      })
+  }
   const toClients = (message: FromServerEncoded) =>
     Effect.forEach(Array.from(clients), (id) => toClient(id, message), { discard: true })
 
@@ -259,5 +272,19 @@ export const make = Effect.fnUntraced(function*(
   )
   yield* Effect.addFinalizer(() => Effect.timeoutOption(outgoing.flush, flushTime))
 
-  return { server, client, room: outgoing.room, end, ended: Deferred.await(ended) }
+  return {
+    server,
+    client,
+    clientRuns: Deferred.await(clientRuns),
+    room: outgoing.room,
+    end,
+    ended: Deferred.await(ended)
+  }
 })
+
+/** Makes a client of the other side that takes answers already: one that came before would be lost. */
+export const makeClient = <Rpcs extends Rpc.Any>(link: Link, group: RpcGroup.RpcGroup<Rpcs>) =>
+  RpcClient.make(group, { disableTracing: true }).pipe(
+    Effect.provideService(RpcClient.Protocol, link.client),
+    Effect.tap(() => link.clientRuns)
+  )

@@ -8,7 +8,6 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
-import * as RpcClient from "effect/rpc/RpcClient"
 import type { RpcClientError } from "effect/rpc/RpcClientError"
 import * as RpcServer from "effect/rpc/RpcServer"
 import type * as Schema from "effect/Schema"
@@ -69,9 +68,7 @@ export const serve = Effect.fnUntraced(function*(
       isOver = true
     }
   })
-  const client = yield* RpcClient.make(Rpcs.DelegateRpcs, { disableTracing: true }).pipe(
-    Effect.provideService(RpcClient.Protocol, link.client)
-  )
+  const client = yield* Link.makeClient(link, Rpcs.DelegateRpcs)
   const sessions = new Map<number, Session>()
   const ids = new Set<number>()
   let underWay = 0

@@ -7,7 +7,6 @@ import * as RemoteSession from "effect-code-mode/remote/RemoteSession"
 import * as Rpcs from "effect-code-mode/remote/Rpcs"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
-import * as RpcClient from "effect/rpc/RpcClient"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import * as RpcServer from "effect/rpc/RpcServer"
 import * as Stream from "effect/Stream"
@@ -53,9 +52,7 @@ export const make = Effect.fnUntraced(function*(handlers?: Partial<Handlers>) {
     Effect.provideService(RpcServer.Protocol, link.server),
     Effect.forkScoped
   )
-  const client = yield* RpcClient.make(Rpcs.DelegateRpcs, { disableTracing: true }).pipe(
-    Effect.provideService(RpcClient.Protocol, link.client)
-  )
+  const client = yield* Link.makeClient(link, Rpcs.DelegateRpcs)
   return {
     ...wire,
     client,
