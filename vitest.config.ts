@@ -1,17 +1,8 @@
 import { globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import type { Plugin } from "vite"
 import { defineConfig } from "vitest/config"
 
 const path = (file: string) => join(import.meta.dirname, file)
-
-/** Cells of tests run in lanes as they are built. */
-const builtLanes: Plugin = {
-  name: "built-lanes",
-  enforce: "pre",
-  resolveId: (id, importer) =>
-    id === "./LaneFiles.ts" && importer === path("src/isolate/LaneChild.ts") ? path("test/BuiltLane.ts") : undefined
-}
 
 const files = globSync("{test,examples}/**/*.test.ts", { cwd: import.meta.dirname, exclude: ["test/{leak,strain}/**"] })
 
@@ -30,11 +21,11 @@ const alone = files.filter((file) =>
 )
 
 export default defineConfig({
-  plugins: [builtLanes],
-  resolve: { tsconfigPaths: true },
   test: {
     // Files wait for processes a third of their time, so that three of them keep two processors busy.
     maxWorkers: 3,
+    execArgv: ["--import", path("test/sources.ts"), "--import", path("test/worker.ts")],
+    experimental: { viteModuleRunner: false, nodeLoader: false },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     projects: [

@@ -1,6 +1,6 @@
 /**
  * What `LaneFiles` is in tests: the bundled lane, which starts in a sixth of the time, unless a source of it has changed
- * since. `vitest.config.ts` puts it in the other's place. Programs that tests start have `LaneFiles` itself.
+ * since. `worker.ts` puts it in the other's place. Programs that tests start have `LaneFiles` itself.
  */
 import * as LaneFiles from "effect-code-mode/isolate/LaneFiles"
 import { globSync, statSync } from "node:fs"

@@ -27,7 +27,7 @@ interface Summary {
 }
 
 const play = Effect.gen(function*() {
-  const args = [`--max-old-space-size=${heapMebibytes}`, "--import", path("sources.ts"), path("host.ts")]
+  const args = [`--max-old-space-size=${heapMebibytes}`, "--import", path("../../sources.ts"), path("host.ts")]
   const { result } = yield* start(process.execPath, args)
   const { status, stderr, stdout } = yield* result
   assert.deepStrictEqual([status, stderr], [0, ""])

@@ -241,7 +241,7 @@ describe.runIf(process.platform === "linux")("lane processes", () => {
     "none starts without file descriptors, taken %s its engine was made",
     (when) =>
       Effect.gen(function*() {
-        const sources = fileURLToPath(new URL("forged/sources.ts", import.meta.url))
+        const sources = fileURLToPath(new URL("../sources.ts", import.meta.url))
         const script = fileURLToPath(new URL("noDescriptors.ts", import.meta.url))
         const command = "ulimit -n 100; exec \"$0\" --import \"$1\" \"$2\" \"$3\""
         const { result } = yield* start("/bin/sh", ["-c", command, process.execPath, sources, script, when])
