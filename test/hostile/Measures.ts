@@ -51,7 +51,7 @@ export const measures: Readonly<Record<string, Measure>> = {
   },
   "engine-realm": {
     file: "isolate/lane/Warm.ts",
-    from: "    sealDefaultContext(context)\n",
+    from: "    sealDefaultContext(part)\n",
     to: "",
     scripts: /^seal\/unhandled$/
   },

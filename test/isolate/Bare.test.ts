@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { bare } from "effect-code-mode/isolate/lane/bare"
+import { bare, kinds } from "effect-code-mode/isolate/lane/bare"
 import { createContext, runInContext } from "node:vm"
 
 /** Everything that its holder can reach from a value. */
@@ -42,7 +42,7 @@ describe("a realm that is bare", () => {
   })
 
   it("leads nowhere then", () => {
-    runInContext(`(${bare.toString()})()`, context)
+    runInContext(`(${bare.toString()})((${kinds.toString()})())`, context)
     for (const [kind, made] of Object.entries(make)) {
       const value = made()
       for (const found of reachable(value)) {

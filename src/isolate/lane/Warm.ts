@@ -5,25 +5,27 @@
  */
 import type * as IVM from "isolated-vm"
 import { setFlagsFromString } from "node:v8"
-import { bare } from "./bare.ts"
+import { bare, kinds } from "./bare.ts"
 import { builtins } from "./builtins.ts"
 import { media } from "./media.ts"
 import { type Controls, prelude } from "./prelude.ts"
-import { realm } from "./realm.ts"
+import { type Realm, realm } from "./realm.ts"
 
 /** The addon as a value; `isolated-vm`'s types describe it as a module. */
 export type IsolatedVM = typeof IVM
 
 // isolated-vm reads an error that a script does not handle in a context of its own. A proxy in the place of a getter gets
-// its arguments from that realm, and could run code there. This does so first, and leaves nothing behind to find.
-const bareDefaultContext = `{
-  const { Proxy, Promise, Reflect } = globalThis
+// its arguments from that realm, and could run code there. This does so first, and leaves nothing behind to find. It is
+// sent to the isolate as its source text.
+function sealEngine(empty: typeof bare, kinds: string): void {
   const getter = new Proxy(() => {}, {
     __proto__: null,
-    apply: (target, self, args) => void args.constructor.constructor(${JSON.stringify(`(${bare.toString()})()`)})()
-  })
-  Promise.reject(Object.defineProperty({}, "message", { get: getter }))
-}`
+    apply: (_: Function, _self: unknown, args: Array<unknown>) => {
+      empty((args.constructor.constructor as FunctionConstructor)(kinds)())
+    }
+  } as {})
+  void Promise.reject(Object.defineProperty({}, "message", { get: getter }))
+}
 
 const bridgeSource = "export const { begin, end, fail, dynamicImport } = program; delete globalThis.program"
 
@@ -49,9 +51,12 @@ export interface Prepared {
   readonly listen: (listener: Listener) => void
 }
 
-const sealDefaultContext = (context: IVM.Context) => {
+/** What the cell's context is made with: seals the engine's own one, or makes the realm of a cell. */
+type RealmPart = IVM.Reference<(codeGeneration?: boolean) => Realm>
+
+const sealDefaultContext = (part: RealmPart) => {
   try {
-    context.evalSync(bareDefaultContext)
+    part.applySync(undefined, [])
   } catch {
     // That is how it is told of the rejection.
     return
@@ -85,17 +90,25 @@ const makeCompiler = (source: string, options: IVM.ScriptInfo = {}) => {
   return (isolate: IVM.Isolate) => withFlags("--no-lazy", "--lazy", () => compile(isolate))
 }
 
+/** An object of functions, as source text. */
+const toSource = (parts: Readonly<Record<string, Function>>) =>
+  `({${Object.entries(parts).map(([name, part]) => `${name}: (${part.toString()})`).join()}})`
+
 /** Makes prepared isolates. */
 export const makePrepare = (
   ivm: IsolatedVM,
   options: { readonly codeGeneration: boolean; readonly onCatastrophe: () => void }
 ) => {
-  const compileRealm = makeCompiler(`(${realm.toString()})`, { filename: "<anonymous>" })
-  const parts = Object.entries({ bare, builtins, media, prelude }).map(([name, part]) =>
-    `${name}: (${part.toString()})`
+  const compileRealm = makeCompiler(
+    `((parts) => (codeGeneration) => codeGeneration === undefined
+      ? parts.sealEngine(parts.bare, ${JSON.stringify(`return (${kinds.toString()})()`)})
+      : parts.realm(codeGeneration))(${toSource({ bare, realm, sealEngine })})`,
+    { filename: "<anonymous>" }
   )
   const compilePrelude = makeCompiler(
-    `((parts) => (cell, flush, hint, exit, drained) => parts.prelude(cell, { flush, hint, exit, drained }, parts))({${parts.join()}})`
+    `((parts) => (cell, flush, hint, exit, drained) => parts.prelude(cell, { flush, hint, exit, drained }, parts))(${
+      toSource({ bare, builtins, kinds, media, prelude })
+    })`
   )
 
   return (heapMebibytes: number): Prepared => {
@@ -108,9 +121,9 @@ export const makePrepare = (
       }
     })
     const context = isolate.createContextSync()
-    sealDefaultContext(context)
-    const cell = compileRealm(isolate).runSync(context, { reference: true })
-      .applySync(undefined, [options.codeGeneration], { result: { reference: true } })
+    const part = compileRealm(isolate).runSync(context, { reference: true }) as RealmPart
+    sealDefaultContext(part)
+    const cell = part.applySync(undefined, [options.codeGeneration], { result: { reference: true } })
     const own = withFlags("--expose-gc", "--no-expose-gc", () => isolate.createContextSync())
     const flush = new ivm.Callback((lines: string) => {
       listener?.onLines(lines)

@@ -4,15 +4,13 @@
  *
  * Code that goes on running in the realm has taken the builtins that it needs before, and uses no other.
  *
- * `bare` is sent to an isolate as its source text, so it refers to nothing outside itself.
+ * These functions are sent to an isolate as their source text, so they refer to nothing outside themselves.
  *
  * @since 0.1.0
  */
-export function bare(): void {
+export function kinds(): Array<Function> {
   "use strict"
-  const { defineProperty, deleteProperty, ownKeys, setPrototypeOf } = Reflect
-  const { freeze } = Object
-  const kinds = [
+  return [
     Object,
     Function,
     Array,
@@ -27,9 +25,16 @@ export function bare(): void {
     TypeError,
     URIError
   ]
+}
+
+/** Takes a realm's `kinds`. */
+export function bare(kinds: ReadonlyArray<Function>): void {
+  "use strict"
+  const { defineProperty, deleteProperty, ownKeys, setPrototypeOf } = Reflect
+  const { freeze } = Object
   // By number: what the other loops and methods need goes as well.
   for (let kind = 0; kind < kinds.length; kind++) {
-    const { prototype } = kinds[kind]!
+    const prototype: object = kinds[kind]!.prototype
     // Changed so, it is a table until its constructor is deleted. Otherwise V8 copies all that is left at each deletion.
     defineProperty(prototype, "constructor", { enumerable: true })
     const keys = ownKeys(prototype)

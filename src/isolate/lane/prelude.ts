@@ -12,7 +12,7 @@
  *
  * @since 0.1.0
  */
-import type { bare } from "./bare.ts"
+import type { bare, kinds } from "./bare.ts"
 import type { builtins } from "./builtins.ts"
 import type { media } from "./media.ts"
 import type { Entry, Realm } from "./realm.ts"
@@ -21,6 +21,7 @@ import type { Entry, Realm } from "./realm.ts"
 export interface Parts {
   readonly bare: typeof bare
   readonly builtins: typeof builtins
+  readonly kinds: typeof kinds
   readonly media: typeof media
 }
 
@@ -707,7 +708,7 @@ export function prelude(cell: Realm, lane: Lane, parts: Parts): Controls {
 
   // A bigint's `toJSON` is looked up in the realm that serialises it.
   Object.setPrototypeOf(BigInt.prototype, cell.bigintPrototype)
-  parts.bare()
+  parts.bare(parts.kinds())
 
   // V8 compiles a function when it is first called, which is now and not while a cell waits. No turn sees this output.
   turn(() => {
