@@ -10,6 +10,7 @@ import * as V8 from "effect-code-mode/V8"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { cpus } from "node:os"
+import { median } from "./Quantile.ts"
 
 const busyCells = 10
 const rounds = 8
@@ -36,8 +37,6 @@ const cell = Effect.fnUntraced(function*(session: Session) {
 })
 
 const measure = (session: Session) => Effect.replicateEffect(cell(session), cellsOfARound)
-
-const median = (all: ReadonlyArray<number>) => all.toSorted((a, b) => a - b)[all.length >> 1]!
 
 await Effect.gen(function*() {
   const [crowded, quiet] = [yield* openSession, yield* openSession]

@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import { median, quantile } from "./Quantile.ts"
 
 const rounds = 15
 const limits = Protocol.Limits.make({ maxToolCallsInFlight: 4096 })
@@ -46,9 +47,6 @@ const tools = Delegate.layer({
       : Effect.never
 })
 
-const quantile = (times: ReadonlyArray<number>, q: number) =>
-  times.toSorted((a, b) => a - b)[Math.floor((times.length - 1) * q)]!
-
 const measure = Effect.fnUntraced(function*(manner: "cooperative" | "deaf", callbacks: number) {
   const session = yield* Runtime.SessionRuntime
   const times: Array<number> = []
@@ -67,14 +65,14 @@ const measure = Effect.fnUntraced(function*(manner: "cooperative" | "deaf", call
     yield* session.terminate(cell)
     times.push(performance.now() - start)
   }
-  const median = quantile(times, 0.5)
+  const middle = median(times)
   yield* Effect.log(
     [
       String(callbacks).padStart(6),
       manner.padEnd(12),
-      median.toFixed(2).padStart(9),
+      middle.toFixed(2).padStart(9),
       quantile(times, 0.9).toFixed(2).padStart(9),
-      (median / grace).toFixed(3).padStart(9)
+      (middle / grace).toFixed(3).padStart(9)
     ].join("  ")
   )
 })

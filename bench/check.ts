@@ -11,6 +11,7 @@ import * as Check from "../dist/Check.js"
 import * as Mcp from "../dist/Mcp.js"
 import type { ToolDefinition } from "../dist/Protocol.js"
 import { tools as corpus } from "../test/mcp/corpus/Corpus.ts"
+import { quantile } from "./Quantile.ts"
 
 const rounds = Number(process.argv[2] ?? 100)
 
@@ -55,8 +56,6 @@ const processorTime = () => {
   return (own.user + own.system) / 1000 + ticks * 10
 }
 
-const quantile = (sorted: ReadonlyArray<number>, q: number) => sorted[Math.floor(q * (sorted.length - 1))]!.toFixed(1)
-
 const measure = Effect.fnUntraced(function*(count: number, level: Check.Level) {
   const { check } = yield* Check.Check
   const tools = toolsOf(count)
@@ -72,11 +71,10 @@ const measure = Effect.fnUntraced(function*(count: number, level: Check.Level) {
   }
   const processor = (processorTime() - busy) / rounds
   const [first, ...others] = times
-  const sorted = others.sort((a, b) => a - b)
+  const at = (share: number) => quantile(others, share).toFixed(1)
   console.log(
-    [count, level, first!.toFixed(0), quantile(sorted, 0.5), quantile(sorted, 0.95), processor.toFixed(1)].map((cell) =>
-      String(cell).padStart(10)
-    ).join("")
+    [count, level, first!.toFixed(0), at(0.5), at(0.95), processor.toFixed(1)].map((cell) => String(cell).padStart(10))
+      .join("")
   )
 }, (effect) => Effect.provide(effect, Check.layer()))
 

@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import * as Process from "../test/cli/Process.ts"
 import * as Database from "../test/postgres/Database.ts"
+import { quantile } from "./Quantile.ts"
 
 const { values } = parseArgs({ options: { kills: { type: "string", default: "20" } } })
 const kills = Number(values.kills)
@@ -79,8 +80,7 @@ const main = Effect.gen(function*() {
     yield* runtime.terminate(cell)
     hosts.set(port, yield* start(Number(port)))
   }
-  times.sort((one, other) => one - other)
-  const at = (share: number) => (times[Math.min(times.length - 1, Math.floor(times.length * share))]! / 1000).toFixed(1)
+  const at = (share: number) => (quantile(times, share) / 1000).toFixed(1)
   process.stdout.write(`without a host, of ${times.length}: median ${at(0.5)} s, p95 ${at(0.95)} s, most ${at(1)} s\n`)
 })
 

@@ -12,6 +12,7 @@ import { basename, join } from "node:path"
 import { parseArgs } from "node:util"
 import { GrpcHost } from "./GrpcHost.ts"
 import { type BenchHost, fewTools, Host } from "./Host.ts"
+import { median } from "./Quantile.ts"
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -44,8 +45,6 @@ const sides: ReadonlyArray<Side> = [
     statSync(path).isDirectory() ? checkout(basename(path), path) : columns(basename(path), path)
   )
 ]
-
-const median = (times: ReadonlyArray<number>) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)]!
 
 const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
 

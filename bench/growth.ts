@@ -6,6 +6,7 @@
  */
 import { parseArgs } from "node:util"
 import { Host } from "./Host.ts"
+import { median } from "./Quantile.ts"
 
 const { values } = parseArgs({ options: { only: { type: "string", default: "" } } })
 const only = values.only.split(",")
@@ -16,8 +17,6 @@ const row = (cells: ReadonlyArray<string>) => console.log(`| ${cells.join(" | ")
 
 row(["what", "how many", "cost", "for each", "exponent"])
 row(Array(5).fill("---"))
-
-const median = (figures: ReadonlyArray<number>) => figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 2)]!
 
 const grow = async (
   what: string,

@@ -12,6 +12,7 @@ import { FrameReader } from "../dist/system/Framing.js"
 import * as StdioDuplex from "../dist/wire/grpc/StdioDuplex.js"
 import { RawHttp2 } from "../test/grpc/RawHttp2.ts"
 import { HostProcess } from "./Host.ts"
+import { median } from "./Quantile.ts"
 
 const { values } = parseArgs({
   allowPositionals: true,
@@ -122,8 +123,6 @@ const clients: Readonly<Record<string, (server: Server) => Ask | Promise<Ask>>> 
   pipes: ({ child }) => askHttp2(child.stdout!, child.stdin!),
   socket: connected
 }
-
-const median = (figures: ReadonlyArray<number>) => figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 2)]!
 
 const run = async () => {
   const answers = Number(values.answers)

@@ -8,6 +8,7 @@ import * as Queue from "effect/Queue"
 import { Isolate, type IsolateEvent, type IsolateHandle, type Lease } from "../dist/Isolate.js"
 import type { ToolDefinition } from "../dist/Protocol.js"
 import * as V8 from "../dist/V8.js"
+import { quantile } from "./Quantile.ts"
 
 const rounds = Number(process.argv[2] ?? 100)
 
@@ -55,8 +56,7 @@ const measure = Effect.fnUntraced(function*(name: string, count: number, work: E
     yield* work
     times.push(performance.now() - start)
   }
-  times.sort((a, b) => a - b)
-  const at = (q: number) => times[Math.min(times.length - 1, Math.floor(times.length * q))]?.toFixed(2)
+  const at = (q: number) => quantile(times, q).toFixed(2)
   yield* Effect.log(`${name}: median ${at(0.5)}, p95 ${at(0.95)}`)
 })
 

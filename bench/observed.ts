@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import { basename, join } from "node:path"
 import { parseArgs } from "node:util"
+import { median } from "./Quantile.ts"
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -75,7 +76,6 @@ for (let round = -5; round < rounds; round++) {
 }
 await Effect.runPromise(Scope.close(scope, Exit.void))
 
-const median = (all: ReadonlyArray<number>) => all.toSorted((a, b) => a - b)[Math.floor(all.length / 2)]!
 const first = median(times.get(sides[0]!)!)
 console.log("| side | µs for a call | of the first |\n| --- | --- | --- |")
 for (const side of sides) {

@@ -11,6 +11,7 @@ import { spawn } from "node:child_process"
 import { mkdtempSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { median } from "./Quantile.ts"
 
 const host = join(import.meta.dirname, "../bin/code-mode-host.js")
 const path = join(mkdtempSync(join(tmpdir(), "code-mode-")), "host.sock")
@@ -18,8 +19,6 @@ const child = spawn(process.execPath, [host, "--listen", `rpc+unix://${path}`], 
   stdio: ["ignore", "pipe", "inherit"]
 })
 await new Promise((resolve) => child.stdout.once("data", resolve))
-
-const median = (times: ReadonlyArray<number>) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)]!
 
 const delegate = Delegate.layer({
   tools: [Delegate.definition("echo", { description: "", inputSchema: {} })],

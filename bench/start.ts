@@ -11,6 +11,7 @@ import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
 import { parseArgs, promisify } from "node:util"
 import { Host } from "./Host.ts"
+import { median } from "./Quantile.ts"
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -42,8 +43,6 @@ const sides: ReadonlyArray<Side> = [
       : { name: basename(path), host: (env) => new Host(path, [], env) }
   )
 ]
-
-const median = (times: ReadonlyArray<number>) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)]!
 
 const rows: Array<ReadonlyArray<string>> = []
 

@@ -250,7 +250,8 @@ export type ToolDefinition = typeof ToolDefinition.Type
  * - `idempotencyKey`: the same for each attempt at this call, and for no other call.
  * - `attempt`: 1, unless something tries the call again.
  * - `tool`: the `name` of the tool's definition.
- * - `queuedMillis`: how long it has waited for its turn, because `maxToolCallsInFlight` others ran. Absent where it had not to.
+ * - `queuedMillis`: how long it has waited for its turn, because `maxToolCallsInFlight` others ran. Absent where it did
+ *   not have to wait.
  * - `input`: absent where the script passed no argument.
  *
  * @category tools
