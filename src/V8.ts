@@ -29,7 +29,7 @@ import * as Memory from "./system/Memory.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** Lanes that wait for the next session; 1 by default. */
+  /** Lanes that wait for the next session; 1 by default. None does while there are 128 cells. */
   readonly warmLanes?: number | undefined
   /** Isolates that wait for the next cell, in each lane; 3 by default. */
   readonly warmIsolates?: number | undefined

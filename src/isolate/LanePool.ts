@@ -60,6 +60,12 @@ const countMillis = 250
 const endMillis = 10
 const endAttempts = 50
 
+/**
+ * With so many cells no lane is held ready, whose memory is that of some thirty of them, until there are half as many
+ * again. Who needs one has to wait for it then.
+ */
+const crowdedCells = 128
+
 const inMebibytes = (bytes: number) => Math.ceil(bytes / 2 ** 20)
 
 /** A group can go once its processes are gone, which takes them a moment. */
@@ -87,6 +93,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   let warm: Array<LaneProcess.LaneProcess> = []
   let closed = false
   let memory = 0
+  let isCrowded = false
   /** Lanes that the kernel has ended, as far as it was said why. */
   let kills = 0
   let cgroup: Cgroup.Cgroup | undefined
@@ -151,7 +158,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
 
   // Where no lane can be started, the one who needs it hears of it.
   const refill = Effect.ignoreCause(Effect.sync(() => {
-    if (warm.length < options.warmLanes) {
+    if (!isCrowded && warm.length < options.warmLanes) {
       warm.push(start())
     }
   }))
@@ -221,6 +228,18 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   // What they take together
   // ---------------------------------------------------------------------------
 
+  const crowd = Effect.suspend(() => {
+    const cells = Array.from(holders.keys()).reduce((sum, lane) => sum + lane.size(), 0)
+    if (!isCrowded && cells >= crowdedCells) {
+      isCrowded = true
+      warm.forEach((lane) => lane.kill())
+    } else if (isCrowded && cells < crowdedCells / 2) {
+      isCrowded = false
+      return Effect.replicateEffect(refill, options.warmLanes, { discard: true })
+    }
+    return Effect.void
+  })
+
   /** Ends the largest lane where that helps, which it does not where this process alone holds too much. */
   const count = Effect.sync(() => {
     const own = process.memoryUsage.rss()
@@ -244,7 +263,9 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   })
 
   yield* Effect.forkScoped(
-    Effect.forever(Effect.andThen(isUsed.await, Effect.andThen(LaneProcess.pause(countMillis), count)))
+    Effect.forever(
+      isUsed.await.pipe(Effect.andThen(LaneProcess.pause(countMillis)), Effect.andThen(crowd), Effect.andThen(count))
+    )
   )
 
   yield* Effect.addFinalizer(() =>

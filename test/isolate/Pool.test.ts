@@ -137,6 +137,22 @@ describe("past the bound on lanes", () => {
     }).pipe(engine({ maxLanes: 3 })))
 })
 
+describe("a lane that is held ready", () => {
+  it.live("is let go while there are many cells, and there again when they are gone", () =>
+    Effect.gen(function*() {
+      const { close, lease } = yield* openLease
+      const starts = Array.from({ length: 128 }, () => startCell(lease, wait))
+      const [first] = yield* Effect.all(starts.slice(0, 1))
+      yield* until(() => Lanes.lanesOf(process.pid).length === 2)
+      yield* Effect.all(starts.slice(1), { concurrency: "unbounded" })
+      yield* until(() => Lanes.lanesOf(process.pid).length === 1)
+      assert.isFalse(first!.isDegraded())
+      const used = Lanes.lanesOf(process.pid)
+      yield* close
+      yield* until(() => Lanes.lanesOf(process.pid).some((lane) => !used.includes(lane)))
+    }).pipe(engine({ warmLanes: 1 })))
+})
+
 /** Takes half a gigabyte. */
 const filling =
   "const all = []; for (let i = 0; i < 64; i++) { all.push(new Uint8Array(2 ** 23).fill(i)); await tools.echo(i) }; await tools.hold()"
