@@ -1,12 +1,13 @@
 /**
  * What an answer costs with `node:http2` and nothing else, beside one in a frame of JSON: the least that gRPC adds to a tool call.
  *
- * `npm run bench:http2 -- [--answers NUMBER] [--rounds NUMBER]`. Each server gives back what it is sent, one request after the
+ * `npm run bench:http2 -- [--answers NUMBER] [--rounds NUMBER] [--pause MILLIS]`. Each server gives back what it is sent, one request after the
  * other, interleaved. Medians of the rounds, in microseconds an answer: from the request to the end of the answer, and
- * processor time of the server.
+ * processor time of the server. With a pause before each request, the server is as cold as one that does other work.
  */
 import { createServer, performServerHandshake } from "node:http2"
 import { connect, type Socket } from "node:net"
+import { setTimeout } from "node:timers/promises"
 import { parseArgs } from "node:util"
 import { FrameReader } from "../dist/system/Framing.js"
 import * as StdioDuplex from "../dist/wire/grpc/StdioDuplex.js"
@@ -19,7 +20,8 @@ const { values } = parseArgs({
   options: {
     serve: { type: "string" },
     answers: { type: "string", default: "1000" },
-    rounds: { type: "string", default: "9" }
+    rounds: { type: "string", default: "9" },
+    pause: { type: "string", default: "0" }
   }
 })
 
@@ -126,6 +128,7 @@ const clients: Readonly<Record<string, (server: Server) => Ask | Promise<Ask>>> 
 
 const run = async () => {
   const answers = Number(values.answers)
+  const pauseMillis = Number(values.pause)
   const sides = await Promise.all(
     Object.entries(clients).map(async ([kind, client]) => {
       const server = new Server(kind)
@@ -135,11 +138,16 @@ const run = async () => {
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const { ask, cpu, server, wall } of round % 2 === 0 ? sides : sides.toReversed()) {
       const cpuBefore = server.cpuMillis()
-      const before = performance.now()
+      let millis = 0
       for (let count = 0; count < answers; count++) {
+        if (pauseMillis > 0) {
+          await setTimeout(pauseMillis)
+        }
+        const before = performance.now()
         await ask()
+        millis += performance.now() - before
       }
-      wall.push(1_000 * (performance.now() - before) / answers)
+      wall.push(1_000 * millis / answers)
       cpu.push(1_000 * (server.cpuMillis() - cpuBefore) / answers)
     }
   }
