@@ -373,6 +373,7 @@ layer(everything, { excludeTestServices: true })("the page", (it) => {
       )
       yield* inBoth
       yield* of(() => page.keyboard.press("3"))
+      yield* of(() => page.getByRole("button", { name: "Edit" }).click())
       yield* inBoth
       yield* of(() => page.getByRole("option", { name: /^page/ }).click())
       yield* of(() => page.getByRole("heading", { name: "Stored values" }).waitFor())
