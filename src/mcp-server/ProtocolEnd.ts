@@ -149,7 +149,8 @@ export const make = Effect.fnUntraced(function*(options: {
       const { requestId } = (message.payload ?? {}) as { readonly requestId?: unknown }
       end(JSON.stringify(requestId))
     }
-    const taken = write(clientId, message as FromClientEncoded).pipe(
+    // `write` is another one once the server runs, and the message may be taken only then.
+    const taken = Effect.suspend(() => write(clientId, message as FromClientEncoded)).pipe(
       // So it says that a request which was cancelled, and has not ended yet, has the same id.
       Effect.exit,
       Effect.asVoid
