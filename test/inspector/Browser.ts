@@ -51,7 +51,7 @@ export const layer = Layer.effect(
             (context) => of(() => context.close())
           )
           const page = yield* of(() => context.newPage())
-          page.setDefaultTimeout(15_000)
+          page.setDefaultTimeout(50_000)
           const troubles: Array<string> = []
           page.on("console", (message) => message.type() === "error" && troubles.push(message.text()))
           page.on("pageerror", (error) => troubles.push(String(error)))

@@ -30,6 +30,7 @@ const play = (steps: typeof Steps.Type) => {
   let waiting: Array<{ readonly id: number; readonly due: number }> = []
   let now = 0
   let lastId = 0
+  let known = 0
   const timers = makeTimers((id) => fired.push(id))
   for (const step of steps) {
     switch (step._tag) {
@@ -51,7 +52,9 @@ const play = (steps: typeof Steps.Type) => {
       }
     }
     assert.strictEqual(timers.size(), waiting.length)
-    assert.deepStrictEqual(fired, expected)
+    // What was there before has been compared.
+    assert.deepStrictEqual([fired.length, fired.slice(known)], [expected.length, expected.slice(known)])
+    known = fired.length
   }
   timers.clearAll()
   vi.advanceTimersByTime(1000)
@@ -69,12 +72,14 @@ describe("timers", () => {
 
   it("that are cleared leave nothing behind, however far away they were", () => {
     const timers = makeTimers(() => {})
+    // With one that is due sooner, those that are cleared are not the next.
+    timers.set(0, 1e8)
     const before = process.memoryUsage().heapUsed
-    for (let id = 0; id < 1_000_000; id++) {
+    for (let id = 1; id <= 1_000_000; id++) {
       timers.set(id, 1e9)
       timers.clear(id)
     }
     assert.isBelow(process.memoryUsage().heapUsed - before, 50e6)
-    assert.strictEqual(timers.size(), 0)
+    assert.strictEqual(timers.size(), 1)
   })
 })

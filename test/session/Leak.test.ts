@@ -8,10 +8,10 @@ import * as Option from "effect/Option"
 import { queryObjects } from "node:v8"
 import { calls, finished, layer, makeCell, notify, output } from "./TestSession.ts"
 
-const cells = 10_000
+const cells = 5_000
 
 describe("after many cells", () => {
-  it.live("of all kinds, ten thousand more leave no cell, fiber or handle behind", () =>
+  it.live("of all kinds, five thousand more leave no cell, fiber or handle behind", () =>
     Effect.gen(function*() {
       const fiberClass = (yield* Effect.withFiber((fiber) => Effect.succeed(fiber))).constructor
       const session = yield* Runtime.SessionRuntime
