@@ -138,7 +138,7 @@ describe.runIf(process.platform === "linux")("hostile cells", () => {
       ]
     ])("a trial notices %s", ([, source, complaint]) =>
       Effect.gen(function*() {
-        const script = { family: "", name: "", about: "", source, expectation: { ends: ["ok" as const] } }
+        const script = { family: "", name: "", about: "", source, expectation: { ends: ["ok" as const], seconds: 30 } }
         const { complaints } = yield* Trial.run(script)
         assert.match(complaints.join("\n"), complaint)
       }))
