@@ -22,22 +22,27 @@ export class Inbox {
     this.ring()
   }
 
-  /** The reader has what there is, and what is to come, always in a step of its own. */
+  /** The reader has what there is at once, and what comes later always in a step of its own. */
   listen(read: (events: ReadonlyArray<IsolateEvent>, isOver: boolean) => void): void {
     this.read = read
-    this.ring()
+    this.hand()
   }
 
   private ring(): void {
-    const { read } = this
-    if (read !== undefined && !this.isDue && (this.events.length > 0 || this.isOver)) {
+    if (this.read !== undefined && !this.isDue) {
       this.isDue = true
       queueMicrotask(() => {
-        const { events } = this
         this.isDue = false
-        this.events = []
-        read(events, this.isOver)
+        this.hand()
       })
+    }
+  }
+
+  private hand(): void {
+    const { events } = this
+    if (events.length > 0 || this.isOver) {
+      this.events = []
+      this.read?.(events, this.isOver)
     }
   }
 }
