@@ -23,6 +23,7 @@ import type { Isolate } from "../../dist/Isolate.js"
 import * as Runtime from "../../dist/Runtime.js"
 import * as Store from "../../dist/Store.js"
 import * as V8 from "../../dist/V8.js"
+import { median } from "../Quantile.ts"
 
 const { values: flags } = parseArgs({
   options: {
@@ -35,8 +36,6 @@ const rounds = Number(flags.rounds)
 
 setFlagsFromString("--expose-gc")
 const collect: () => void = runInNewContext("gc")
-
-const median = (numbers: ReadonlyArray<number>) => numbers.toSorted((one, other) => one - other)[numbers.length >> 1]!
 
 const folders = { "a file on tmpfs": "/dev/shm", "a file on the disk": tmpdir() }
 
