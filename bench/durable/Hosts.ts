@@ -37,6 +37,9 @@ export type Value = CellEvent | CellId | Readonly<Record<string, unknown>> | nul
 
 const program = fileURLToPath(new URL("host.ts", import.meta.url))
 
+/** What is compiled once: hosts are started all the time, and never end by themselves. */
+const compiled = fileURLToPath(new URL("../../node_modules/.cache/prove-durable", import.meta.url))
+
 export class Host {
   readonly name: string
   private readonly child: ChildProcess
@@ -52,7 +55,10 @@ export class Host {
 
   constructor(name: string, args: ReadonlyArray<string>, onTold: (told: Told) => void) {
     this.name = name
-    this.child = fork(program, args, { stdio: ["ignore", "ignore", "pipe", "ipc"] })
+    this.child = fork(program, args, {
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      env: { ...process.env, NODE_COMPILE_CACHE: compiled }
+    })
     this.child.stderr!.setEncoding("utf8").on("data", (text: string) => this.complaints += text)
     this.ready = new Promise((resolve, reject) => {
       this.child.on("message", (message: Told | Answer) => {

@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import { flushCompileCache } from "node:module"
 import * as Delegate from "../../dist/Delegate.js"
 import type { Isolate } from "../../dist/Isolate.js"
 import * as Protocol from "../../dist/Protocol.js"
@@ -142,6 +143,7 @@ const main = Effect.gen(function*() {
     })
   })
   tell({ told: "ready" })
+  flushCompileCache()
   return yield* Effect.never
 })
 
