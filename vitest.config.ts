@@ -26,8 +26,9 @@ export default defineConfig({
     maxWorkers: 3,
     execArgv: ["--import", path("test/sources.ts"), "--import", path("test/worker.ts")],
     experimental: { viteModuleRunner: false, nodeLoader: false },
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Only what hangs takes so long, also on a busy machine.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     projects: [
       { extends: true, test: { name: "alone", include: alone } },
       // One process runs one file after the other: to load what they share takes longer than most of their tests.

@@ -75,10 +75,14 @@ describe.skipIf(Database.missing)(`a cluster${Database.missing === undefined ? "
           source: "store('before', 1); text('before'); text(await tools.wait({})); store('after', 2)"
         })
         const outcome = yield* Effect.forkChild(initial, { startImmediately: true })
-        const output = yield* Effect.forkChild(Effect.flip(Stream.runDrain(runtime.output(cell))), {
-          startImmediately: true
-        })
+        const said = yield* Queue.unbounded<Protocol.OutputItem>()
+        const output = yield* Effect.forkChild(
+          Effect.flip(Stream.runForEach(runtime.output(cell), (item) => Queue.offer(said, item))),
+          { startImmediately: true }
+        )
         assert.strictEqual(yield* Queue.take(calls), "first")
+        // A reader that has heard nothing may begin at the second host, and misses nothing.
+        assert.deepStrictEqual(yield* Queue.take(said), { type: "input_text", text: "before" })
 
         yield* Effect.asVoid(host("second"))
         yield* leave
