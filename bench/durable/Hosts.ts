@@ -1,5 +1,6 @@
 /** The host processes of the proof: started, asked, killed, frozen. */
 import { type ChildProcess, fork } from "node:child_process"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { CellEvent, CellId, Epoch } from "../../dist/Protocol.js"
 
@@ -35,10 +36,12 @@ export type Told =
 
 export type Value = CellEvent | CellId | Readonly<Record<string, unknown>> | null
 
-const program = fileURLToPath(new URL("host.ts", import.meta.url))
-
 /** What is compiled once: hosts are started all the time, and never end by themselves. */
 const compiled = fileURLToPath(new URL("../../node_modules/.cache/prove-durable", import.meta.url))
+
+/** The program of a host, as it is written, or as `bundle.mjs` has made one file of it. */
+export const programOf = (isBundled: boolean): string =>
+  isBundled ? join(compiled, "host.cjs") : fileURLToPath(new URL("host.ts", import.meta.url))
 
 export class Host {
   readonly name: string
@@ -53,7 +56,7 @@ export class Host {
   readonly ended: Promise<void>
   private complaints = ""
 
-  constructor(name: string, args: ReadonlyArray<string>, onTold: (told: Told) => void) {
+  constructor(name: string, program: string, args: ReadonlyArray<string>, onTold: (told: Told) => void) {
     this.name = name
     this.child = fork(program, args, {
       stdio: ["ignore", "ignore", "pipe", "ipc"],

@@ -17,7 +17,7 @@ import type { CellId } from "../../dist/Protocol.js"
 import * as Port from "../../test/cluster/Port.ts"
 import { count, counts, violate, violations } from "../Violations.ts"
 import * as Dice from "./Dice.ts"
-import { Host } from "./Hosts.ts"
+import { Host, programOf } from "./Hosts.ts"
 import * as Journals from "./Journals.ts"
 import * as Outcomes from "./Outcomes.ts"
 import * as Stores from "./Stores.ts"
@@ -32,11 +32,14 @@ const { values: flags } = parseArgs({
     seed: { type: "string", default: "1" },
     /** Milliseconds that a host stays frozen: longer than the others wait for it. */
     frozen: { type: "string", default: "16000" },
+    /** Hosts are started from the file that `bundle.mjs` has made. */
+    bundled: { type: "boolean", default: false },
     break: { type: "string", default: "" }
   }
 })
 
 const seed = Number(flags.seed)
+const program = programOf(flags.bundled)
 const dice = Dice.make(seed)
 const folder = mkdtempSync(join(tmpdir(), "prove-cluster-"))
 const store = await Stores.postgres()
@@ -48,7 +51,7 @@ let started = 0
 const startHost = async () => {
   const name = `host-${++started}`
   const port = await Effect.runPromise(Port.free)
-  return new Host(name, [store, socket, "0", flags.break, String(port)], onTold(name))
+  return new Host(name, program, [store, socket, "0", flags.break, String(port)], onTold(name))
 }
 const hosts = await Promise.all(Array.from({ length: Number(flags.hosts) }, startHost))
 await Promise.all(hosts.map(({ ready }) => ready))

@@ -165,4 +165,4 @@ const clustered = Effect.flatMap(
 
 // Without those who started it there is nothing to do.
 process.on("disconnect", () => process.exit())
-await Effect.runPromise<unknown, unknown>(Effect.scoped(port === "" ? main : clustered))
+void Effect.runPromise<unknown, unknown>(Effect.scoped(port === "" ? main : clustered))

@@ -14,7 +14,7 @@ import { isDeepStrictEqual, parseArgs } from "node:util"
 import type { CellEvent, CellId } from "../../dist/Protocol.js"
 import { count, counts, violate, violations } from "../Violations.ts"
 import * as Dice from "./Dice.ts"
-import { Host, type Question, type Value } from "./Hosts.ts"
+import { Host, programOf, type Question, type Value } from "./Hosts.ts"
 import * as Journals from "./Journals.ts"
 import * as Outcomes from "./Outcomes.ts"
 import * as Stores from "./Stores.ts"
@@ -33,10 +33,13 @@ const { values: flags } = parseArgs({
     recovery: { type: "string", default: "2000" },
     /** Milliseconds that sessions may take to come to their end, once nothing disturbs them any more. */
     patience: { type: "string", default: "180000" },
+    /** Hosts are started from the file that `bundle.mjs` has made. */
+    bundled: { type: "boolean", default: false },
     break: { type: "string", default: "" }
   }
 })
 const lease = Number(flags.lease)
+const program = programOf(flags.bundled)
 const isBroken = flags.break !== ""
 
 const prove = async (kind: string) => {
@@ -55,7 +58,7 @@ const prove = async (kind: string) => {
   let started = 0
   const startHost = () => {
     const name = `host-${++started}`
-    return new Host(name, [store, socket, String(lease), flags.break], onTold(name))
+    return new Host(name, program, [store, socket, String(lease), flags.break], onTold(name))
   }
   const hosts = Array.from({ length: Number(flags.hosts) }, startHost)
   await Promise.all(hosts.map(({ ready }) => ready))

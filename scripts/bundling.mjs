@@ -1,0 +1,47 @@
+// Makes one file of a program with all that it loads, and chunks of what it loads later.
+import { join, relative, sep } from "node:path"
+import { rolldown } from "rolldown"
+
+const root = join(import.meta.dirname, "..")
+const dist = join(root, "dist")
+
+/** A module finds its files from where it lay before. */
+const keepPlace = (target) => ({
+  name: "keep-place",
+  transform: {
+    filter: { id: /\/dist\//, code: "import.meta.url" },
+    handler: (code, id) =>
+      id.startsWith(dist + sep)
+        ? {
+          code: code.replaceAll(
+            "import.meta.url",
+            `new URL(${JSON.stringify(relative(target, id).replaceAll(sep, "/"))}, import.meta.url).href`
+          )
+        }
+        : undefined
+  }
+})
+
+/**
+ * Writes `name` and its chunks into the folder `target`, and gives which modules are in them. They are CommonJS: it loads
+ * sooner, as node then reads no list of what its own modules export.
+ */
+export const bundle = async ({ target, name, entry, minify }) => {
+  const build = await rolldown({
+    input: { [name]: entry },
+    platform: "node",
+    // Its CommonJS loads its parts in a way that no bundler sees.
+    resolve: { alias: { "jsonc-parser": join(root, "node_modules/jsonc-parser/lib/esm/main.js") } },
+    plugins: [keepPlace(target)]
+  })
+  const { output } = await build.write({
+    dir: target,
+    format: "cjs",
+    entryFileNames: "[name].cjs",
+    chunkFileNames: `${name}-[name].cjs`,
+    comments: false,
+    minify
+  })
+  await build.close()
+  return output.flatMap(({ moduleIds }) => moduleIds)
+}
