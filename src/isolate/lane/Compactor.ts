@@ -1,5 +1,5 @@
 /**
- * Gives back memory of cells that wait. A quarter of what an isolate takes is garbage from when it was made, and V8
+ * Gives back memory of cells that wait. A tenth of what an isolate takes is garbage from when it was made, and V8
  * collects nothing where nothing happens.
  *
  * @since 0.1.0
