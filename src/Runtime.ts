@@ -394,7 +394,10 @@ const makeWith = Effect.fnUntraced(function*(
   const live = new Map<Protocol.CellId, CellImpl.Cell>()
   const finished = new Remembered<
     Protocol.CellId,
-    { readonly outcome: Protocol.Settled; readonly ledger: Protocol.Ledger }
+    {
+      readonly outcome: Protocol.Settled
+      readonly ledger: Effect.Effect<Protocol.Ledger, Protocol.MissingCell>
+    }
   >(limits.maxRememberedCells)
   const creations = new Remembered<
     string,
@@ -708,7 +711,7 @@ const makeWith = Effect.fnUntraced(function*(
       restored
     })
     if (phase === "Gone") {
-      finished.set(id, { outcome: cell.settledAs(), ledger: cell.ledger() })
+      finished.set(id, { outcome: cell.settledAs(), ledger: cell.ledger })
     } else {
       live.set(id, cell)
       meter.cellAdmitted()
@@ -717,7 +720,9 @@ const makeWith = Effect.fnUntraced(function*(
     if (request.idempotencyKey !== undefined) {
       creations.set(request.idempotencyKey, { request, kind, cell: Effect.succeed(cell) })
     }
-    cell.begin()
+    if (restored.ledger === undefined) {
+      cell.begin()
+    }
   }
 
   // ---------------------------------------------------------------------------
@@ -793,7 +798,7 @@ const makeWith = Effect.fnUntraced(function*(
     ledger: (id) =>
       Effect.suspend(() => {
         const ended = finished.get(id)
-        return ended === undefined ? Effect.map(find(id), (cell) => cell.ledger()) : Effect.succeed(ended.ledger)
+        return ended === undefined ? Effect.flatMap(find(id), (cell) => cell.ledger) : ended.ledger
       }),
     tools: Effect.sync(() => Shape.forCells(delegate.tools)),
     instructions: Effect.sync(() => delegate.instructions ?? new Map()),

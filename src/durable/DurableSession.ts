@@ -22,6 +22,7 @@ import {
   type CellRequest,
   type Frontier,
   IsolateFailure,
+  MissingCell,
   SessionSuspended,
   type SessionTaken,
   StoreFailure,
@@ -33,12 +34,13 @@ import type { Handle, StoredWrites } from "../session/Cell.ts"
 import type * as CellPhase from "../session/CellPhase.ts"
 import * as EndedIsolate from "../session/EndedIsolate.ts"
 import type { Keeper, Observation, Restored } from "../session/Keeper.ts"
+import * as Ledger from "../session/Ledger.ts"
 import { type Record, Store } from "../Store.ts"
 import * as Retention from "../store/Retention.ts"
 import { Meter } from "../telemetry/Meter.ts"
 import { Alarm } from "./Alarm.ts"
 import { DurableCell, engine, type Pending, Residence, type Shared } from "./DurableCell.ts"
-import { type CellHistory, type Created, Hearing, type Kept, SessionHistory, type Values } from "./History.ts"
+import { CellHistory, type Created, Hearing, type Kept, SessionHistory, type Values } from "./History.ts"
 import * as Holder from "./Holder.ts"
 import { Journal, type Loss } from "./Journal.ts"
 
@@ -99,6 +101,9 @@ const isRepeatable = ({ annotations }: ToolDefinition): boolean =>
     ? annotations?.readOnly === true || annotations?.idempotent === true
     : annotations.onRestart === "retry"
 
+/** The records of one cell. */
+type Load = (cell: CellId) => Effect.Effect<ReadonlyArray<Record>, StoreFailure>
+
 export class DurableSession implements Keeper {
   readonly journal: Journal
   /** Behind the ids of its cells. */
@@ -108,6 +113,7 @@ export class DurableSession implements Keeper {
   readonly values: Values
   private readonly history: SessionHistory
   private readonly shared: Shared
+  private readonly load: Load
   private readonly clock: Clock.Clock
   private readonly maxRemembered: number
   private readonly known = new Map<CellId, Known>()
@@ -123,6 +129,7 @@ export class DurableSession implements Keeper {
     readonly key: string
     readonly history: SessionHistory
     readonly shared: Shared
+    readonly load: Load
     readonly clock: Clock.Clock
     readonly maxRemembered: number
     readonly values: Values
@@ -134,6 +141,7 @@ export class DurableSession implements Keeper {
     this.sequence = options.history.sequence
     this.kept = options.history.kept
     this.shared = options.shared
+    this.load = options.load
     this.clock = options.clock
     this.maxRemembered = options.maxRemembered
     this.values = options.values
@@ -167,7 +175,7 @@ export class DurableSession implements Keeper {
     const meter = new Meter(yield* Effect.context<never>())
     const journal = new Journal({ session, epoch, store, meter, fork })
     yield* Effect.addFinalizer(() => journal.drain)
-    const { records } = yield* store.load(session)
+    const { records } = yield* store.load(session, { ended: "outcomes" })
     if (records.some(({ _tag }) => _tag === "Sealed")) {
       return yield* new StoreFailure({
         reason: "WrongKey",
@@ -197,6 +205,11 @@ export class DurableSession implements Keeper {
       }
       yield* journal.write(initial)
     }
+    const load = (cellId: CellId) =>
+      Effect.map(
+        store.load(session, { cell: cellId }),
+        ({ records }) => records.filter((record) => "cellId" in record && record.cellId === cellId)
+      )
     if (Duration.isPositive(time) && Duration.isFinite(time)) {
       yield* Effect.forkScoped(renewed(store, journal, time))
     }
@@ -208,16 +221,13 @@ export class DurableSession implements Keeper {
       maxRemembered: options.maxRemembered,
       values,
       version,
+      load,
       shared: {
         journal,
         lease,
         meter,
         fork,
-        load: ({ cellId }) =>
-          store.load(session, { cell: cellId }).pipe(
-            Effect.tapError((failure) => Effect.sync(() => journal.lose(failure))),
-            Effect.map(({ records }) => records.filter((record) => "cellId" in record && record.cellId === cellId))
-          ),
+        load: ({ cellId }) => Effect.tapError(load(cellId), (failure) => Effect.sync(() => journal.lose(failure))),
         idleAfter: Duration.fromInputUnsafe(options.idleAfter ?? defaults.idleAfter),
         maxReplayTime: Duration.fromInputUnsafe(options.maxReplayTime ?? defaults.maxReplayTime),
         replays: Semaphore.makeUnsafe(maxReplays),
@@ -264,6 +274,7 @@ export class DurableSession implements Keeper {
     const values = this.history.values(new Set(live.map(({ created }) => created.stored)))
     const current = new Map(currentTools.map((tool) => [tool.name, tool]))
     const cells: Array<RestoredCell> = []
+    const ended = yield* EndedIsolate.make()
     for (const history of histories) {
       const { created, id, outcome } = history
       const tools = this.history.tools.get(created.tools) ?? []
@@ -287,8 +298,8 @@ export class DurableSession implements Keeper {
         kind: created.kind,
         request: created.ownTools ? { ...created.request, tools } : created.request,
         tools,
-        restored: history.toRestored(tools),
-        handle: driver ?? (yield* EndedIsolate.make())
+        restored: history.toRestored(tools, this.ledgerOf(id, tools)),
+        handle: driver ?? ended
       })
     }
     // It is not read again.
@@ -296,6 +307,19 @@ export class DurableSession implements Keeper {
     this.forgetOld()
     return cells
   })
+
+  /** What became of the calls of a cell that had ended before the session was opened. */
+  private ledgerOf(cellId: CellId, tools: ReadonlyArray<ToolDefinition>) {
+    return Effect.flatMap(Effect.suspend(() => Effect.orDie(this.load(cellId))), ([created, ...records]) => {
+      if (created?._tag !== "Created") {
+        // It was forgotten.
+        return Effect.fail(new MissingCell({ cellId, finished: true }))
+      }
+      const history = new CellHistory(created)
+      records.forEach((record) => history.add(record))
+      return Effect.succeed(Ledger.ofEnded(history.toCalls(tools)))
+    })
+  }
 
   private readonly restoreLive = Effect.fnUntraced(function*(
     this: DurableSession,

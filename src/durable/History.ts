@@ -200,9 +200,15 @@ export class CellHistory {
       : { _tag: "Terminated", cellId: this.id, items }
   }
 
-  /** What the session is to know of the cell. */
-  toRestored(tools: ReadonlyArray<ToolDefinition>): Restored {
-    return { state: this.toState(), calls: this.toCalls(tools), notified: this.notified }
+  /** What the session is to know of the cell. `ledger` is for one that has ended: the journal was read without its calls. */
+  toRestored(tools: ReadonlyArray<ToolDefinition>, ledger: NonNullable<Restored["ledger"]>): Restored {
+    const hasEnded = this.outcome !== undefined
+    return {
+      state: this.toState(),
+      calls: hasEnded ? [] : this.toCalls(tools),
+      ledger: hasEnded ? ledger : undefined,
+      notified: this.notified
+    }
   }
 
   private toState(): CellPhase.State {
@@ -260,7 +266,7 @@ export class CellHistory {
       .sort((one, other) => one.answeredAt - other.answeredAt)
   }
 
-  private toCalls(tools: ReadonlyArray<ToolDefinition>): Ledger["calls"] {
+  toCalls(tools: ReadonlyArray<ToolDefinition>): Ledger["calls"] {
     return Array.from(this.calls.values(), (call) => ({
       toolCallId: call.id,
       tool: tools[call.tool]?.name ?? "",

@@ -96,7 +96,7 @@ export interface Session {
   readonly onCalled: (cell: Cell, call: ToolCallId, tool: string, line: number) => void
   readonly onStalled: (cell: Cell) => void
   readonly onSettled: (cell: Cell, outcome: Settled, error: CellError | undefined) => void
-  readonly onClosed: (cell: Cell, outcome: Settled, ledger: Ledger) => void
+  readonly onClosed: (cell: Cell, outcome: Settled, ledger: Effect.Effect<Ledger, MissingCell>) => void
 }
 
 type ToolCall = Extract<IsolateEvent, { readonly _tag: "ToolCalls" }>["calls"][number]
@@ -183,6 +183,8 @@ export class Cell implements Callbacks.Caller {
   /** Closed while it is being kept how the cell has ended: nothing else can end it meanwhile. */
   private readonly keeping = new Gate(true)
   private notified: number
+  /** Its ledger, where it had ended before. */
+  private earlier: Restored["ledger"]
   private grace: Effect.Effect<void> | undefined
   private outcome: Settled = "Terminated"
   private readonly settled = new Gate()
@@ -226,8 +228,9 @@ export class Cell implements Callbacks.Caller {
     }
   }
 
-  private restore({ calls, state }: Restored): void {
+  private restore({ calls, ledger, state }: Restored): void {
     this.state = state
+    this.earlier = ledger
     calls.forEach((call) => this.calls.restore(call))
     if (state.phase !== "Running") {
       this.outcome = outcomeOf(state.ending)
@@ -448,8 +451,8 @@ export class Cell implements Callbacks.Caller {
   }
 
   /** What became of its tool calls. */
-  ledger(): Ledger {
-    return this.calls.toLedger()
+  get ledger(): Effect.Effect<Ledger, MissingCell> {
+    return this.earlier ?? Effect.sync(() => this.calls.toLedger())
   }
 
   // ---------------------------------------------------------------------------
@@ -721,7 +724,7 @@ export class Cell implements Callbacks.Caller {
       case "Tell":
         return this.tell(decision.who, decision.what)
       case "Close": {
-        this.session.onClosed(this, this.outcome, this.calls.toLedger())
+        this.session.onClosed(this, this.outcome, this.earlier ?? Effect.succeed(this.calls.toLedger()))
         this.closed.open()
         return
       }

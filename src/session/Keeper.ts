@@ -5,7 +5,16 @@
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
-import type { CellError, CellEvent, CellId, Frontier, Ledger, ToolCallId, ToolCallState } from "../Protocol.ts"
+import type {
+  CellError,
+  CellEvent,
+  CellId,
+  Frontier,
+  Ledger,
+  MissingCell,
+  ToolCallId,
+  ToolCallState
+} from "../Protocol.ts"
 import type { StoredWrites } from "./Cell.ts"
 import type * as CellPhase from "./CellPhase.ts"
 
@@ -50,6 +59,8 @@ export const Observation = Context.Reference<Observation>("effect-code-mode/sess
 export interface Restored {
   readonly state: CellPhase.State
   readonly calls: Ledger["calls"]
+  /** Where it has ended, its calls are not among these, and are read when they are asked for. */
+  readonly ledger: Effect.Effect<Ledger, MissingCell> | undefined
   /** How many times it has notified. */
   readonly notified: number
 }

@@ -20,6 +20,12 @@ import * as CallReports from "./CallReports.ts"
 const maxLive = 4096
 const maxEnded = 128
 
+/** That of a cell that has ended, and of whose calls nothing more is heard. */
+export const ofEnded = (calls: Ledger["calls"]): Ledger => ({
+  calls: calls.slice(-maxEnded),
+  omitted: Math.max(0, calls.length - maxEnded)
+})
+
 /** What the calls of a cell have in common. */
 interface Common {
   readonly clock: Clock.Clock

@@ -13,6 +13,17 @@ export interface SessionJournal {
   readonly records: ReadonlyArray<Record>
 }
 
+/** The part of a journal that is wanted. */
+export interface Part {
+  /** What it has of the session itself and of this cell. */
+  readonly cell?: CellId | undefined
+  /**
+   * With `outcomes`, cells that have ended come without what only says how they came to it: `Turn`, `Called`, `Asked`,
+   * `Attempted`, `Answered`, `Notified`, `Delivered` and `Frontier`.
+   */
+  readonly ended?: "outcomes" | undefined
+}
+
 export interface SessionSummary {
   readonly session: string
   readonly epoch: Epoch
@@ -42,11 +53,8 @@ export interface Contract {
   readonly renew: (session: string, epoch: Epoch, lease: Duration.Input) => Effect.Effect<void, Fenced | StoreFailure>
   /** Gives a session back, so that others need not wait. Of an owner that has lost it, this does nothing. */
   readonly release: (session: string, epoch: Epoch) => Effect.Effect<void, StoreFailure>
-  /** The journal of a session, or what it has of the session itself and one cell. */
-  readonly load: (
-    session: string,
-    options?: { readonly cell?: CellId | undefined }
-  ) => Effect.Effect<SessionJournal, StoreFailure>
+  /** The journal of a session, or a part of it. */
+  readonly load: (session: string, options?: Part | undefined) => Effect.Effect<SessionJournal, StoreFailure>
   /**
    * Adds records to a journal: all of them, or none. It is refused when the session was claimed since, released or removed.
    * What the journal has of the cells in `forget` goes in the same step, but for what they have stored.

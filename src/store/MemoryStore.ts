@@ -112,8 +112,12 @@ export const make = (bounds?: Append.Bounds): Contract => {
       })),
     load: (name, options) =>
       Effect.suspend(() => {
-        const rows = (sessions.get(name)?.rows ?? []).filter(({ cell }) =>
-          options?.cell === undefined || cell === undefined || cell === options.cell
+        const session = sessions.get(name)
+        const hasEnded = (cell: CellId) => session?.cells.get(cell)?.isSettled === true
+        const rows = (session?.rows ?? []).filter(({ cell, kind }) =>
+          cell === undefined ||
+          (options?.cell === undefined || cell === options.cell) &&
+            (options?.ended === undefined || !Record.ways.has(kind) || !hasEnded(cell))
         )
         return Effect.map(Record.decode(rows.map(({ text }) => text)), (records) => ({ session: name, records }))
       }),

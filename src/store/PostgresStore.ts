@@ -346,6 +346,10 @@ export const make = Effect.fnUntraced(function*(
     return asking(attempt)
   }
 
+  // The cells that have ended are looked for once, not for each record.
+  const isWayToEnd = `kind IN (${Array.from(Record.ways, (kind) => `'${kind}'`).join()})
+    AND cell IN (SELECT name FROM ${cells} WHERE session = (SELECT id FROM ${sessions} WHERE name = $1) AND settled)`
+
   return {
     claim,
     renew: (session, epoch, lease) =>
@@ -359,16 +363,18 @@ export const make = Effect.fnUntraced(function*(
     release: (session, epoch) =>
       Effect.asVoid(asking(run(`UPDATE ${sessions} SET owner = NULL WHERE ${isOwned}`, [session, epoch]))),
     load: (session, options) => {
-      const of = `SELECT data FROM ${records} records JOIN ${sessions} sessions ON sessions.id = records.session
-        WHERE sessions.name = $1`
+      const of = `SELECT number, data FROM ${records} records
+        WHERE session = (SELECT id FROM ${sessions} WHERE name = $1)
+        ${options?.ended === undefined ? "" : `AND NOT (${isWayToEnd})`}`
       return Effect.flatMap(
         asking(
           options?.cell === undefined
             ? run<{ readonly data: string }>(`${of} ORDER BY number`, [session])
-            : run<{ readonly data: string }>(`${of} AND (cell IS NULL OR cell = $2) ORDER BY number`, [
-              session,
-              options.cell
-            ])
+            // One after the other: together, the index would find those of all cells.
+            : run<{ readonly data: string }>(
+              `${of} AND cell IS NULL UNION ALL ${of} AND cell = $2 ORDER BY number`,
+              [session, options.cell]
+            )
         ),
         (rows) => Effect.map(Record.decode(rows.map(({ data }) => data)), (records) => ({ session, records }))
       )

@@ -107,6 +107,18 @@ export const Kind = Schema.Literals(Object.keys(plain) as ReadonlyArray<keyof ty
 
 export type Kind = typeof Kind.Type
 
+/** What only says how a cell came to its end: once it has ended, these are of no use but to tell what it did. */
+export const ways: ReadonlySet<Kind> = new Set<Kind>([
+  "Turn",
+  "Called",
+  "Asked",
+  "Attempted",
+  "Answered",
+  "Notified",
+  "Delivered",
+  "Frontier"
+])
+
 export const Record = Schema.TaggedUnion({
   ...plain,
   Sealed: {

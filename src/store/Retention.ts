@@ -56,7 +56,7 @@ const lease = "1 minute"
 const pruneSession = Effect.fnUntraced(function*(store: Contract, session: string, retention: Retention) {
   const epoch = yield* store.claim(session, "effect-code-mode prune", lease)
   return yield* Effect.gen(function*() {
-    const { records } = yield* store.load(session)
+    const { records } = yield* store.load(session, { ended: "outcomes" })
     if (records.some(({ _tag }) => _tag === "Sealed")) {
       return yield* new StoreFailure({ reason: "WrongKey", text: `session ${session} is encrypted` })
     }

@@ -198,6 +198,11 @@ interface Waiting {
   readonly resume: (result: Effect.Effect<void, Fenced | StoreFailure>) => void
 }
 
+/** The cells that have ended are looked for once, not for each record. */
+const isWayToEnd = `kind IN (${Array.from(Record.ways, (kind) => `'${kind}'`).join()}) AND cell IN (
+  SELECT cells.id FROM cells JOIN sessions ON sessions.id = session WHERE sessions.name = :name AND settled
+)`
+
 /** Bytes of appends that share a transaction. */
 const maxTogether = 8 * 1024 * 1024
 
@@ -377,8 +382,9 @@ export const make = Effect.fnUntraced(function*(
     load: (name, options) =>
       Effect.flatMap(
         attempt(() => {
-          const of =
-            "SELECT number, data FROM records WHERE session = (SELECT id FROM sessions WHERE sessions.name = :name)"
+          const of = `SELECT number, data FROM records
+            WHERE session = (SELECT id FROM sessions WHERE sessions.name = :name)
+            ${options?.ended === undefined ? "" : `AND NOT (${isWayToEnd})`}`
           const rows = options?.cell === undefined
             ? prepare(`${of} ORDER BY number`).all({ name })
             // One after the other: together, the index would find those of all cells.

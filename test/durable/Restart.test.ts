@@ -250,6 +250,82 @@ describe("observers", () => {
   )
 })
 
+describe("cells that have ended before", () => {
+  /** What a session has asked its store for, by kind. */
+  const watch = (store: Store.Store["Service"]) => {
+    const read = new Set<Store.Record["_tag"]>()
+    const load: typeof store.load = (session, part) =>
+      Effect.tap(
+        store.load(session, part),
+        ({ records }) => Effect.sync(() => records.forEach(({ _tag }) => read.add(_tag)))
+      )
+    return { read, store: Store.Store.of({ ...store, load }) }
+  }
+
+  const ways = ["Turn", "Called", "Answered", "Frontier"] as const
+
+  test(
+    "are not read but for their outcome and output, and their ledger is when it is asked for",
+    Effect.gen(function*() {
+      const world = makeWorld({ broken: () => Effect.fail(new Protocol.ToolError({ text: "no" })) })
+      const { run, store } = yield* processes({ world })
+      const source = `
+        await tools.once(1)
+        await Promise.allSettled([tools.broken(2), ...Array.from({ length: 130 }, (_, i) => tools.again(i))])
+        text("done")`
+      const ask = (session: Session, cells: ReadonlyArray<Protocol.CellId>) =>
+        Effect.forEach(cells, (id) =>
+          Effect.map(session.ledger(id), ({ calls, omitted }) => ({
+            omitted,
+            calls: calls.map(({ state, tool, toolCallId }) => [state, tool, toolCallId])
+          })))
+      const [cells, before] = yield* run((session) =>
+        Effect.gen(function*() {
+          const read = yield* session.execute(request(source))
+          yield* read.initial
+          const unread = yield* session.create(request(source))
+          yield* session.awaitSettled(unread.id)
+          const ids = [read.cell.id, unread.id]
+          return [ids, yield* ask(session, ids)] as const
+        })
+      )
+      assert.deepStrictEqual(before.map(({ calls, omitted }) => [calls.length, omitted]), [[128, 4], [128, 4]])
+      const watched = watch(store)
+      const context = yield* Layer.build(engine)
+      const session = yield* open(watched.store, world, Layer.succeedContext(context))
+      assert.containsAllKeys(Object.fromEntries(Array.from(watched.read, (tag) => [tag, tag])), ["Output", "Settled"])
+      ways.forEach((tag) => assert.isFalse(watched.read.has(tag), tag))
+      assert.deepStrictEqual(yield* ask(session, cells), before)
+      ways.forEach((tag) => assert.isTrue(watched.read.has(tag), tag))
+      // Also once the last outcome was read.
+      assert.deepStrictEqual(textsOf(yield* session.observe(yield* session.cell(cells[1]!))), ["done"])
+      assert.deepStrictEqual(yield* ask(session, cells), before)
+    })
+  )
+
+  test(
+    "have no ledger once the store has forgotten them",
+    Effect.gen(function*() {
+      const { run, store } = yield* processes()
+      const end = (session: Session) =>
+        Effect.gen(function*() {
+          const { cell, initial } = yield* session.execute(request("await tools.again(1)"))
+          yield* initial
+          return cell.id
+        })
+      const [first, last] = yield* run((session) => Effect.all([end(session), end(session)]))
+      yield* run((session) =>
+        Effect.gen(function*() {
+          yield* Effect.provideService(Store.prune({ endedFor: 0 }), Store.Store, store)
+          const missing = yield* Effect.flip(session.ledger(first))
+          assert.deepStrictEqual([missing._tag, missing.cellId, missing.finished], ["MissingCell", first, true])
+          assert.strictEqual((yield* session.ledger(last)).calls.length, 1)
+        })
+      )
+    })
+  )
+})
+
 describe("the owner of a session", () => {
   test(
     "that has lost it has no effect any more, and says so",

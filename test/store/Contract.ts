@@ -2,7 +2,7 @@
  * What every store must do, seen from outside.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { CellId, Epoch, type Fenced, type StoreFailure, ToolCallId } from "effect-code-mode/Protocol"
+import { CellId, Epoch, type Fenced, Generation, type StoreFailure, ToolCallId } from "effect-code-mode/Protocol"
 import * as Store from "effect-code-mode/Store"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
@@ -321,6 +321,57 @@ export const contract = ({ layer, name, runs = 60 }: Implementation) => {
         ])
         const { records } = yield* store.load("s", { cell: cell("one") })
         assert.deepStrictEqual(records.map(say), ["Tools", "Created one", "of one", "Stored two"])
+      }))
+
+    test("loads cells that have ended without what only says how they came to it", (store) =>
+      Effect.gen(function*() {
+        const call = ToolCallId.make("tool-1")
+        const lifeOf = (id: string): ReadonlyArray<Store.Record> => {
+          const cellId = cell(id)
+          return [
+            created(id),
+            { _tag: "Called", cellId, call, tool: 0 },
+            { _tag: "Asked", cellId, call },
+            { _tag: "Attempted", cellId, call, attempt: 1 },
+            output(id, `of ${id}`),
+            { _tag: "Yielded", cellId },
+            { _tag: "Notified", cellId, number: 1, text: "" },
+            { _tag: "Frontier", cellId, timers: 0, generation: Generation.make(1) },
+            { _tag: "Delivered", cellId, number: 1 },
+            { _tag: "Answered", cellId, call, answer: { _tag: "Resolved", json: "1" } },
+            { _tag: "Resumed", cellId, generation: Generation.make(1) },
+            { _tag: "Turn", cellId, turn: 1, at: 1, cause: { _tag: "Timer" } },
+            stored(id, 1, []),
+            { _tag: "Heard", cellId, from: 0, to: 1, event: { _tag: "Ended" } }
+          ]
+        }
+        const [one, two] = [lifeOf("one"), lifeOf("two")]
+        const tools: Store.Record = { _tag: "Tools", number: 1, definitions: [] }
+        const epoch = yield* store.claim("s", "a", "1 hour")
+        yield* store.append("s", epoch, [tools, ...one, ...two, settled("one")])
+        // A cell of this name that has ended elsewhere is another one.
+        yield* store.append("t", yield* store.claim("t", "a", "1 hour"), [created("two"), settled("two")])
+        const ofOne = ["Created one", "of one", "Yielded one", "Resumed one", "Stored one", "Heard one"]
+        const load = (part: Parameters<typeof store.load>[1]) =>
+          Effect.map(store.load("s", part), ({ records }) => records.map(say))
+        assert.deepStrictEqual(yield* load({ ended: "outcomes" }), [
+          "Tools",
+          ...ofOne,
+          ...two.map(say),
+          "Settled one"
+        ])
+        assert.deepStrictEqual(yield* load({ ended: "outcomes", cell: cell("one") }), [
+          "Tools",
+          ...ofOne,
+          "Stored two",
+          "Settled one"
+        ])
+        assert.deepStrictEqual(yield* load({ cell: cell("one") }), [
+          "Tools",
+          ...one.map(say),
+          "Stored two",
+          "Settled one"
+        ])
       }))
 
     test("forgets cells, and not what they have stored", (store) =>

@@ -66,7 +66,7 @@ export const layer = (flags: ToolFlags.Flags, file: string, keys: Option.Option<
 export const find = Effect.fn("Durable.find")(function*(source: string) {
   const session = yield* Runtime.SessionRuntime
   const store = yield* Store.Store
-  const { cells } = Digest.make((yield* store.load(runs)).records)
+  const { cells } = Digest.make((yield* store.load(runs, { ended: "outcomes" })).records)
   const before = cells.findLast((cell) => cell.source === source && cell.kind === "continuing" && !cell.isRead)
   if (before === undefined) {
     return undefined
@@ -83,7 +83,7 @@ export const find = Effect.fn("Durable.find")(function*(source: string) {
 const attendAll = Effect.fnUntraced(function*(name: string) {
   const session = yield* Runtime.SessionRuntime
   const store = yield* Store.Store
-  const { cells } = Digest.make((yield* store.load(name)).records)
+  const { cells } = Digest.make((yield* store.load(name, { ended: "outcomes" })).records)
   const live = yield* session.cells
   if (live.length === 0) {
     return yield* Failure.toStart(
