@@ -1,9 +1,9 @@
 /**
- * What durability costs: `npm run bench:durable -- [--rounds N] [--idle N] [--only compare,replay,sleepers]`.
+ * What durability costs: `npm run bench:durable -- [--rounds N] [--idle N] [--only compare,opening,replay,sleepers]`.
  *
  * Cells of a plain session, and of durable ones over a store in memory, on a file system in memory and on the disk of the
  * folder for temporary files, interleaved in one run. Then how long a cell takes to go on from its journal, by the number of
- * its calls, and what cells that sleep take on the disk and in memory.
+ * its calls, what it takes to open a session whose cells have ended, and what cells that sleep take on the disk and in memory.
  */
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -29,7 +29,7 @@ const { values: flags } = parseArgs({
   options: {
     rounds: { type: "string", default: "15" },
     idle: { type: "string", default: "10000" },
-    only: { type: "string", default: "compare,replay,sleepers" }
+    only: { type: "string", default: "compare,opening,replay,sleepers" }
   }
 })
 const rounds = Number(flags.rounds)
@@ -164,6 +164,33 @@ const replay = Effect.gen(function*() {
   }
 })
 
+const opening = Effect.gen(function*() {
+  console.log("\nopening a session whose cells have ended, by processor time of its host")
+  const file = yield* storeAt(join(yield* folderIn(folders["a file on tmpfs"]), "store.db"))
+  for (const cells of [0, 250, 1000]) {
+    const name = `${cells} cells`
+    yield* Effect.scoped(Effect.gen(function*() {
+      const session = yield* durable(name, file)
+      for (let cell = 0; cell < cells; cell++) {
+        yield* timeOf(session, "for (let i = 0; i < 8; i++) await tools.echo(i); text(1)")
+      }
+    }))
+    const times: Array<number> = []
+    for (let round = 0; round < rounds + 5; round++) {
+      const scope = yield* Scope.make()
+      const began = process.cpuUsage()
+      yield* durable(name, file).pipe(Scope.provide(scope))
+      const { system, user } = process.cpuUsage(began)
+      yield* Scope.close(scope, Exit.void)
+      if (round >= 5) {
+        times.push((user + system) / 1000)
+      }
+    }
+    const { length } = (yield* file.load(name)).records
+    console.log(`  ${name.padEnd(12)} ${median(times).toFixed(1).padStart(8)} ms  ${length} records`)
+  }
+})
+
 const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(1)
 
 const waits = {
@@ -230,7 +257,7 @@ const sleepers = Effect.forEach(["a call", "a timer"] as const, (wait) => Effect
 
 const main = Effect.gen(function*() {
   const engine: Engine = yield* Layer.build(Layer.mergeAll(V8.layer({ warmLanes: 0 }), delegate))
-  const parts = { compare, replay, sleepers }
+  const parts = { compare, opening, replay, sleepers }
   for (const name of flags.only.split(",")) {
     yield* Effect.scoped(parts[name as keyof typeof parts]).pipe(Effect.provide(engine))
   }
