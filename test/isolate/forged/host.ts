@@ -9,15 +9,38 @@ import * as V8 from "effect-code-mode/V8"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import { createRequire } from "node:module"
+import type { Duplex } from "node:stream"
 import { fileURLToPath } from "node:url"
 import { type Case, cases } from "./cases.ts"
 import * as Chance from "./Chance.ts"
+import * as MemoryLane from "./MemoryLane.ts"
 import { limits, run, surroundings } from "./Play.ts"
 import { event, ready, type Script } from "./Script.ts"
 
 const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
 
 const program = fileURLToPath(new URL("lane.cjs", import.meta.url))
+
+const { playAt } = createRequire(import.meta.url)(program) as {
+  readonly playAt: (socket: Duplex, opening: Script) => void
+}
+
+/** What is longer comes through a pipe in pieces, or fills it. */
+const muchText = 4096
+
+/** Whether it matters that the lane is a process: it ends by itself, or says much. Others are played here, for less. */
+const needsProcess = ({ opening = [], script }: Case) =>
+  [...opening, ...script].some((step) =>
+    "exit" in step || "stderr" in step || ("times" in step && "payload" in step) ||
+    JSON.stringify(step).length > muchText
+  )
+
+const launchHere = (opening: Script): LaneChild.LaneChild => {
+  const { child, socket } = MemoryLane.make()
+  playAt(socket.on("error", () => {}), opening)
+  return child
+}
 
 const slots = 4
 /** Behind every so many cases there is another cell of the session. */
@@ -36,10 +59,12 @@ const until = (condition: () => boolean) =>
 const slot = (left: Array<Case>) => {
   let lines: Array<string> = []
   let opening: Script = [ready]
+  let isProcess = true
 
   const play = Effect.fnUntraced(function*(case_: Case) {
     lines = []
     opening = case_.opening ?? [ready]
+    isProcess = needsProcess(case_)
     const session = yield* Runtime.make({ limits })
     const outcome = yield* run(session, JSON.stringify(case_.script), case_.pausable)
     if (case_.logs !== "nothing") {
@@ -58,7 +83,9 @@ const slot = (left: Array<Case>) => {
 
   return all.pipe(Effect.provide(surroundings({
     launch: (confinement) =>
-      LaneChild.start({ args: [program, JSON.stringify(opening)], files: [program] }, confinement),
+      isProcess
+        ? LaneChild.start({ args: [program, JSON.stringify(opening)], files: [program] }, confinement)
+        : launchHere(opening),
     notify: () => Effect.never,
     onLine: (line) => void lines.push(line)
   })))
