@@ -1,5 +1,6 @@
 /** Durable sessions: what is there after the end of a process. */
 import { assert, describe, it } from "@effect/vitest"
+import type { Isolate } from "effect-code-mode/Isolate"
 import * as Store from "effect-code-mode/Store"
 import * as V8 from "effect-code-mode/V8"
 import * as Context from "effect/Context"
@@ -9,7 +10,8 @@ import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { type Kill, killable, makeWorld, open, textsOf, type World } from "./Harness.ts"
 
-const engine = V8.layer({ warmLanes: 2, warmIsolates: 1 })
+/** All processes of a test share its lanes in waiting, of which each takes its own. */
+const makeEngine = Effect.map(Layer.build(V8.layer({ warmLanes: 2, warmIsolates: 1 })), Layer.succeedContext)
 
 const makeStore = Effect.map(Layer.build(Layer.fresh(Store.layerMemory())), Context.get(Store.Store))
 
@@ -29,7 +31,7 @@ const source = `
   notify("end")`
 
 /** One process: it runs the cell of a key, unless it is killed before. */
-const process = (store: Store.Store["Service"], world: World) =>
+const process = (store: Store.Store["Service"], world: World, engine: Layer.Layer<Isolate>) =>
   Effect.scoped(Effect.gen(function*() {
     const session = yield* open(store, world, engine)
     const { initial } = yield* session.execute(
@@ -45,7 +47,8 @@ describe("a durable session", () => {
     Effect.gen(function*() {
       const world = makeWorld()
       const store = yield* makeStore
-      const { event, stored } = yield* process(store, world)
+      const engine = yield* makeEngine
+      const { event, stored } = yield* process(store, world, engine)
       assert.deepStrictEqual(textsOf(event), [
         `[{"again":{"i":0}},{"again":{"i":1}},{"again":{"i":2}}]`,
         "[1,2]",
@@ -57,14 +60,15 @@ describe("a durable session", () => {
       assert.deepStrictEqual(stored, { sum: 3 })
       assert.deepStrictEqual(world.notified, [{ sequence: 1, text: "half" }, { sequence: 2, text: "end" }])
       const performed = world.performed.length
-      assert.deepStrictEqual(yield* process(store, world), { event, stored })
+      assert.deepStrictEqual(yield* process(store, world, engine), { event, stored })
       assert.strictEqual(world.performed.length, performed)
     }).pipe(Effect.scoped))
 
   it.live("does what an uninterrupted one does, wherever its process ends", () =>
     Effect.gen(function*() {
+      const engine = yield* makeEngine
       const counter = killable(yield* makeStore, undefined)
-      const { event: expected } = yield* process(counter.store, makeWorld())
+      const { event: expected } = yield* process(counter.store, makeWorld(), engine)
       const appends = counter.appends()
       assert.isAbove(appends, 8)
       const kills = Array.from({ length: appends }, (_, index) => index + 1).flatMap((at) => [
@@ -77,11 +81,11 @@ describe("a durable session", () => {
         const store = yield* makeStore
         const dying = killable(store, kill)
         yield* Effect.raceFirst(
-          Effect.ignoreCause(process(dying.store, world)),
+          Effect.ignoreCause(process(dying.store, world, engine)),
           Effect.andThen(dying.killed, Effect.sleep("500 millis"))
         )
         const registry = new Map()
-        const { event, stored } = yield* Effect.timeout(process(store, world), "30 seconds").pipe(
+        const { event, stored } = yield* Effect.timeout(process(store, world, engine), "30 seconds").pipe(
           Effect.provideService(Metric.MetricRegistry, registry)
         )
         const counted = yield* Effect.provideService(PrometheusMetrics.format(), Metric.MetricRegistry, registry)
