@@ -62,6 +62,7 @@ const slot = (left: Array<Case>) => {
   let isProcess = true
 
   const play = Effect.fnUntraced(function*(case_: Case) {
+    const before = ticks
     lines = []
     opening = case_.opening ?? [ready]
     isProcess = needsProcess(case_)
@@ -72,7 +73,9 @@ const slot = (left: Array<Case>) => {
     }
     opening = [ready]
     const next = left.length % nextAfter === 0 ? yield* run(session, JSON.stringify(behaved)) : undefined
-    say({ name: case_.name, outcome, next, lines })
+    // The other session has gone on meanwhile, or does now.
+    yield* until(() => ticks > before)
+    say({ name: case_.name, outcome, next, lines, goesOn: ticks > before })
   }, Effect.scoped)
 
   const all = Effect.gen(function*() {
@@ -119,5 +122,5 @@ await Effect.gen(function*() {
   const ticksInCases = ticks
   const chance = yield* Chance.play
   isOver = true
-  say({ bystander: yield* Fiber.join(other), ticksInCases, ticksInChance: ticks - ticksInCases, ...chance })
+  say({ bystander: yield* Fiber.join(other), ticksInChance: ticks - ticksInCases, ...chance })
 }).pipe(Effect.runPromise)
