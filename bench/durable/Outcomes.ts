@@ -51,9 +51,6 @@ const undisturbed = (name: string, seed: number, cells: number) =>
     return { outcomes, values: yield* session.storedValues }
   }).pipe(Effect.provide(Layer.fresh(Runtime.layer())))
 
-export const percentile = (sorted: ReadonlyArray<number>, share: number) =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
-
 /** Holds that no host appends to a session once another one has claimed it. */
 export const fencing = () => {
   const claims = new Map<string, Array<{ readonly epoch: number; readonly ended: number }>>()
