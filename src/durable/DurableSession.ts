@@ -5,13 +5,14 @@
  * @internal
  */
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { createHash, randomBytes } from "node:crypto"
+import * as Scopeless from "../data/Scopeless.ts"
+import * as Shape from "../delegate/Shape.ts"
 import type { IsolateEvent, Lease, Program } from "../Isolate.ts"
 import {
   CapacityExceeded,
@@ -96,10 +97,10 @@ const unknownText = (tool: string) =>
   `tools.${tool} was interrupted by the end of its process: it may have been performed, and is not performed again`
 
 /** What a restart may do with a call. */
-const isRepeatable = ({ annotations }: ToolDefinition): boolean =>
-  annotations?.onRestart === undefined
-    ? annotations?.readOnly === true || annotations?.idempotent === true
-    : annotations.onRestart === "retry"
+const isRepeatable = (tool: ToolDefinition): boolean =>
+  tool.annotations?.onRestart === undefined
+    ? Shape.isRepeatable(tool)
+    : tool.annotations.onRestart === "retry"
 
 /** The records of one cell. */
 type Load = (cell: CellId) => Effect.Effect<ReadonlyArray<Record>, StoreFailure>
@@ -158,7 +159,7 @@ export class DurableSession implements Keeper {
     const clock = yield* Clock.Clock
     const { session } = options
     // What goes on by itself logs as those who have opened the session do, and is part of no scope.
-    const fork = Effect.runForkWith(Context.omit(Scope.Scope)(yield* Effect.context<Scope.Scope>()))
+    const fork = Effect.runForkWith(yield* Scopeless.context<Scope.Scope>())
     const time = Duration.fromInputUnsafe(options.lease ?? defaults.lease)
     const owner = options.owner ?? Holder.make()
     const epoch = yield* Effect.acquireRelease(

@@ -10,7 +10,7 @@
  * @internal
  */
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -18,9 +18,10 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Http2 from "node:http2"
 import type { Duplex } from "node:stream"
+import * as Scopeless from "../../data/Scopeless.ts"
 import * as Trace from "../../telemetry/Trace.ts"
 import * as Protobuf from "./Protobuf.ts"
 import { headerLength, RequestReader, Unfinished } from "./RequestReader.ts"
@@ -394,7 +395,7 @@ export const serve = Effect.fnUntraced(function*<R>(
     readonly probe?: string | undefined
   }
 ): Effect.fn.Return<void, never, R> {
-  const context = Context.omit(Scope.Scope)((yield* Effect.context<R>()) as Context.Context<R | Scope.Scope>)
+  const context = yield* Scopeless.context<R>()
   const runFork = Effect.runForkWith(context as Context.Context<R>)
   const client = new Client(maxMessageBytes, runFork)
   const fibers = new Set<Fiber.Fiber<void, Status.Status>>()
