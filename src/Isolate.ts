@@ -169,6 +169,8 @@ export interface IsolateHandle {
   readonly resolve: (id: ToolCallId, json: string) => void
   /** Settles a tool call with an error text. */
   readonly reject: (id: ToolCallId, text: string) => void
+  /** Has the script wait before it puts out more or begins another turn, until it is not held any longer. */
+  readonly hold: (isHeld: boolean) => void
   /** Lets a pausable isolate that stands at a frontier go on; a deterministic one is told its turn. */
   readonly resume: (turn?: Turn) => void
   /** Stops the script, whatever it is doing, and ends `events`. Returns at once; the rest is done in the background. */
@@ -211,6 +213,7 @@ export class Isolate extends Context.Service<Isolate, {
 export type TestCommand =
   | { readonly _tag: "Resolve"; readonly id: ToolCallId; readonly json: string }
   | { readonly _tag: "Reject"; readonly id: ToolCallId; readonly text: string }
+  | { readonly _tag: "Hold"; readonly isHeld: boolean }
   | { readonly _tag: "Resume"; readonly turn?: Turn }
   | { readonly _tag: "Stop" }
 
@@ -219,7 +222,8 @@ export type TestCommand =
  *
  * **Details**
  *
- * What the session tells it is in `commands`, in order: answers to tool calls, `Resume`, `Stop`. An answer that a
+ * What the session tells it is in `commands`, in order: answers to tool calls, `Hold`, `Resume`,
+ * `Stop`. An answer that a
  * delegate gives at once is there when `emit` succeeds.
  *
  * @category testing
@@ -309,6 +313,7 @@ export const layerTest: Layer.Layer<Isolate | TestIsolates> = Layer.effectContex
         isDegraded: () => false,
         resolve: (id, json) => tell({ _tag: "Resolve", id, json }),
         reject: (id, text) => tell({ _tag: "Reject", id, text }),
+        hold: (isHeld) => tell({ _tag: "Hold", isHeld }),
         resume: (turn) => tell(turn === undefined ? { _tag: "Resume" } : { _tag: "Resume", turn }),
         stop: () => {
           tell({ _tag: "Stop" })

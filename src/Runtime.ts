@@ -343,6 +343,12 @@ export interface Options {
    * for hosts whose clients expect an error.
    */
   readonly contentTakesResults?: boolean | undefined
+  /**
+   * What becomes of a cell that puts out more than is read. `fail`, the default: it ends once more than
+   * `maxUndeliveredOutputBytes` are not read. `wait`: from half of that on it waits, as a program does whose pipe is full,
+   * and observers are told at once what there is.
+   */
+  readonly unreadOutput?: "fail" | "wait" | undefined
 }
 
 /** How many sessions of this process have had no name of their own. */
@@ -435,6 +441,7 @@ const makeWith = Effect.fnUntraced(function*(
     context,
     delegate,
     limits,
+    waitsForReaders: options?.unreadOutput === "wait",
     toolSlots: Slots.make(limits.maxToolCallsInFlight),
     notificationSlots: Slots.make(limits.maxToolCallsInFlight),
     refuseAlways: stored.refuseAlways,

@@ -98,6 +98,7 @@ export class DurableCell implements Omit<IsolateHandle, "events"> {
   private lane: IsolateHandle | undefined
   private isOver = false
   private isLeaving = false
+  private isHeld = false
   private hasStarted = false
   private answers: Array<Pending> = []
   private readonly open = new Set<ToolCallId>()
@@ -192,6 +193,11 @@ export class DurableCell implements Omit<IsolateHandle, "events"> {
 
   reject(id: ToolCallId, text: string): void {
     this.answer(id, { _tag: "Rejected", text, effect: this.effect })
+  }
+
+  hold(isHeld: boolean): void {
+    this.isHeld = isHeld
+    this.lane?.hold(isHeld)
   }
 
   private answer(id: ToolCallId, answer: Answer): void {
@@ -605,7 +611,12 @@ export class DurableCell implements Omit<IsolateHandle, "events"> {
             })
         }),
         Effect.tap((came) =>
-          Effect.sync(() => meter.replayed(came === undefined ? "Failed" : came === "lost" ? "Lost" : "Succeeded"))
+          Effect.sync(() => {
+            if (this.isHeld) {
+              this.lane?.hold(true)
+            }
+            meter.replayed(came === undefined ? "Failed" : came === "lost" ? "Lost" : "Succeeded")
+          })
         )
       )
     })

@@ -10,7 +10,8 @@ import type { Deterministic } from "../Isolate.ts"
 import { FrameReader, keptBytes, type Verdict } from "../system/Framing.ts"
 
 /**
- * What a frame says. The host sends `Start`, `Resolve`, `Reject`, `Resume` and `Stop`; the rest comes from the lane.
+ * What a frame says. The host sends `Start`, `Resolve`, `Reject`, `Resume`, `Stop`, `Hold` and `LetGo`; the rest comes from
+ * the lane.
  *
  * @category models
  * @since 0.1.0
@@ -36,7 +37,10 @@ export const Kind = {
   /** A cell has been computing for a while, without a pause. */
   Busy: 9,
   /** A busy cell has paused. */
-  Idle: 10
+  Idle: 10,
+  /** A cell is to put out no more for now. */
+  Hold: 11,
+  LetGo: 12
 } as const
 
 /**

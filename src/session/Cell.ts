@@ -78,6 +78,8 @@ export interface Session {
   readonly context: Context.Context<never>
   readonly delegate: Delegate["Service"]
   readonly limits: Limits
+  /** Whether a cell waits while too much of its output is not read, and does not fail. */
+  readonly waitsForReaders: boolean
   readonly toolSlots: Slots.Slots
   readonly notificationSlots: Slots.Slots
   readonly watched: Watched
@@ -142,6 +144,10 @@ class Listener {
   }
 }
 
+/** Which part of the output that may be unread has a cell wait, and which part lets it go on. */
+const holdAt = 1 / 2
+const letGoAt = 1 / 4
+
 /** Items a reader of `output` may be behind, and how many times as much as there may be of unread output. */
 const outputCapacity = 1_000_000
 const outputShare = 2
@@ -160,6 +166,8 @@ export class Cell implements Callbacks.Caller {
   /** Whether the isolate said that only an answer of ours can wake it, and none is due. */
   private idle = false
   private stalled = false
+  /** Whether it waits until its output is read. */
+  private held = false
   private writes: StoredWrites = []
   /** Why the writes were dropped at once, if they were. */
   private refusal: CellError | undefined
@@ -321,6 +329,7 @@ export class Cell implements Callbacks.Caller {
         if (this.observer === listener) {
           this.startYieldTimer()
           this.tellStalled()
+          this.tellHeld()
         }
       }).pipe(
         // It went away, or could not be told.
@@ -681,6 +690,32 @@ export class Cell implements Callbacks.Caller {
     this.state = next
     for (const decision of decisions) {
       this.carryOut(decision)
+    }
+    if (this.session.waitsForReaders) {
+      this.pace()
+    }
+  }
+
+  /** Has the script wait for those who read its output. One who waits for its next frontier reads nothing before that. */
+  private pace(): void {
+    const { observer, phase } = this.state
+    if (phase !== "Running") {
+      return
+    }
+    const bound = this.session.limits.maxUndeliveredOutputBytes
+    const unread = CellPhase.remainingSize(this.state)
+    const isHeld = observer !== "frontier" && unread > bound * (this.held ? letGoAt : holdAt)
+    if (isHeld !== this.held) {
+      this.held = isHeld
+      this.options.handle.hold(isHeld)
+      this.tellHeld()
+    }
+  }
+
+  /** An observer of a cell that waits for it would wait for ever. */
+  private tellHeld(): void {
+    if (this.held && this.state.observer === "event") {
+      this.yieldNow()
     }
   }
 

@@ -18,6 +18,7 @@ export const make = (...said: ReadonlyArray<IsolateEvent>): Effect.Effect<Isolat
       isDegraded: () => false,
       resolve: () => {},
       reject: () => {},
+      hold: () => {},
       resume: () => {},
       stop: () => {}
     }

@@ -128,7 +128,6 @@ describe("effect-code-mode run", () => {
       const { status, stderr, stdout } = yield* runCell(`
         for (let i = 0; i < 100; i++) {
           text("x".repeat(1_000_000))
-          await new Promise((resolve) => setTimeout(resolve))
         }
       `)
       assert.strictEqual(stderr, "")

@@ -83,6 +83,7 @@ const layerGated = (
       isDegraded: () => false,
       resolve: () => {},
       reject: () => {},
+      hold: () => {},
       resume: () => {},
       stop: () => {
         stopped.push(source)

@@ -61,6 +61,39 @@ describe("a session's lane", () => {
       }
     }).pipe(Effect.provide(engine)))
 
+  it.live("holds a cell back, and not its neighbours", () =>
+    Effect.gen(function*() {
+      const session = yield* lease
+      const held = yield* session.start(program("await tools.hold(1); text('it goes on')"))
+      yield* hearUntil(held, is("ToolCalls"))
+      held.hold(true)
+      held.resolve(call(1), "null")
+      assert.deepStrictEqual((yield* run(session, "text(await tools.echo(2))")).texts, ["2"])
+      assert.strictEqual(Queue.sizeUnsafe(held.events), 0)
+      held.hold(false)
+      assert.deepStrictEqual((yield* hear(held, [])).texts, ["it goes on"])
+    }).pipe(Effect.provide(engine)))
+
+  it.live("holds a storm back, and ends it there", () =>
+    Effect.gen(function*() {
+      const session = yield* lease
+      const storm = yield* session.start(program("for (;;) text('x'.repeat(10_000))"))
+      yield* hearUntil(storm, is("Output"))
+      storm.hold(true)
+      // Until it says nothing more while another cell comes and goes.
+      yield* Effect.repeat(
+        Effect.andThen(Effect.ignore(Queue.clear(storm.events)), run(session, "text(1)")),
+        { until: () => Queue.sizeUnsafe(storm.events) === 0 }
+      )
+      storm.hold(false)
+      yield* hearUntil(storm, is("Output"))
+      storm.hold(true)
+      const lanes = ownLanes()
+      storm.stop()
+      assert.deepStrictEqual((yield* run(session, "text(2)")).texts, ["2"])
+      assert.deepStrictEqual(ownLanes(), lanes)
+    }).pipe(Effect.provide(engine)))
+
   it.live("survives an output storm that nobody stops", () =>
     Effect.gen(function*() {
       const session = yield* lease

@@ -671,6 +671,42 @@ describe("bounds", () => {
       yield* session.create(request())
     }).pipe(Effect.provide(layer({ limits: Protocol.Limits.make({ maxLiveCells: 1, maxSourceBytes: 10 }) }))))
 
+  it.effect("of unread output is waited at, where a session does so", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      const held = () => isolate.commands.flatMap((command) => command._tag === "Hold" ? [command.isHeld] : [])
+      const some = "x".repeat(600)
+      yield* isolate.emit(output(some))
+      assert.deepStrictEqual(held(), [])
+      yield* isolate.emit(output(some))
+      assert.deepStrictEqual(held(), [true])
+      // What it had said by then still counts.
+      yield* isolate.emit(output("last"))
+      const first = yield* session.observe(cell)
+      assert.strictEqual(first._tag, "Yielded")
+      assert.deepStrictEqual(texts(first), [some, some, "last"])
+      assert.deepStrictEqual(held(), [true, false])
+
+      // One that waits hears at once what there is, however long it would wait.
+      const observer = yield* background(session.observe(cell, { yieldAfter: "1 hour" }))
+      yield* isolate.emit(output(some))
+      assert.isTrue(isPending(observer))
+      yield* isolate.emit(output(some))
+      assert.deepStrictEqual(texts(yield* Fiber.join(observer)), [some, some])
+      assert.deepStrictEqual(held(), [true, false, true, false])
+
+      yield* isolate.emit(output(some, some), finished())
+      assert.strictEqual((yield* session.observe(cell))._tag, "Completed")
+    }).pipe(Effect.provide(layer({ unreadOutput: "wait", limits: { maxUndeliveredOutputBytes: 2048 } }))))
+
+  it.effect("of unread output still ends a cell that waits for its reader and says more than that at once", () =>
+    Effect.gen(function*() {
+      const { cell, isolate, session } = yield* makeCell
+      yield* isolate.emit(output("x".repeat(3000)))
+      const event = yield* session.observe(cell)
+      assert.strictEqual(event._tag === "Completed" && event.error?._tag, "LimitExceeded")
+    }).pipe(Effect.provide(layer({ unreadOutput: "wait", limits: { maxUndeliveredOutputBytes: 2048 } }))))
+
   it.effect("of unread output and of callbacks end the cell with a text that says so", () =>
     Effect.gen(function*() {
       const { cell: loud, isolate: one, session } = yield* makeCell

@@ -56,11 +56,13 @@ export const layer = (options?: {
   readonly limits?: Protocol.LimitsInput
   readonly storedValues?: Readonly<Record<string, Schema.Json>>
   readonly sessionId?: string
+  readonly unreadOutput?: "fail" | "wait"
 }) =>
   Runtime.layer({
     limits: options?.limits,
     cellIds: "sequential",
     sessionId: options?.sessionId,
+    unreadOutput: options?.unreadOutput,
     storedValues: options?.storedValues
   }).pipe(
     Layer.provide(Delegate.layer({

@@ -32,8 +32,11 @@ const engine = V8.layer({ warmLanes: 0 })
 
 /** A session with the tools that the flags ask for, and the delegate that it has them from. */
 export const layer = (flags: ToolFlags.Flags, storedValues: SessionFile.StoredValues) =>
-  Runtime.layer({ storedValues }).pipe(Layer.provideMerge(delegate(flags)), Layer.provide(engine))
+  Runtime.layer({ storedValues, unreadOutput: "wait" }).pipe(Layer.provideMerge(delegate(flags)), Layer.provide(engine))
 
 /** The same, of a session that a store has. */
 export const layerDurable = (flags: ToolFlags.Flags, session: string) =>
-  Runtime.layerDurable({ session }).pipe(Layer.provideMerge(delegate(flags)), Layer.provide(engine))
+  Runtime.layerDurable({ session, unreadOutput: "wait" }).pipe(
+    Layer.provideMerge(delegate(flags)),
+    Layer.provide(engine)
+  )

@@ -59,6 +59,8 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
   let seenTurns = 0
   let isToldBusy = false
   let detachedFailure: (() => Promise<string | undefined>) | undefined
+  // While the host holds it back: those who wait for the end of that.
+  let heldBack: Array<() => void> | undefined
 
   const say = (event: string) => {
     if (state === "ended") {
@@ -94,6 +96,7 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
     if (state !== "ended") {
       state = "ended"
       timers.clearAll()
+      letGo()
       clearTimeout(holding)
       held = []
       inbox.length = 0
@@ -104,6 +107,19 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
   const stop = () => {
     leave()
     dispose()
+  }
+
+  const isBlocked = () => heldBack !== undefined || lane.isBlocked()
+
+  const drained = (): Promise<void> =>
+    heldBack === undefined
+      ? lane.drained()
+      : new Promise<void>((resolve) => heldBack!.push(resolve)).then(drained)
+
+  const letGo = () => {
+    const waiting = heldBack
+    heldBack = undefined
+    waiting?.forEach((goOn) => goOn())
   }
 
   const dispose = () => {
@@ -243,9 +259,9 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
     if (waiting || state !== "running") {
       return
     }
-    if (lane.isBlocked()) {
+    if (isBlocked()) {
       waiting = true
-      lane.drained().then(proceed)
+      drained().then(proceed)
       return
     }
     const first = inbox.shift()
@@ -320,8 +336,8 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
 
   prepared.listen({
     onLines: (lines) => state !== "ended" && (deterministic === undefined ? onLines(lines.split("\n")) : hold(lines)),
-    isBlocked: () => state !== "ended" && lane.isBlocked(),
-    drained: lane.drained,
+    isBlocked: () => state !== "ended" && isBlocked(),
+    drained,
     onExit: (lines, end) => {
       onOut(lines === "" ? [end] : [end, ...lines.split("\n")])
       dispose()
@@ -397,6 +413,12 @@ export const makeCell = (lane: CellLane, prepared: Prepared, program: ProgramFra
     endAtLimit,
     start,
     stop,
+    hold: () => {
+      if (state !== "ended") {
+        heldBack ??= []
+      }
+    },
+    letGo,
     resolve: (id: string, json: string) => answer(id, true, json),
     reject: (id: string, json: string) => answer(id, false, json),
     resume: (payload: string) => resume(payload === "" ? undefined : JSON.parse(payload))

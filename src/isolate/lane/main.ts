@@ -137,6 +137,10 @@ const read = makeReader((id, kind, payload) => {
       return cells.get(id)?.resume(payload)
     case Kind.Stop:
       return cells.get(id)?.stop()
+    case Kind.Hold:
+      return cells.get(id)?.hold()
+    case Kind.LetGo:
+      return cells.get(id)?.letGo()
   }
 })
 
