@@ -75,14 +75,17 @@ const makeAnnounce = (pool: LanePool.LanePool) => {
   const known = new WeakSet<LaneProcess>()
   let isFirst = true
 
+  const announceLevels = Effect.flatMap(
+    pool.levels,
+    (levels) =>
+      Effect.logInfo(`code mode lanes: ${levels.length > 0 ? levels.join(", ") : "nothing of the system holds them"}`)
+  )
+
   const announce = Effect.fnUntraced(function*(lane: LaneProcess) {
     const user = yield* lane.ready
     if (isFirst) {
       isFirst = false
-      const levels = pool.levels()
-      yield* Effect.logInfo(
-        `code mode lanes: ${levels.length > 0 ? levels.join(", ") : "nothing of the system holds them"}`
-      )
+      yield* Effect.forkDetach(announceLevels, { startImmediately: true })
     }
     if (user === "0") {
       yield* Effect.logWarning(`code mode lane ${lane.pid} runs as root`)

@@ -18,8 +18,8 @@ import type { Cgroup } from "./Cgroup.ts"
 export interface Confinement extends ChildProcess.Confinement {
   /** Whether a lane is killed at once when this process ends, and not only ends itself when it notices. */
   readonly isKilledWithHost: boolean
-  /** What protects the lanes that were adopted so far, in words. */
-  readonly levels: () => ReadonlyArray<string>
+  /** Tells in words what protects the lanes that were adopted so far, once the kernel has taken all of it in. */
+  readonly levels: (tell: (levels: ReadonlyArray<string>) => void) => void
 }
 
 const places = ["/usr/bin/setpriv", "/bin/setpriv"]
@@ -114,9 +114,23 @@ export const make = (found: Setpriv | undefined, cgroup: Cgroup | undefined): Co
     levels.add("killed when its host ends")
   }
 
-  // The kernel takes its time for some of it, which need not be waited for.
-  const impose = (level: string, file: string, text: string) =>
-    writeFile(file, text, (error) => error === null && levels.add(level))
+  let imposing = 0
+  let listeners: Array<() => void> = []
+
+  // The kernel takes its time for some of it, which cells do not wait for.
+  const impose = (level: string, file: string, text: string) => {
+    imposing++
+    writeFile(file, text, (error) => {
+      if (error === null) {
+        levels.add(level)
+      }
+      if (--imposing === 0) {
+        const told = listeners
+        listeners = []
+        told.forEach((tell) => tell())
+      }
+    })
+  }
 
   return {
     command: (program, args) =>
@@ -130,6 +144,13 @@ export const make = (found: Setpriv | undefined, cgroup: Cgroup | undefined): Co
       }
     },
     isKilledWithHost,
-    levels: () => [...levels]
+    levels: (tell) => {
+      const listener = () => tell([...levels])
+      if (imposing === 0) {
+        listener()
+      } else {
+        listeners.push(listener)
+      }
+    }
   }
 }

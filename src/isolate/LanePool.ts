@@ -32,8 +32,8 @@ export interface LanePool {
   readonly hasRoom: () => boolean
   /** Whether a lane has several holders. */
   readonly isShared: (lane: LaneProcess.LaneProcess) => boolean
-  /** What the operating system adds to the confinement of lanes, in words. */
-  readonly levels: () => ReadonlyArray<string>
+  /** What the operating system adds to the confinement of lanes, in words, once it has done so. */
+  readonly levels: Effect.Effect<ReadonlyArray<string>>
 }
 
 /**
@@ -295,6 +295,10 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     release,
     hasRoom,
     isShared: (lane) => (holders.get(lane) ?? 0) > 1,
-    levels: () => confinement?.levels() ?? []
+    levels: Effect.callback((resume) =>
+      confinement === undefined
+        ? resume(Effect.succeed([]))
+        : confinement.levels((levels) => resume(Effect.succeed(levels)))
+    )
   }
 })
