@@ -1,4 +1,4 @@
 #!/usr/bin/env node
 "use strict"
 
-require("./launch.js")("code-mode-host")
+require("./launch.js")("code-mode-host", [])

@@ -54,7 +54,8 @@ const visible = (text) =>
     (found) => found.split("").map((unit) => `\\u${`000${unit.charCodeAt(0).toString(16)}`.slice(-4)}`).join("")
   )
 
-module.exports = (name) => {
+/** Runs `name`. What its `commands` need is loaded and kept for each by itself. */
+module.exports = (name, commands) => {
   const fail = (message) => {
     process.stderr.write(`${name}: ${visible(message)}\n`)
     process.exit(2)
@@ -66,11 +67,14 @@ module.exports = (name) => {
       : runWith(node, fail)
   }
   const bundle = path.join(packageFolder, "dist", "bundle")
-  if (enableCompileCache !== undefined) {
-    // Not in the folder for temporary files, where others may have left code for us. In one that we cannot write, it
-    // does nothing.
-    enableCompileCache(path.join(bundle, "cache"))
+  const entry = `${name}.cjs`
+  if (!fs.existsSync(path.join(bundle, entry))) {
+    return fail(`${path.join(bundle, entry)} is missing: run npm run build`)
   }
-  const entry = path.join(bundle, `${name}.cjs`)
-  return fs.existsSync(entry) ? require(entry) : fail(`${entry} is missing: run npm run build`)
+  // Not in the folder for temporary files, where others may have left code for us.
+  const cache = process.env.NODE_COMPILE_CACHE || path.join(bundle, "cache")
+  enableCompileCache(cache)
+  const program = commands.includes(process.argv[2]) ? `${name}-${process.argv[2]}` : name
+  const file = path.join(cache, `${process.version}-${process.arch}-${program}`)
+  return require("./load.js")(bundle, entry, process.env.NODE_DISABLE_COMPILE_CACHE === "1" ? undefined : file)
 }

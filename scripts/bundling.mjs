@@ -1,4 +1,6 @@
 // Makes one file of a program with all that it loads, and chunks of what it loads later.
+import { createHash } from "node:crypto"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join, relative, sep } from "node:path"
 import { rolldown } from "rolldown"
 
@@ -43,5 +45,10 @@ export const bundle = async ({ target, name, entry, minify }) => {
     minify
   })
   await build.close()
+  // By its first line a program says which build it is.
+  const digest = createHash("sha256")
+  output.forEach(({ code }) => digest.update(code))
+  const file = join(target, `${name}.cjs`)
+  writeFileSync(file, `// ${digest.digest("hex")}\n${readFileSync(file, "utf8")}`)
   return output.flatMap(({ moduleIds }) => moduleIds)
 }

@@ -1,6 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { root, start } from "./Process.ts"
@@ -147,5 +158,75 @@ describe("the launcher", () => {
         stderr,
         /^effect-code-mode: [\x20-\x7e]+\/a\\u001b\[2J\\u009b2J\\u202eb\\u000ac\/[\x20-\x7e]+: run npm run build\n$/
       )
+    }))
+})
+
+/** A program of two chunks, the second of which says a word. */
+const kept = Effect.gen(function*() {
+  const { entry, link, run } = yield* projectIn("a folder")
+  const bundle = join(entry, "..")
+  const cache = join(bundle, "cache")
+  const write = (build: string, word: string) => {
+    writeFileSync(entry, `// ${build}\nrequire("./saying.cjs").say()`)
+    writeFileSync(join(bundle, "saying.cjs"), `exports.say = () => console.log(${JSON.stringify(word)})`)
+  }
+  write("1", "one")
+  return {
+    cache,
+    write,
+    say: Effect.gen(function*() {
+      const { result } = yield* run(link, [])
+      const { status, stderr, stdout } = yield* result
+      assert.deepStrictEqual({ status, stderr }, { status: 0, stderr: "" })
+      return stdout.trim()
+    }),
+    files: () =>
+      readdirSync(cache).filter((name) => name.endsWith("-effect-code-mode")).map((name) => join(cache, name))
+  }
+})
+
+describe("the code that V8 has made", () => {
+  it.live("is kept once", () =>
+    Effect.gen(function*() {
+      const { files, say } = yield* kept
+      assert.strictEqual(yield* say, "one")
+      const [file] = files()
+      const before = statSync(file!)
+      assert.strictEqual(yield* say, "one")
+      assert.deepStrictEqual(files(), [file])
+      // V8 has taken it: otherwise there would be a new file.
+      assert.strictEqual(statSync(file!).ino, before.ino)
+    }))
+
+  it.live("is not that of another build", () =>
+    Effect.gen(function*() {
+      const { say, write } = yield* kept
+      yield* say
+      // As long as the other, which is all that V8 looks at.
+      write("2", "two")
+      assert.strictEqual(yield* say, "two")
+      assert.strictEqual(yield* say, "two")
+    }))
+
+  it.live("is made again where it is damaged", () =>
+    Effect.gen(function*() {
+      const { files, say } = yield* kept
+      yield* say
+      const [file] = files()
+      const whole = readFileSync(file!)
+      for (const damaged of [Buffer.alloc(0), whole.subarray(0, 20), whole.subarray(0, whole.length / 2)]) {
+        writeFileSync(file!, damaged)
+        assert.strictEqual(yield* say, "one")
+        assert.isAtLeast(statSync(file!).size, whole.length * 0.9)
+      }
+    }))
+
+  it.live("is not needed", () =>
+    Effect.gen(function*() {
+      const { cache, say } = yield* kept
+      // No folder can be made there.
+      writeFileSync(cache, "")
+      assert.strictEqual(yield* say, "one")
+      assert.strictEqual(readFileSync(cache, "utf8"), "")
     }))
 })

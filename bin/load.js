@@ -1,0 +1,111 @@
+// Loads a program of dist/bundle, with V8's code for it as earlier processes have left it.
+//
+// Node keeps code as it is before it has run, without the functions that V8 compiles when they are called first. Each
+// process would compile them anew, which takes a third of the time until the program is there. So code is kept here, at
+// the end of a process that has compiled more than is kept.
+"use strict"
+
+const fs = require("node:fs")
+const path = require("node:path")
+const { Script } = require("node:vm")
+
+/** More than a garbage collection makes of a difference between processes that do the same. */
+const worthKeeping = 1.02
+
+const aligned = (length) => Math.ceil(length / 8) * 8
+
+/** What the file has that is of this build: the code of its chunks. V8 refuses what another version of it has left. */
+const read = (file, build) => {
+  try {
+    const bytes = fs.readFileSync(file)
+    const headerEnd = bytes.indexOf("\n")
+    const header = JSON.parse(bytes.toString("latin1", 0, headerEnd))
+    if (header.build === build) {
+      let from = aligned(headerEnd + 1)
+      const chunks = new Map(header.chunks.map(([id, length]) => {
+        const code = bytes.subarray(from, from + length)
+        from += aligned(length)
+        return [id, code]
+      }))
+      return { bytecode: header.bytecode, chunks }
+    }
+  } catch {
+    // There is none, or it is not one.
+  }
+  return { bytecode: 0, chunks: new Map() }
+}
+
+/** Writes what `make` gives, where that can be written. Its name is there once all of it is. */
+const write = (file, make) => {
+  const part = `${file}.${process.pid}`
+  try {
+    fs.mkdirSync(path.dirname(file), { recursive: true })
+    fs.writeFileSync(part, "", { flag: "wx" })
+  } catch {
+    return
+  }
+  try {
+    const { chunks, ...header } = make()
+    const sizes = Array.from(chunks, ([id, code]) => [id, code.length])
+    const parts = [Buffer.from(`${JSON.stringify({ ...header, chunks: sizes })}\n`, "latin1"), ...chunks.values()]
+    fs.writeFileSync(
+      part,
+      Buffer.concat(parts.flatMap((each) => [each, Buffer.alloc(aligned(each.length) - each.length)]))
+    )
+    fs.renameSync(part, file)
+  } catch {
+    fs.rmSync(part, { force: true })
+  }
+}
+
+const bytecodeNow = () => require("node:v8").getHeapCodeStatistics().bytecode_and_metadata_size
+
+/** Runs `main`, a file of the folder `bundle`. The code is kept in `file`, if that is given. */
+module.exports = (bundle, main, file) => {
+  const sourceOf = (id) => fs.readFileSync(path.join(bundle, id), "utf8")
+  const mainSource = sourceOf(main)
+  // Its first line is a digest of all chunks.
+  const build = mainSource.slice(0, mainSource.indexOf("\n"))
+  const kept = file === undefined ? { bytecode: 0, chunks: new Map() } : read(file, build)
+  const scripts = new Map()
+  const modules = new Map()
+  let isComplete = true
+
+  const load = (id, source = sourceOf(id)) => {
+    const filename = path.join(bundle, id)
+    const cachedData = kept.chunks.get(id)
+    const script = new Script(`(function (exports, require, module, __filename, __dirname) {${source}\n})`, {
+      filename,
+      cachedData
+    })
+    isComplete &&= cachedData !== undefined && !script.cachedDataRejected
+    scripts.set(id, script)
+    const module = { exports: {} }
+    modules.set(id, module)
+    script.runInThisContext()(module.exports, requireFrom, module, filename, bundle)
+    return module
+  }
+
+  const requireFrom = (id) => {
+    if (!id.startsWith("./")) {
+      return require(id)
+    }
+    const chunk = id.slice(2)
+    return (modules.get(chunk) ?? load(chunk)).exports
+  }
+
+  const keep = () => {
+    const bytecode = bytecodeNow()
+    if (!isComplete || bytecode > worthKeeping * kept.bytecode) {
+      write(file, () => ({
+        build,
+        bytecode: Math.max(bytecode, kept.bytecode),
+        chunks: new Map([...kept.chunks, ...Array.from(scripts, ([id, script]) => [id, script.createCachedData()])])
+      }))
+    }
+  }
+  if (file !== undefined) {
+    process.on("exit", keep)
+  }
+  load(main, mainSource)
+}
