@@ -24,13 +24,14 @@ const startHost = Effect.fnUntraced(function*(socket: string, folder: string) {
   return { ...running, name: String(port), goesOn: () => writeFileSync(join(folder, String(port)), "") }
 })
 
-const until = <A>(look: () => A | undefined): Effect.Effect<A> =>
-  Effect.map(
-    Effect.repeat(Effect.sync(look), {
-      until: (found) => found !== undefined,
-      schedule: Schedule.spaced("20 millis")
-    }),
-    (found) => found!
+/** Waits for something that no event tells of. It takes seconds, also on a busy machine. */
+const until = <A>(what: string, look: () => A | undefined): Effect.Effect<A> =>
+  Effect.repeat(Effect.sync(look), {
+    until: (found) => found !== undefined,
+    schedule: Schedule.spaced("20 millis")
+  }).pipe(
+    Effect.map((found) => found!),
+    Effect.timeoutOrElse({ duration: "60 seconds", orElse: () => Effect.die(new Error(`${what} did not come`)) })
   )
 
 /** What the tools of all hosts have done, in order. */
@@ -96,8 +97,9 @@ describe.skipIf(Database.missing)(`a cluster${Database.missing === undefined ? "
               ...(number % 4 < 2 ? { idempotencyKey: "task" } : {})
             })
             const outcome = number % 3 === 0 ? undefined : yield* Effect.forkScoped(initial, { startImmediately: true })
-            const host = yield* until(() =>
-              callsIn(folder).find(([, step, session]) => step === "begins" && session === name)?.[3]
+            const host = yield* until(
+              `the call of ${name}`,
+              () => callsIn(folder).find(([, step, session]) => step === "begins" && session === name)?.[3]
             )
             return { name, tool, host, runtime, cell, outcome }
           })
@@ -117,6 +119,12 @@ describe.skipIf(Database.missing)(`a cluster${Database.missing === undefined ? "
             assert.isBelow(started.length, 100)
           }
 
+          const ends = (name: string, tool: string, host: string) =>
+            until(
+              `the end of ${name}'s call at ${host}`,
+              () => callsIn(folder).find((call) => call.join(" ") === `${tool} ends ${name} ${host}`)
+            ).pipe(Effect.tapDefect(() => Effect.logError(callsIn(folder))))
+
           third.goesOn()
           killed.child.kill("SIGKILL")
           frozen.child.kill("SIGSTOP")
@@ -124,7 +132,7 @@ describe.skipIf(Database.missing)(`a cluster${Database.missing === undefined ? "
           // Where nothing observes a session, it goes on by itself.
           for (const { name, tool } of started) {
             if (tool === "again") {
-              yield* until(() => callsIn(folder).find((call) => call.join(" ") === `again ends ${name} ${third.name}`))
+              yield* ends(name, tool, third.name)
             }
           }
           for (const { cell, host, name, outcome, runtime, tool } of started) {
@@ -152,9 +160,12 @@ describe.skipIf(Database.missing)(`a cluster${Database.missing === undefined ? "
           frozen.goesOn()
           frozen.child.kill("SIGCONT")
           for (const { name, tool } of lost) {
-            yield* until(() => callsIn(folder).find((call) => call.join(" ") === `${tool} ends ${name} ${frozen.name}`))
+            yield* ends(name, tool, frozen.name)
           }
-          yield* until(() => farewells() >= saidBefore + lost.length || undefined)
+          yield* until(
+            `${lost.length} farewells after ${saidBefore}`,
+            () => farewells() >= saidBefore + lost.length || undefined
+          )
           assert.deepStrictEqual(yield* journals, before)
           const owners = (yield* store.list).map(({ owner }) => owner)
           assert.notInclude(owners, `cluster host 127.0.0.1:${frozen.name}`)
