@@ -10,7 +10,6 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import { createHash, randomBytes } from "node:crypto"
 import * as Scopeless from "../data/Scopeless.ts"
 import * as Shape from "../delegate/Shape.ts"
 import type { IsolateEvent, Lease, Program } from "../Isolate.ts"
@@ -195,7 +194,7 @@ export class DurableSession implements Keeper {
     const history = new SessionHistory(
       records.filter((record) => record._tag === "Stored" || !("cellId" in record && gone.has(record.cellId!)))
     )
-    const key = history.key ?? randomBytes(16).toString("hex")
+    const key = history.key ?? randomDigits()
     let { version } = history
     let values = history.values(new Set()).get(version)!
     if (history.key === undefined) {
@@ -394,7 +393,7 @@ export class DurableSession implements Keeper {
         tools: toolsNumber,
         ownTools: ownTools !== undefined,
         engine,
-        seed: randomBytes(16).toString("hex"),
+        seed: randomDigits(),
         stored: this.versions.get(program.stored) ?? 0
       }
       const definitions: ReadonlyArray<Record> = isNew
@@ -580,8 +579,14 @@ const toldOf = (event: CellEvent | Frontier) => {
   }
 }
 
+// Node's cryptography takes milliseconds to load, and is loaded where it is needed.
+const crypto = () => process.getBuiltinModule("node:crypto")
+
+/** 32 of them, hexadecimal. */
+const randomDigits = (): string => crypto().randomBytes(16).toString("hex")
+
 const nameOf = (definitions: ReadonlyArray<ToolDefinition>): string =>
-  createHash("sha256").update(JSON.stringify(definitions)).digest("base64")
+  crypto().createHash("sha256").update(JSON.stringify(definitions)).digest("base64")
 
 /** Keeps the lease. Where the store does not answer until it is over, another owner may have it. */
 const renewed = (store: Store["Service"], journal: Journal, lease: Duration.Duration): Effect.Effect<void> => {

@@ -6,7 +6,7 @@
  * @since 0.1.0
  */
 import { spawnSync } from "node:child_process"
-import { existsSync, writeFile } from "node:fs"
+import { existsSync, writeFile, writeFileSync } from "node:fs"
 import type * as ChildProcess from "../system/ChildProcess.ts"
 import * as Platform from "../system/Platform.ts"
 import type { Cgroup } from "./Cgroup.ts"
@@ -132,12 +132,22 @@ export const make = (found: Setpriv | undefined, cgroup: Cgroup | undefined): Co
     })
   }
 
+  const imposeAtOnce = (level: string, file: string, text: string) => {
+    try {
+      writeFileSync(file, text)
+      levels.add(level)
+    } catch {
+      // The system does not have it.
+    }
+  }
+
   return {
     command: (program, args) =>
       found === undefined ? [program, args] : [found.path, [...found.flags(), "--", program, ...args]],
     adopt: (pid) => {
       if (Platform.here.hasConfinement) {
-        impose("first to go when the machine's memory runs out", `/proc/${pid}/oom_score_adj`, "1000")
+        // Node's other threads, which would do this, are not there yet when a command starts.
+        imposeAtOnce("first to go when the machine's memory runs out", `/proc/${pid}/oom_score_adj`, "1000")
       }
       if (cgroup !== undefined) {
         impose("a memory cgroup", cgroup.processes, String(pid))

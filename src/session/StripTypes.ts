@@ -11,7 +11,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { Worker } from "node:worker_threads"
 import { defined } from "../data/Defined.ts"
 import type { IsolateHandle, Program } from "../Isolate.ts"
 import { CellError, type CellRequest, IsolateFailure } from "../Protocol.ts"
@@ -69,6 +68,8 @@ const decodeAnswer = Schema.decodeUnknownEffect(Schema.Union([Stripped, Refused]
 
 const ask = (source: string) =>
   Effect.callback<unknown, { readonly message: string }>((resume) => {
+    // What it takes milliseconds to load most programs never need.
+    const { Worker } = process.getBuiltinModule("node:worker_threads")
     const worker = new Worker(stripper, {
       eval: true,
       workerData: source,
