@@ -166,23 +166,28 @@ export const makePrepare = (
 // Making an isolate takes the lane's thread a few milliseconds, which a cell that does something now would wait for.
 const idleMillis = 2
 
+/** So would the first cell, which is likely to come soon. One isolate is made for it at once, and others this much later. */
+const firstCellMillis = 50
+
 /** A few prepared isolates, made while the lane has nothing else to do. */
 export const makePool = (prepare: (heapMebibytes: number) => Prepared, size: number) => {
   let heapMebibytes = 256
   let prepared: Array<Prepared> = []
+  let patienceMillis = 0
   let busyAt = 0
   let timer: NodeJS.Timeout | undefined
 
   const refillLater = () => {
     if (timer === undefined && prepared.length < size) {
-      timer = setTimeout(refill, idleMillis)
+      timer = setTimeout(refill, patienceMillis)
     }
   }
 
   const refill = () => {
     timer = undefined
-    if (performance.now() - busyAt >= idleMillis) {
+    if (performance.now() - busyAt >= patienceMillis) {
       prepared.push(prepare(heapMebibytes))
+      patienceMillis ||= firstCellMillis
     }
     refillLater()
   }
@@ -200,6 +205,9 @@ export const makePool = (prepare: (heapMebibytes: number) => Prepared, size: num
         prepared = []
       }
       const next = prepared.pop() ?? prepare(wanted)
+      patienceMillis = idleMillis
+      clearTimeout(timer)
+      timer = undefined
       refillLater()
       return next
     }
