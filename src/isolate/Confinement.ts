@@ -48,18 +48,6 @@ const becoming = (user: number) => [
   ...privileges
 ]
 
-/** Whether a program that is started this way can run node and read what a lane reads. */
-const canStart = (path: string, flags: ReadonlyArray<string>, files: ReadonlyArray<string>): boolean => {
-  const test = `test -x "$0" && for file; do test -r "$file" || exit; done`
-  const { status } = spawnSync(path, [...flags, "--", shell, "-c", test, process.execPath, ...files], {
-    cwd: "/",
-    env: {},
-    stdio: "ignore",
-    timeout: 5_000
-  })
-  return status === 0
-}
-
 /**
  * A `setpriv`, and its flags for the next lane.
  *
@@ -74,28 +62,50 @@ export interface Setpriv {
 }
 
 /**
- * Finds a `setpriv` and what of it works here. It takes a few milliseconds. `files` are those that a lane reads.
+ * What may work here, the strictest first.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const findSetpriv = (
-  files: ReadonlyArray<string>,
-  platform: Platform.Platform = Platform.here
-): Setpriv | undefined => {
+export const candidates = (platform: Platform.Platform = Platform.here): ReadonlyArray<Setpriv> => {
   const path = platform.hasConfinement ? places.find((path) => existsSync(path)) : undefined
   if (path === undefined) {
-    return undefined
+    return []
   }
-  const isRoot = Platform.isRoot()
-  if (isRoot && canStart(path, becoming(nextUser()), files)) {
-    return { path, flags: () => becoming(nextUser()), isUserKept: true }
-  }
-  if (isRoot && canStart(path, becoming(nobody), files)) {
-    return { path, flags: () => becoming(nobody), isUserKept: true }
-  }
-  return canStart(path, privileges, files) ? { path, flags: () => privileges, isUserKept: !isRoot } : undefined
+  return Platform.isRoot()
+    ? [
+      { path, flags: () => becoming(nextUser()), isUserKept: true },
+      { path, flags: () => becoming(nobody), isUserKept: true },
+      { path, flags: () => privileges, isUserKept: false }
+    ]
+    : [{ path, flags: () => privileges, isUserKept: true }]
 }
+
+/**
+ * Whether what is started this way can run node and read these files. It takes a few milliseconds.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const canStart = ({ flags, path }: Setpriv, files: ReadonlyArray<string>): boolean => {
+  const test = `test -x "$0" && for file; do test -r "$file" || exit; done`
+  const { status } = spawnSync(path, [...flags(), "--", shell, "-c", test, process.execPath, ...files], {
+    cwd: "/",
+    env: {},
+    stdio: "ignore",
+    timeout: 5_000
+  })
+  return status === 0
+}
+
+/**
+ * Finds a `setpriv` and what of it works here. `files` are those that a lane reads.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const findSetpriv = (files: ReadonlyArray<string>, platform?: Platform.Platform): Setpriv | undefined =>
+  candidates(platform).find((candidate) => canStart(candidate, files))
 
 /**
  * Confines lanes with what there is.

@@ -25,6 +25,13 @@ interface FirstLane {
 
 let first: FirstLane & { readonly args: string } | undefined
 
+/**
+ * It was started with the strictest confinement without a trial, which this process would have had to wait for. That it has
+ * said something shows that it works.
+ */
+const isKnownToWork = ({ child, setpriv }: FirstLane, program: LaneChild.Program): boolean =>
+  setpriv === undefined || child.socket.readableLength > 0 || Confinement.canStart(setpriv, program.files)
+
 const toKey = ({ args }: LaneChild.Program) => args.join("\n")
 
 /**
@@ -37,10 +44,12 @@ export const start = (): void => {
   try {
     LaneChild.requireDescriptors()
     const program = LaneChild.findProgram(defaults)
-    const setpriv = Confinement.findSetpriv(program.files)
+    const [setpriv] = Confinement.candidates()
     const child = LaneChild.start(program, Confinement.make(setpriv, undefined))
     const forget = () => {
-      first = undefined
+      if (first?.child === child) {
+        first = undefined
+      }
     }
     child.onEnd(forget, forget)
     child.hold(false)
@@ -51,7 +60,7 @@ export const start = (): void => {
 }
 
 /**
- * The lane that was started, if it is still there and runs the same program.
+ * The lane that was started, if it is still there, works, and runs the same program.
  *
  * @category constructors
  * @since 0.1.0
@@ -59,7 +68,7 @@ export const start = (): void => {
 export const take = (program: LaneChild.Program): FirstLane | undefined => {
   const taken = first
   first = undefined
-  if (taken !== undefined && taken.args !== toKey(program)) {
+  if (taken !== undefined && (taken.args !== toKey(program) || !isKnownToWork(taken, program))) {
     taken.child.kill()
     return undefined
   }

@@ -2,10 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Isolate } from "effect-code-mode/Isolate"
 import * as FirstLane from "effect-code-mode/isolate/FirstLane"
+import * as LaneChild from "effect-code-mode/isolate/LaneChild"
 import * as V8 from "effect-code-mode/V8"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import * as Lanes from "../hostile/Lanes.ts"
 import { run, until } from "./harness.ts"
 
@@ -20,9 +23,13 @@ const runOn = (options: V8.Options) =>
 const startFirst = Effect.gen(function*() {
   yield* until(() => Lanes.lanesOf(process.pid).length === 0)
   FirstLane.start()
+  let lanes: ReadonlyArray<number> = []
   // A process has no command line for a moment while `setpriv` becomes `node` in it.
-  yield* until(() => Lanes.lanesOf(process.pid).length === 1)
-  return Lanes.lanesOf(process.pid)[0]!
+  yield* until(() => {
+    lanes = Lanes.lanesOf(process.pid)
+    return lanes.length === 1
+  })
+  return lanes[0]!
 })
 
 describe("the first lane of a command", () => {
@@ -50,4 +57,26 @@ describe("the first lane of a command", () => {
       yield* until(() => !existsSync(`/proc/${lane}`))
       assert.notInclude(yield* runOn({}), lane)
     }))
+
+  it.live.runIf(process.getuid?.() === 0 && existsSync("/usr/bin/setpriv"))(
+    "is not taken where its user could not read what a lane reads",
+    () =>
+      Effect.gen(function*() {
+        yield* until(() => Lanes.lanesOf(process.pid).length === 0)
+        const folder = mkdtempSync(join(tmpdir(), "effect-code-mode-"))
+        const file = join(folder, "file")
+        writeFileSync(file, "")
+        const program = LaneChild.findProgram(FirstLane.defaults)
+        FirstLane.start()
+        // It has had no time to say anything.
+        const taken = FirstLane.take({ ...program, files: [...program.files, file] })
+        rmSync(folder, { recursive: true })
+        assert.isUndefined(taken)
+        yield* until(() => Lanes.lanesOf(process.pid).length === 0)
+        FirstLane.start()
+        const other = FirstLane.take(program)
+        assert.isTrue(Lanes.isAlive(other!.child.pid!))
+        other!.child.kill()
+      })
+  )
 })
