@@ -22,8 +22,7 @@ import { join } from "node:path"
 import * as Lanes from "../hostile/Lanes.ts"
 import * as ControlGroup from "./ControlGroup.ts"
 import { run, startBusyHost, until } from "./harness.ts"
-
-const isRoot = process.getuid?.() === 0
+import * as Users from "./Users.ts"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "effect-code-mode-"))),
@@ -41,10 +40,10 @@ describe.runIf(process.platform === "linux")("a lane", () => {
         const [pid] = Lanes.lanesOf(process.pid)
         yield* until(() => of(pid!, "oom_score_adj").trim() === "1000")
         assert.strictEqual(of(pid!, "environ"), "")
-        if (existsSync("/usr/bin/setpriv")) {
+        if (Users.hasSetpriv) {
           assert.match(of(pid!, "status"), /^NoNewPrivs:\s+1$/m)
         }
-        if (isRoot) {
+        if (Users.isRoot) {
           assert.match(of(pid!, "status"), /^CapEff:\s+0+$/m)
           assert.notStrictEqual(Lanes.user(pid!), 0)
         }
@@ -61,7 +60,7 @@ describe.runIf(process.platform === "linux")("a lane", () => {
     }))
 
   // Nothing in a frozen lane can notice that its host is gone.
-  it.live.runIf(existsSync("/usr/bin/setpriv"))(
+  it.live.runIf(Users.areKept)(
     "that is frozen is killed with its host, too",
     () =>
       Effect.gen(function*() {
@@ -73,7 +72,7 @@ describe.runIf(process.platform === "linux")("a lane", () => {
   )
 })
 
-describe.runIf(isRoot && existsSync("/usr/bin/setpriv"))("where other users cannot read what a lane reads", () => {
+describe.runIf(Users.isRoot && Users.hasSetpriv)("where other users cannot read what a lane reads", () => {
   it.effect("it is not started as one, and drops its user by itself", () =>
     Effect.gen(function*() {
       const path = yield* folder
@@ -91,7 +90,7 @@ describe.runIf(isRoot && existsSync("/usr/bin/setpriv"))("where other users cann
       assert.strictEqual(spawnSync(program, args, { encoding: "utf8" }).stdout, "0\n")
     }))
 
-  it.effect("otherwise each has a user of its own", () =>
+  it.effect.runIf(Users.areKept)("otherwise each has a user of its own", () =>
     Effect.sync(() => {
       const open = Confinement.make(Confinement.findSetpriv(["/bin/sh"]), undefined)
       const users = [open.command("id", ["-u"]), open.command("id", ["-u"])].map(([program, args]) =>

@@ -367,7 +367,7 @@ describe("callbacks", () => {
     "bring their results and errors, whatever they are",
     Effect.gen(function*() {
       const notified: Array<string> = []
-      const deep = JSON.parse("[".repeat(5000) + "]".repeat(5000))
+      const deep = JSON.parse("[".repeat(2000) + "]".repeat(2000))
       const odd = JSON.parse("{\"__proto__\":1}")
       const results: Record<string, Effect.Effect<unknown, Protocol.ToolError>> = {
         deep: Effect.succeed(deep),
@@ -394,7 +394,7 @@ describe("callbacks", () => {
         "json" in command ? command.json : "text" in command ? `! ${command.text}` : ""
       ]))
       assert.deepStrictEqual(answers, {
-        deep: "[".repeat(5000) + "]".repeat(5000),
+        deep: "[".repeat(2000) + "]".repeat(2000),
         odd: "{\"__proto__\":1}",
         nothing: "null",
         fails: "! no",
