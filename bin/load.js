@@ -12,6 +12,8 @@ const { Script } = require("node:vm")
 /** More than a garbage collection makes of a difference between processes that do the same. */
 const worthKeeping = 1.02
 
+const nothing = { bytecode: 0, chunks: new Map() }
+
 const aligned = (length) => Math.ceil(length / 8) * 8
 
 /** What the file has that is of this build: the code of its chunks. V8 refuses what another version of it has left. */
@@ -32,7 +34,7 @@ const read = (file, build) => {
   } catch {
     // There is none, or it is not one.
   }
-  return { bytecode: 0, chunks: new Map() }
+  return nothing
 }
 
 /** Writes what `make` gives, where that can be written. Its name is there once all of it is. */
@@ -60,30 +62,38 @@ const write = (file, make) => {
 
 const bytecodeNow = () => require("node:v8").getHeapCodeStatistics().bytecode_and_metadata_size
 
-/** Runs `main`, a file of the folder `bundle`. The code is kept in `file`, if that is given. */
+/**
+ * Runs `main`, a file of the folder `bundle`, and what it requires there. The code of that is kept in `file`, if this is given.
+ * `main` itself is short, and starts another process before anything else is read.
+ */
 module.exports = (bundle, main, file) => {
   const sourceOf = (id) => fs.readFileSync(path.join(bundle, id), "utf8")
   const mainSource = sourceOf(main)
   // Its first line is a digest of all chunks.
   const build = mainSource.slice(0, mainSource.indexOf("\n"))
-  const kept = file === undefined ? { bytecode: 0, chunks: new Map() } : read(file, build)
   const scripts = new Map()
   const modules = new Map()
+  let kept
   let isComplete = true
 
-  const load = (id, source = sourceOf(id)) => {
+  const run = (id, source, cachedData) => {
     const filename = path.join(bundle, id)
-    const cachedData = kept.chunks.get(id)
     const script = new Script(`(function (exports, require, module, __filename, __dirname) {${source}\n})`, {
       filename,
       cachedData
     })
-    isComplete &&= cachedData !== undefined && !script.cachedDataRejected
-    scripts.set(id, script)
     const module = { exports: {} }
     modules.set(id, module)
     script.runInThisContext()(module.exports, requireFrom, module, filename, bundle)
-    return module
+    return script
+  }
+
+  const load = (id) => {
+    kept ??= file === undefined ? nothing : read(file, build)
+    const cachedData = kept.chunks.get(id)
+    const script = run(id, sourceOf(id), cachedData)
+    isComplete &&= cachedData !== undefined && !script.cachedDataRejected
+    scripts.set(id, script)
   }
 
   const requireFrom = (id) => {
@@ -91,10 +101,16 @@ module.exports = (bundle, main, file) => {
       return require(id)
     }
     const chunk = id.slice(2)
-    return (modules.get(chunk) ?? load(chunk)).exports
+    if (!modules.has(chunk)) {
+      load(chunk)
+    }
+    return modules.get(chunk).exports
   }
 
   const keep = () => {
+    if (kept === undefined) {
+      return
+    }
     const bytecode = bytecodeNow()
     if (!isComplete || bytecode > worthKeeping * kept.bytecode) {
       write(file, () => ({
@@ -104,8 +120,9 @@ module.exports = (bundle, main, file) => {
       }))
     }
   }
+
   if (file !== undefined) {
     process.on("exit", keep)
   }
-  load(main, mainSource)
+  run(main, mainSource)
 }

@@ -185,14 +185,14 @@ export const makePool = (prepare: (heapMebibytes: number) => Prepared, size: num
 
   const refill = () => {
     timer = undefined
-    if (performance.now() - busyAt >= patienceMillis) {
+    if (prepared.length < size && performance.now() - busyAt >= patienceMillis) {
       prepared.push(prepare(heapMebibytes))
       patienceMillis ||= firstCellMillis
     }
     refillLater()
   }
 
-  refillLater()
+  setImmediate(refill)
   return {
     /** The lane has something to do. */
     touch: () => {
