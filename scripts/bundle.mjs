@@ -15,6 +15,12 @@ const modules = [
   ...await bundle({ target, name: "code-mode-host", entry: join(dist, "bin/code-mode-host.js"), minify: smaller }),
   ...await bundle({ target, name: "effect-code-mode", entry: join(dist, "bin/effect-code-mode.js"), minify: smaller }),
   // It sends functions of its own to the isolates as they are written.
-  ...await bundle({ target, name: "lane/main", entry: join(dist, "isolate/lane/main.js"), minify: false })
+  ...await bundle({
+    target,
+    name: "lane/main",
+    entry: join(dist, "isolate/lane/main.js"),
+    minify: false,
+    texts: ["bare", "builtins", "kinds", "media", "prelude", "realm"]
+  })
 ]
 writeFileSync(join(target, "LICENSES.txt"), licencesOf(modules))

@@ -1,4 +1,5 @@
 // Makes one file of a program with all that it loads, and chunks of what it loads later.
+import { parse } from "acorn"
 import { createHash } from "node:crypto"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join, relative, sep } from "node:path"
@@ -25,10 +26,29 @@ const keepPlace = (target) => ({
 })
 
 /**
- * Writes `name` and its chunks into the folder `target`, and gives which modules are in them. They are CommonJS: it loads
- * sooner, as node then reads no list of what its own modules export.
+ * Functions that a program does not call, and sends elsewhere as their source text: as a text V8 need not parse them first.
  */
-export const bundle = async ({ target, name, entry, minify }) => {
+const keepTexts = (code, names) => {
+  const functions = parse(code, { ecmaVersion: "latest" }).body.filter(({ id, type }) =>
+    type === "FunctionDeclaration" && names.includes(id.name)
+  )
+  if (functions.length !== names.length) {
+    throw new Error(`not all of these are functions of the program: ${names.join(", ")}`)
+  }
+  return functions.reduceRight(
+    (text, { end, id, start }) =>
+      `${text.slice(0, start)}const ${id.name} = { toString: () => ${JSON.stringify(text.slice(start, end))} };${
+        text.slice(end)
+      }`,
+    code
+  )
+}
+
+/**
+ * Writes `name` and its chunks into the folder `target`, and gives which modules are in them. They are CommonJS: it loads
+ * sooner, as node then reads no list of what its own modules export. `texts` are functions that are only sent elsewhere.
+ */
+export const bundle = async ({ target, name, entry, minify, texts = [] }) => {
   const build = await rolldown({
     input: { [name]: entry },
     platform: "node",
@@ -49,6 +69,6 @@ export const bundle = async ({ target, name, entry, minify }) => {
   const digest = createHash("sha256")
   output.forEach(({ code }) => digest.update(code))
   const file = join(target, `${name}.cjs`)
-  writeFileSync(file, `// ${digest.digest("hex")}\n${readFileSync(file, "utf8")}`)
+  writeFileSync(file, `// ${digest.digest("hex")}\n${keepTexts(readFileSync(file, "utf8"), texts)}`)
   return output.flatMap(({ moduleIds }) => moduleIds)
 }
