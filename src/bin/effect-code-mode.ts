@@ -1,6 +1,6 @@
 /**
  * The command `effect-code-mode`. Its `host` is `code-mode-host`, which has to be there soon and loads nothing of the
- * others.
+ * others. Nor does it need any of them to say its version.
  *
  * @internal
  */
@@ -11,7 +11,9 @@ const [, , name = "", ...words] = process.argv
 if (["run", "repl", "mcp", "host"].includes(name)) {
   EarlyLane.start(words)
 }
-if (name === "host") {
+if (["--version", "-v"].includes(name) && words.length === 0) {
+  import("./Version.ts")
+} else if (name === "host") {
   process.argv.splice(2, 1)
   import("./commands/HostCommand.ts")
 } else {

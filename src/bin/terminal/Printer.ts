@@ -1,6 +1,6 @@
 /**
- * Standard output and standard error: the only module that writes to them. It takes what is `Printable`, and what others
- * write to the console it takes for foreign.
+ * Standard output and standard error: the only module that writes to them, besides `Version`. It takes what is `Printable`, and
+ * what others write to the console it takes for foreign.
  *
  * @internal
  */
