@@ -25,6 +25,27 @@ const keepPlace = (target) => ({
   }
 })
 
+const segmenter = /const graphemeSegmenter = (?:\/\*#__PURE__\*\/)?new Intl\.Segmenter\(([^)]*)\);/
+
+/** Effect makes this when it is loaded, which takes milliseconds, and uses it for help only. */
+const makeLater = {
+  name: "make-later",
+  transform: {
+    filter: { id: /\/effect\/dist\/cli\/CliOutput\.js$/ },
+    handler: (code) => {
+      if (!segmenter.test(code)) {
+        throw new Error("Effect makes its segmenter in another way")
+      }
+      return {
+        code: code.replace(
+          segmenter,
+          "let segmenter; const graphemeSegmenter = { segment: (text) => (segmenter ??= new Intl.Segmenter($1)).segment(text) };"
+        )
+      }
+    }
+  }
+}
+
 /**
  * Functions that a program does not call, and sends elsewhere as their source text: as a text V8 need not parse them first.
  */
@@ -54,7 +75,7 @@ export const bundle = async ({ target, name, entry, minify, texts = [] }) => {
     platform: "node",
     // Its CommonJS loads its parts in a way that no bundler sees.
     resolve: { alias: { "jsonc-parser": join(root, "node_modules/jsonc-parser/lib/esm/main.js") } },
-    plugins: [keepPlace(target)]
+    plugins: [keepPlace(target), makeLater]
   })
   const { output } = await build.write({
     dir: target,

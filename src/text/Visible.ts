@@ -41,10 +41,14 @@ const emoji = `${picture}(?:\\u200d${picture})*|[\\d#*]\\ufe0f\\u20e3`
 
 const joiner = `(?<=[${joining}])[\\u200c\\u200d]`
 
-/** What may stand as it is comes first. */
-const pattern = new RegExp(`${emoji}|${joiner}|(${unseen})`, "gu")
+let made: RegExp | undefined
 
-const plain = /^[\n\t\x20-\x7e]*$/
+/** What may stand as it is comes first. It takes some time to make, and most text does not need it. */
+const pattern = (): RegExp => made ??= new RegExp(`${emoji}|${joiner}|(${unseen})`, "gu")
+
+const plain = /^[\x20-\x7e]*$/
+
+const plainLines = /^[\n\t\x20-\x7e]*$/
 
 /** A character as one or two escapes of JSON and JavaScript. */
 const escape = (character: string): string => {
@@ -56,8 +60,8 @@ const escape = (character: string): string => {
 }
 
 const show = (isKept: (character: string) => boolean) => (text: string): string =>
-  text.replace(
-    pattern,
+  plain.test(text) ? text : text.replace(
+    pattern(),
     (found: string, character?: string) => character === undefined || isKept(character) ? found : escape(character)
   )
 
@@ -71,7 +75,7 @@ const showTyped = show((character) => character < " " || character === "\x7f")
 export const line = (text: string): string => showAll(text)
 
 /** The text on as many lines as it has, with its tabs. */
-export const lines = (text: string): string => plain.test(text) ? text : showWithin(text)
+export const lines = (text: string): string => plainLines.test(text) ? text : showWithin(text)
 
 /** What comes from a keyboard: control characters are its keys. */
 export const typed = (text: string): string => showTyped(text)
