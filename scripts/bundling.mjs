@@ -25,6 +25,29 @@ const keepPlace = (target) => ({
   }
 })
 
+const slow = ["node:crypto", "node:readline"]
+
+/** These modules of node's take milliseconds to load, and a command may need none of their functions. */
+const loadLater = {
+  name: "load-later",
+  resolveId: {
+    filter: { id: new RegExp(`^(${slow.join("|")})$`) },
+    handler: (id) => ({ id: `\0later:${id}`, moduleSideEffects: false })
+  },
+  load: {
+    filter: { id: /^\0later:/ },
+    handler: async (id) => {
+      const name = id.slice("\0later:".length)
+      const functions = Object.entries(await import(name)).filter(([key, value]) =>
+        typeof value === "function" && /^[a-z]/.test(key)
+      )
+      return functions.map(([key]) =>
+        `export const ${key} = (...args) => process.getBuiltinModule(${JSON.stringify(name)}).${key}(...args)`
+      ).join("\n")
+    }
+  }
+}
+
 const segmenter = /const graphemeSegmenter = (?:\/\*#__PURE__\*\/)?new Intl\.Segmenter\(([^)]*)\);/
 
 /** Effect makes this when it is loaded, which takes milliseconds, and uses it for help only. */
@@ -75,7 +98,7 @@ export const bundle = async ({ target, name, entry, minify, texts = [] }) => {
     platform: "node",
     // Its CommonJS loads its parts in a way that no bundler sees.
     resolve: { alias: { "jsonc-parser": join(root, "node_modules/jsonc-parser/lib/esm/main.js") } },
-    plugins: [keepPlace(target), makeLater]
+    plugins: [keepPlace(target), loadLater, makeLater]
   })
   const { output } = await build.write({
     dir: target,
