@@ -14,6 +14,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { Isolate } from "./Isolate.ts"
 import * as FirstLane from "./isolate/FirstLane.ts"
@@ -70,10 +71,11 @@ export const resolve = (options: Options): LanePool.Options => {
   }
 }
 
-/** Says once for an engine how its lanes are confined, and for each lane who it is. */
-const makeAnnounce = (pool: LanePool.LanePool) => {
+/** Says once for an engine how its lanes are confined, though it may end soon, and for each lane who it is. */
+const makeAnnounce = Effect.fnUntraced(function*(pool: LanePool.LanePool) {
   const known = new WeakSet<LaneProcess>()
-  let isFirst = true
+  let levelsTold: Fiber.Fiber<void> | undefined
+  yield* Effect.addFinalizer(() => levelsTold === undefined ? Effect.void : Fiber.await(levelsTold))
 
   const announceLevels = Effect.flatMap(
     pool.levels,
@@ -83,10 +85,7 @@ const makeAnnounce = (pool: LanePool.LanePool) => {
 
   const announce = Effect.fnUntraced(function*(lane: LaneProcess) {
     const user = yield* lane.ready
-    if (isFirst) {
-      isFirst = false
-      yield* Effect.forkDetach(announceLevels, { startImmediately: true })
-    }
+    levelsTold ??= yield* Effect.forkDetach(announceLevels, { startImmediately: true })
     if (user === "0") {
       yield* Effect.logWarning(`code mode lane ${lane.pid} runs as root`)
     }
@@ -100,7 +99,7 @@ const makeAnnounce = (pool: LanePool.LanePool) => {
     known.add(lane)
     return Effect.ignore(announce(lane))
   }
-}
+})
 
 /**
  * The engine as a layer. It starts its first lanes at once, and logs once how they are confined. Its end ends them.
@@ -119,7 +118,8 @@ const makeAnnounce = (pool: LanePool.LanePool) => {
 export const layer = (options?: Options): Layer.Layer<Isolate> =>
   Layer.effect(
     Isolate,
-    LanePool.make(resolve(options ?? {})).pipe(
-      Effect.map((pool) => Isolate.of({ lease: LaneLease.make(pool, makeAnnounce(pool)) }))
-    )
+    Effect.gen(function*() {
+      const pool = yield* LanePool.make(resolve(options ?? {}))
+      return Isolate.of({ lease: LaneLease.make(pool, yield* makeAnnounce(pool)) })
+    })
   )
