@@ -103,13 +103,15 @@ interface Frame {
   readonly cell: number
   readonly kind: number
   readonly payload: string
+  readonly rest: string
   readonly length: number
 }
 
 /**
  * Makes a function that sends frames. All frames of one tick go out in one write, and then `onWritten` is called.
  *
- * It gives `false` where the payload is longer than `maxPayload`; nothing is sent then.
+ * It gives `false` where the payload is longer than `maxPayload`; nothing is sent then. The payload may come in two parts, which
+ * would have to be copied to make one text of them.
  *
  * @category constructors
  * @since 0.1.0
@@ -140,11 +142,14 @@ export const makeWriter = (stream: Writable, onWritten: () => void = () => {}) =
     const bytes = allocate(size)
     const isScratch = bytes.buffer === scratch.buffer
     let offset = 0
-    for (const { cell, kind, payload, length } of waiting) {
+    for (const { cell, kind, payload, rest, length } of waiting) {
       bytes.writeUInt32LE(length, offset)
       bytes.writeUInt32LE(cell, offset + 4)
       bytes[offset + 8] = kind
-      bytes.write(payload, offset + headerLength, length, "utf8")
+      const written = bytes.write(payload, offset + headerLength, length, "utf8")
+      if (rest !== "") {
+        bytes.write(rest, offset + headerLength + written, length - written, "utf8")
+      }
       offset += headerLength + length
     }
     waiting = []
@@ -157,15 +162,15 @@ export const makeWriter = (stream: Writable, onWritten: () => void = () => {}) =
     }
   }
 
-  return (cell: number, kind: number, payload = ""): boolean => {
-    const length = Buffer.byteLength(payload)
+  return (cell: number, kind: number, payload = "", rest = ""): boolean => {
+    const length = Buffer.byteLength(payload) + (rest === "" ? 0 : Buffer.byteLength(rest))
     if (length > maxPayload) {
       return false
     }
     if (waiting.length === 0) {
       queueMicrotask(flush)
     }
-    waiting.push({ cell, kind, payload, length })
+    waiting.push({ cell, kind, payload, rest, length })
     size += headerLength + length
     return true
   }

@@ -104,7 +104,7 @@ export const start = Effect.fnUntraced(function*(
     events,
     isBusy: () => lane.isBusy(cell),
     isDegraded: place.isDegraded,
-    resolve: (id, json) => answer(id, () => lane.send(cell, Kind.Resolve, `${id} ${json}`), "the result of the tool"),
+    resolve: (id, json) => answer(id, () => lane.send(cell, Kind.Resolve, `${id} `, json), "the result of the tool"),
     reject: (id, text) =>
       answer(id, () => lane.send(cell, Kind.Reject, `${id} ${JSON.stringify(text)}`), "the error of the tool"),
     hold: (isHeld) => void lane.send(cell, isHeld ? Kind.Hold : Kind.LetGo),

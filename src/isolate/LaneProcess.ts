@@ -54,8 +54,8 @@ export interface LaneProcess {
   readonly start: (cell: number, program: string) => boolean
   /** Forgets a cell: it `hasEnded` by itself, or is told to stop. */
   readonly close: (cell: number, hasEnded: boolean) => void
-  /** Tells a cell something; `false` where that is too long. */
-  readonly send: (cell: number, kind: number, payload?: string) => boolean
+  /** Tells a cell something, which may come in two parts; `false` where that is too long. */
+  readonly send: (cell: number, kind: number, payload?: string, rest?: string) => boolean
   /** Whether the lane keeps this process alive. */
   readonly hold: (held: boolean) => void
   /** Ends it; with a text, as the bound that its cells went past. */
@@ -376,7 +376,7 @@ export const make = (child: LaneChild, options: Options): LaneProcess => {
         loseIfDone()
       }
     },
-    send: (cell, kind, payload) => gone || write(cell, kind, payload),
+    send: (cell, kind, payload, rest) => gone || write(cell, kind, payload, rest),
     hold: child.hold,
     kill: (limit) => loseAt(limit, "released", "it was ended")
   }

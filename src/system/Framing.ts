@@ -9,6 +9,12 @@ export const keptBytes = 4 * 1024 * 1024
 
 const none = Buffer.alloc(0)
 
+/**
+ * How many times as long the buffer of a payload becomes when it is full. Each time its bytes are copied into memory that
+ * has to be mapped; what is not filled of it never is.
+ */
+const growth = 8
+
 /** What a frame begins with. */
 export interface Framing {
   readonly headerLength: number
@@ -32,7 +38,7 @@ export class FrameReader {
   /** What is missing of the payload, and whether it is kept. */
   private missing = 0
   private isTaken = false
-  /** The start of a payload, in a buffer that doubles as it fills: what is only announced costs nothing. */
+  /** The start of a payload, in a buffer that grows as it fills: what is only announced takes no memory. */
   private kept: Buffer = none
   /** A payload that came in one piece. */
   private whole: Buffer | undefined
@@ -95,7 +101,7 @@ export class FrameReader {
   private keep(part: Buffer): void {
     const size = this.size + part.length
     if (size > this.kept.length) {
-      const larger = Buffer.allocUnsafe(Math.max(size, Math.min(2 * this.kept.length, size + this.missing)))
+      const larger = Buffer.allocUnsafe(Math.max(size, Math.min(growth * this.kept.length, size + this.missing)))
       this.kept.copy(larger, 0, 0, this.size)
       this.kept = larger
     }

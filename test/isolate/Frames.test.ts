@@ -9,12 +9,14 @@ const frames: ReadonlyArray<[number, number, string]> = [
   [7, 1, "x".repeat(100_000)]
 ]
 
-const written = async () => {
+type Sent = readonly [cell: number, kind: number, payload?: string, rest?: string]
+
+const written = async (sent: ReadonlyArray<Sent> = frames) => {
   const stream = new PassThrough({ highWaterMark: 1 << 20 })
   const chunks: Array<Buffer> = []
   stream.on("data", (chunk: Buffer) => chunks.push(chunk))
   const send = makeWriter(stream)
-  frames.forEach((frame) => send(...frame))
+  sent.forEach((frame) => assert.isTrue(send(...frame)))
   await new Promise(setImmediate)
   return chunks
 }
@@ -40,6 +42,25 @@ describe("Frames", () => {
       (_, i) => all.subarray(i * size, (i + 1) * size)
     )
     assert.deepStrictEqual(read(pieces), frames)
+  })
+
+  it("a payload in two parts is one", async () => {
+    const sent: ReadonlyArray<Sent> = [[1, 4, "é", "😀 and more"], [2, 4, "", "ü"], [3, 4, "x", ""], [
+      4,
+      4,
+      "x".repeat(100_000),
+      "é"
+    ]]
+    const whole = sent.map(([cell, kind, payload, rest]) => [cell, kind, `${payload}${rest}`])
+    assert.deepStrictEqual(read(await written(sent)), whole)
+  })
+
+  it("a payload that is too long is not sent, also where each of its parts would be", async () => {
+    const stream = new PassThrough()
+    const half = "x".repeat(maxPayload / 2)
+    assert.isFalse(makeWriter(stream)(1, 4, `${half}x`, half))
+    await new Promise(setImmediate)
+    assert.strictEqual(stream.readableLength, 0)
   })
 
   it("a frame that is too long breaks the reader for good", () => {
