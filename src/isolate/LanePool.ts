@@ -2,7 +2,7 @@
  * The lanes of an engine: how many there are, who holds which, and what they may take together.
  *
  * A few lanes that have run nothing yet are held ready. A lane serves one holder and never comes back; only when there
- * may be no more of them, it is shared.
+ * may be no more of them, it is shared. While there are few, a holder may have a second one.
  *
  * @since 0.1.0
  */
@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
+import { availableParallelism } from "node:os"
 import * as Platform from "../system/Platform.ts"
 import { Meter } from "../telemetry/Meter.ts"
 import * as Visible from "../text/Visible.ts"
@@ -26,6 +27,11 @@ import * as LaneProcess from "./LaneProcess.ts"
 export interface LanePool {
   /** A lane for one more holder, possibly still starting. It is killed with the pool if not before. May throw. */
   readonly acquireUnsafe: () => LaneProcess.LaneProcess
+  /**
+   * One more lane for a holder that has one, possibly still starting, if nobody else is likely to miss it. It is for what
+   * would wait: behind a `burst` of cells, which is over before one is started, or as long as others are `busy`.
+   */
+  readonly acquireSecond: (behind: "burst" | "busy") => LaneProcess.LaneProcess | undefined
   /** The last holder's end is the lane's. */
   readonly release: (lane: LaneProcess.LaneProcess) => void
   /** Whether a holder would get a lane of its own. */
@@ -34,6 +40,8 @@ export interface LanePool {
   readonly isShared: (lane: LaneProcess.LaneProcess) => boolean
   /** What the operating system adds to the confinement of lanes, in words, once it has done so. */
   readonly levels: Effect.Effect<ReadonlyArray<string>>
+  /** How many processors there are for lanes. */
+  readonly processors: number
 }
 
 /**
@@ -48,6 +56,8 @@ export interface Options {
   readonly maxMemoryBytes: number
   readonly killAfterMillis: number
   readonly codeGeneration: boolean
+  /** Those that there are, unless given. */
+  readonly processors?: number | undefined
   /** What is started as a lane, where it is to be another program. May throw. */
   readonly launch?: ((confinement: Confinement.Confinement) => LaneChild.LaneChild) | undefined
 }
@@ -65,6 +75,9 @@ const endAttempts = 50
  * again. Who needs one has to wait for it then.
  */
 const crowdedCells = 128
+
+/** What a second lane may come to hold, with its cells. */
+const secondBytes = 128 * 2 ** 20
 
 const inMebibytes = (bytes: number) => Math.ceil(bytes / 2 ** 20)
 
@@ -89,6 +102,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   const context = yield* Effect.context<never>()
   const runFork = Effect.runForkWith(context)
   const meter = new Meter(context)
+  const processors = options.processors ?? availableParallelism()
   const isUsed = Latch.makeUnsafe()
   let warm: Array<LaneProcess.LaneProcess> = []
   let closed = false
@@ -202,17 +216,43 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     return takeFresh()
   }
 
+  const give = (lane: LaneProcess.LaneProcess) => {
+    holders.set(lane, (holders.get(lane) ?? 0) + 1)
+    lane.hold(true)
+    isUsed.openUnsafe()
+    return lane
+  }
+
   const acquireUnsafe = () => {
     if (memory > options.maxMemoryBytes) {
       throw new Error(
         `the host and its lanes hold ${inMebibytes(memory)} MiB of ${inMebibytes(options.maxMemoryBytes)}`
       )
     }
-    const lane = choose()
-    holders.set(lane, (holders.get(lane) ?? 0) + 1)
-    lane.hold(true)
-    isUsed.openUnsafe()
-    return lane
+    return give(choose())
+  }
+
+  /** Half of the lanes, and the memory of one, are kept for those who have none. */
+  const mayHaveSecond = () =>
+    !closed
+    && !options.strictIsolation
+    && !isCrowded
+    && 2 * holders.size < options.maxLanes
+    && memory + secondBytes <= options.maxMemoryBytes
+
+  /** Where there are as many lanes as processors, one more begins with no more cells. */
+  const mayHelpBurst = () => warm[0]?.isReady() === true && holders.size < processors
+
+  const acquireSecond = (behind: "burst" | "busy") => {
+    if (!mayHaveSecond() || (behind === "burst" && !mayHelpBurst())) {
+      return undefined
+    }
+    try {
+      return give(takeFresh())
+    } catch {
+      // None can be started now, and there is one to go on with.
+      return undefined
+    }
   }
 
   const release = (lane: LaneProcess.LaneProcess) => {
@@ -292,6 +332,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
 
   return {
     acquireUnsafe,
+    acquireSecond,
     release,
     hasRoom,
     isShared: (lane) => (holders.get(lane) ?? 0) > 1,
@@ -299,6 +340,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       confinement === undefined
         ? resume(Effect.succeed([]))
         : confinement.levels((levels) => resume(Effect.succeed(levels)))
-    )
+    ),
+    processors
   }
 })

@@ -42,8 +42,14 @@ export interface LaneProcess {
   readonly ready: Effect.Effect<string | undefined, IsolateFailure>
   /** Whether it takes new cells. */
   readonly isOpen: () => boolean
+  /** Whether it is up. */
+  readonly isReady: () => boolean
   /** How many cells it has. */
   readonly size: () => number
+  /** How many of them it has yet to begin with: it has said nothing of them. */
+  readonly waiting: () => number
+  /** How many of them have been computing for a while, without a pause. */
+  readonly busy: () => number
   /** Memory that it shares with no other process, in bytes, where that is known. */
   readonly memory: () => number
   /** Whether a cell has been computing for a while, without a pause. */
@@ -131,6 +137,7 @@ export const make = (child: LaneChild, options: Options): LaneProcess => {
   const { socket } = child
   const ready = Deferred.makeUnsafe<string | undefined, IsolateFailure>()
   const listeners = new Map<number, Listener>()
+  const waiting = new Set<number>()
   const started = new Set<number>()
   const busy = new Set<number>()
   const leaving = new Map<number, Leaving>()
@@ -159,6 +166,7 @@ export const make = (child: LaneChild, options: Options): LaneProcess => {
     socket.destroy()
     const lost = [...listeners.values()]
     listeners.clear()
+    waiting.clear()
     busy.clear()
     const said = stderr.length === 0 ? "" : `\n${stderr.toString()}`
     const text = `the lane process did not start: ${error?.text ?? reason}${said}`
@@ -274,6 +282,7 @@ export const make = (child: LaneChild, options: Options): LaneProcess => {
         busy.delete(cell)
         break
       case Kind.Event: {
+        waiting.delete(cell)
         // The cell may have been stopped while the frame came in.
         const what = listeners.get(cell)?.onEvent(payload)
         if (what !== undefined) {
@@ -345,7 +354,10 @@ export const make = (child: LaneChild, options: Options): LaneProcess => {
     pid: child.pid,
     ready: Deferred.await(ready),
     isOpen,
+    isReady: () => isReady && !gone,
     size: () => listeners.size,
+    waiting: () => waiting.size,
+    busy: () => busy.size,
     memory: child.memory,
     isBusy: (cell) => busy.has(cell),
     open: (listener) => {
@@ -354,6 +366,7 @@ export const make = (child: LaneChild, options: Options): LaneProcess => {
         queueMicrotask(() => listener.onLost(undefined))
       } else {
         listeners.set(cell, listener)
+        waiting.add(cell)
       }
       return cell
     },
@@ -369,6 +382,7 @@ export const make = (child: LaneChild, options: Options): LaneProcess => {
     },
     close: (cell, hasEnded) => {
       if (listeners.delete(cell)) {
+        waiting.delete(cell)
         busy.delete(cell)
         if (started.delete(cell)) {
           leaving.set(cell, { timer: setTimeout(onWedged, options.killAfterMillis, cell).unref(), hasEnded })
