@@ -1,7 +1,8 @@
 /**
  * What ten busy cells cost an eleventh: `npm run bench:busy`.
  *
- * Cells in the session of the busy ones and in another one, each beside the same cells without busy ones, in turns.
+ * Cells in the session of the busy ones and in another one, each beside the same cells without busy ones, in turns. The
+ * busy ones come at once, or each after those before it are known to be busy.
  */
 import * as Delegate from "effect-code-mode/Delegate"
 import * as Protocol from "effect-code-mode/Protocol"
@@ -15,6 +16,8 @@ import { median } from "./Quantile.ts"
 const busyCells = 10
 const rounds = 8
 const cellsOfARound = 15
+/** Ways in which the busy cells come, with the time between two of them. */
+const manners = { "at once": 0, "one by one": 150 }
 
 const delegate = Delegate.layerTools({
   echo: Delegate.tool({ parameters: Protocol.NestedToolCall.fields.input.schema, handler: Effect.succeed })
@@ -45,22 +48,24 @@ await Effect.gen(function*() {
   const note = (name: string, more: ReadonlyArray<number>) => (times[name] ??= []).push(...more)
 
   for (let round = 0; round < rounds; round++) {
-    note("no busy cell", yield* measure(crowded))
-    const busy = yield* Effect.replicateEffect(
-      crowded.create({ callId: "busy", source: "while (true) {}" }),
-      busyCells
-    )
-    yield* Effect.sleep(200)
-    note("ten busy cells in the same session", yield* measure(crowded))
-    note("ten busy cells in another session", yield* measure(quiet))
-    yield* Effect.forEach(busy, crowded.terminate, { concurrency: "unbounded" })
-    yield* Effect.sleep(200)
+    for (const [manner, millis] of Object.entries(manners)) {
+      note("no busy cell", yield* measure(crowded))
+      const busy = yield* Effect.replicateEffect(
+        Effect.delay(crowded.create({ callId: "busy", source: "while (true) {}" }), millis),
+        busyCells
+      )
+      yield* Effect.sleep(200)
+      note(`ten busy cells in the same session, ${manner}`, yield* measure(crowded))
+      note(`ten busy cells in another session, ${manner}`, yield* measure(quiet))
+      yield* Effect.forEach(busy, crowded.terminate, { concurrency: "unbounded" })
+      yield* Effect.sleep(200)
+    }
   }
 
   const base = median(times["no busy cell"]!)
   console.log(`a cell with one tool call, median of ${rounds * cellsOfARound}; ${cpus().length} processors`)
   for (const [name, all] of Object.entries(times)) {
-    console.log(`${name.padEnd(36)} ${median(all).toFixed(2)} ms  ${(median(all) / base).toFixed(1)}×`)
+    console.log(`${name.padEnd(48)} ${median(all).toFixed(2)} ms  ${(median(all) / base).toFixed(1)}×`)
   }
 }).pipe(
   Effect.scoped,
