@@ -1,5 +1,5 @@
 /**
- * What ten busy cells cost an eleventh: `npm run bench:busy`.
+ * What busy cells, ten unless given, cost another one: `npm run bench:busy -- [--busy CELLS]`.
  *
  * Cells in the session of the busy ones and in another one, each beside the same cells without busy ones, in turns. The
  * busy ones come at once, or each after those before it are known to be busy.
@@ -11,9 +11,11 @@ import * as V8 from "effect-code-mode/V8"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { cpus } from "node:os"
+import { parseArgs } from "node:util"
 import { median } from "./Quantile.ts"
 
-const busyCells = 10
+const { values } = parseArgs({ options: { busy: { type: "string", default: "10" } } })
+const busyCells = Number(values.busy)
 const rounds = 8
 const cellsOfARound = 15
 /** Ways in which the busy cells come, with the time between two of them. */
@@ -55,8 +57,8 @@ await Effect.gen(function*() {
         busyCells
       )
       yield* Effect.sleep(200)
-      note(`ten busy cells in the same session, ${manner}`, yield* measure(crowded))
-      note(`ten busy cells in another session, ${manner}`, yield* measure(quiet))
+      note(`${busyCells} busy cells in the same session, ${manner}`, yield* measure(crowded))
+      note(`${busyCells} busy cells in another session, ${manner}`, yield* measure(quiet))
       yield* Effect.forEach(busy, crowded.terminate, { concurrency: "unbounded" })
       yield* Effect.sleep(200)
     }

@@ -5,8 +5,8 @@
  *
  * A session has a process of its own, a _lane_: a child process without files, network or environment, which is killed
  * when the session ends. Each cell has an isolate of its own in it. When a lane is lost, the cells in it end with
- * `IsolateLost`, and the session's next cell gets another lane. Past `maxLanes`, sessions share lanes, or their cells
- * are refused with `IsolateFailure`.
+ * `IsolateLost`, and the session's next cell gets another lane. A session whose lane is crowded may have a second one as
+ * long as that lasts. Past `maxLanes`, sessions share lanes, or their cells are refused with `IsolateFailure`.
  *
  * All times here are measured by the real clock, whatever clock the program has.
  *
@@ -30,11 +30,11 @@ import * as Memory from "./system/Memory.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** Lanes that wait for the next session; 1 by default. None does while there are 128 cells. */
+  /** Lanes that wait for the next session, or for one whose lane is crowded; 1 by default. None does while there are 128 cells. */
   readonly warmLanes?: number | undefined
   /** Isolates that wait for the next cell, in each lane; 3 by default. */
   readonly warmIsolates?: number | undefined
-  /** Lanes that are in use; 64 by default, or as many as `maxMemoryBytes` has room for at 128 MiB each. */
+  /** Lanes that are in use; a session has a second one only where half of them are free. 64 by default, or as many as `maxMemoryBytes` has room for at 128 MiB each. */
   readonly maxLanes?: number | undefined
   /** Whether cells are refused past `maxLanes` rather than run on a lane that others use, too; `false` by default. */
   readonly strictIsolation?: boolean | undefined
