@@ -2,6 +2,9 @@
  * How late a host is to what happens, while cells compute and long results pass: the delay of its event loop.
  *
  * `npm run bench:delay -- [CHECKOUT]...`. Each figure is of a host of its own, which is watched by a module that it loads first.
+ *
+ * A step that takes long is one sample, as is one that takes a millisecond. How long something waits that comes at any time
+ * is the last column: it comes during a long step as much more often, and waits for what is left of it.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -25,14 +28,17 @@ const watcher = (file: string) =>
   import { monitorEventLoopDelay } from "node:perf_hooks"
   const delay = monitorEventLoopDelay({ resolution: 1 })
   process.once("SIGUSR2", () => {
+    const from = performance.now()
     delay.enable()
     process.once("SIGUSR2", () => {
       delay.disable()
+      const watched = performance.now() - from
       const millis = (nanos) => Math.max(0, nanos / 1e6 - 1)
-      const { max } = delay
+      const { count, max, mean, stddev } = delay
+      const squares = count * (millis(mean) ** 2 + (stddev / 1e6) ** 2)
       writeFileSync(${
       JSON.stringify(file)
-    }, JSON.stringify([50, 99, 99.9].map((p) => millis(delay.percentile(p))).concat(millis(max))))
+    }, JSON.stringify([50, 99, 99.9].map((p) => millis(delay.percentile(p))).concat(millis(max), squares / (2 * watched))))
     })
   })
 `)
@@ -66,8 +72,8 @@ const work: Readonly<Record<string, (host: Host) => Promise<unknown>>> = {
 
 let round = 0
 const row = (cells: ReadonlyArray<string>) => console.log(`| ${cells.join(" | ")} |`)
-row(["the host's delay beside", ...["median", "p99", "p99.9", "longest"].map((what) => `${what}, ms`)])
-row(Array(5).fill("---"))
+row(["the host's delay beside", ...["median", "p99", "p99.9", "longest", "mean wait"].map((what) => `${what}, ms`)])
+row(Array(6).fill("---"))
 for (const [name, start] of Object.entries(work)) {
   for (const checkout of checkouts) {
     const file = join(folder, String(++round))
