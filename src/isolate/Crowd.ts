@@ -16,7 +16,10 @@ export interface Crowd {
   readonly isBusy: (lane: LaneProcess) => boolean
   /** Whether the next cell would have to wait there. */
   readonly isCrowded: (lane: LaneProcess) => boolean
-  /** Whether the next cell would wait less on this one than on a crowded one. */
+  /**
+   * Whether the next cell would wait less on this one than on a crowded one. Two lanes of busy cells take turns by slices of
+   * time, for which it would wait more than for the busy threads of its own lane.
+   */
   readonly isBetter: (lane: LaneProcess, crowded: LaneProcess) => boolean
 }
 
@@ -39,6 +42,6 @@ export const make = (processors: number): Crowd => {
   return {
     isBusy,
     isCrowded: (lane) => isBusy(lane) || lane.waiting() >= waitingCells,
-    isBetter: (lane, crowded) => isBusy(crowded) ? lane.busy() < crowded.busy() : lane.waiting() < crowded.waiting()
+    isBetter: (lane, crowded) => isBusy(crowded) ? lane.busy() === 0 : lane.waiting() < crowded.waiting()
   }
 }

@@ -12,6 +12,7 @@ import type { Duplex, Readable } from "node:stream"
 import * as Memory from "../system/Memory.ts"
 import type { Confinement } from "./Confinement.ts"
 import * as LaneFiles from "./LaneFiles.ts"
+import * as LaneThreads from "./LaneThreads.ts"
 
 /**
  * A process that has been started.
@@ -26,6 +27,8 @@ export interface LaneChild {
   readonly stderr: Readable | undefined
   /** Memory that it shares with no other process, in bytes, where that is known. */
   readonly memory: () => number
+  /** Gives the thread that speaks to us more of the processors than those that compute, where that can be. */
+  readonly favourBridge: () => void
   /** Whether it keeps this process alive. */
   readonly hold: (held: boolean) => void
   /** Hears that it has ended, and why; or that it could not even start. */
@@ -130,6 +133,12 @@ const toLaneChild = (child: ChildProcess, stdio: ChildProcess["stdio"]): LaneChi
     socket,
     stderr: child.stderr ?? undefined,
     memory: () => Memory.ofProcess(child.pid),
+    favourBridge: () => {
+      // Once it has been waited for, its number may be another one's.
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+        LaneThreads.favourBridge(child.pid)
+      }
+    },
     hold: (held) => {
       if (held) {
         child.ref()

@@ -104,6 +104,9 @@ const muteAboveBytes = 16 * mebibyte
 const readWithinMillis = 30_000
 const maxUnreadBytes = 2 * maxPayload
 
+/** An honest lane looks less often for cells that are busy, and tells of all that are at once. */
+const favourMillis = 20
+
 /**
  * Time for other things to happen first, whatever clock the program is given. Unless it is held, the process may end
  * meanwhile.
@@ -150,6 +153,7 @@ export const make = (child: LaneChild, options: Options): LaneProcess => {
   let gone = false
   let stderr = Buffer.alloc(0)
   let stderrLength = 0
+  let favouredAt = -Infinity
   let mute: NodeJS.Timeout | undefined
 
   const lose = (how: LaneEnd, reason: string, error?: CellError) => {
@@ -276,6 +280,10 @@ export const make = (child: LaneChild, options: Options): LaneProcess => {
       case Kind.Busy:
         if (started.has(cell)) {
           busy.add(cell)
+        }
+        if (performance.now() - favouredAt > favourMillis) {
+          favouredAt = performance.now()
+          child.favourBridge()
         }
         break
       case Kind.Idle:

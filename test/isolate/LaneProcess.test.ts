@@ -34,6 +34,28 @@ const startLane = Effect.fnUntraced(function*() {
 
 const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
+describe("a lane that says over and over that a cell is busy", () => {
+  it.live("does not make its host look at its threads each time", () =>
+    Effect.gen(function*() {
+      const { broken, child, lane, socket } = yield* startLane()
+      const looks = vi.spyOn(child, "favourBridge")
+      const cell = lane.open({ maxEventBytes: 100, onEvent: () => undefined, onLost: () => {} })
+      lane.start(cell, "")
+      vi.useFakeTimers({ toFake: ["performance"] })
+      const say = (kind: number) => encode(kind, cell, Buffer.alloc(0))
+      socket.write(Buffer.concat(Array.from({ length: 1000 }, () => [say(Kind.Busy), say(Kind.Idle)]).flat()))
+      yield* turn
+      assert.strictEqual(looks.mock.calls.length, 1)
+      vi.advanceTimersByTime(100)
+      socket.write(say(Kind.Busy))
+      yield* turn
+      assert.strictEqual(looks.mock.calls.length, 2)
+      assert.isTrue(lane.isBusy(cell))
+      assert.deepStrictEqual(broken, [])
+      lane.kill()
+    }))
+})
+
 describe("a lane that does not read", () => {
   it.live("is not heard until it has, and goes on then", () =>
     Effect.gen(function*() {

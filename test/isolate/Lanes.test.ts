@@ -11,6 +11,8 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
+import { readdirSync, readFileSync } from "node:fs"
+import { getPriority } from "node:os"
 import { fileURLToPath } from "node:url"
 import { start } from "../cli/Process.ts"
 import * as Lanes from "../hostile/Lanes.ts"
@@ -26,6 +28,17 @@ const is = (tag: IsolateEvent["_tag"]) => (event: IsolateEvent) => event._tag ==
 const call = (number: number) => `tool-${number}` as ToolCallId
 
 const ownLanes = () => Lanes.lanesOf(process.pid)
+
+const sysNice = 23n
+
+/** Whether this process may lower the priority of a lane's threads, which may be another user's. */
+const mayLower = () => {
+  if (process.getuid?.() !== 0) {
+    return true
+  }
+  const capabilities = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0"
+  return (BigInt(`0x${capabilities}`) >> sysNice & 1n) === 1n
+}
 
 const isOver = (handle: IsolateHandle) =>
   Effect.exit(Queue.collect(handle.events)).pipe(Effect.map((exit) => Exit.isSuccess(exit) ? exit.value : []))
@@ -195,6 +208,23 @@ describe.runIf(process.platform === "linux")("lane processes", () => {
       yield* until(() => !Lanes.isAlive(lanes[0]!))
       assert.deepStrictEqual((yield* run(other, "text(2)")).texts, ["2"])
     }).pipe(Effect.provide(engine)))
+
+  it.live.runIf(mayLower())(
+    "one with a busy cell computes with a lower priority than it hears us",
+    () =>
+      Effect.gen(function*() {
+        yield* until(() => ownLanes().length === 0)
+        const session = yield* lease
+        const cell = yield* session.start(program("for (;;);"))
+        yield* hearUntil(cell, is("Started"))
+        const [pid] = ownLanes()
+        const others = () => readdirSync(`/proc/${pid}/task`).map(Number).filter((thread) => thread !== pid)
+        const own = getPriority(process.pid)
+        yield* until(() => cell.isBusy())
+        assert.isTrue(others().some((thread) => getPriority(thread) === own + 5))
+        assert.strictEqual(getPriority(pid), own)
+      }).pipe(Effect.provide(engine))
+  )
 
   it.live("one that dies takes its cells with it and nothing else", () =>
     Effect.gen(function*() {

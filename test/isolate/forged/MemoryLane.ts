@@ -20,6 +20,7 @@ export const make = (): MemoryLane => {
       socket: ours,
       stderr: undefined,
       memory: () => 0,
+      favourBridge: () => {},
       hold: () => {},
       onEnd: (onEnded) => void ours.on("end", () => onEnded("it ended")),
       kill: () => {
