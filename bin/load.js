@@ -8,6 +8,7 @@
 const fs = require("node:fs")
 const path = require("node:path")
 const { Script } = require("node:vm")
+const { crc32 } = require("node:zlib")
 
 /** More than a garbage collection makes of a difference between processes that do the same. */
 const worthKeeping = 1.02
@@ -16,14 +17,19 @@ const nothing = { bytecode: 0, chunks: new Map() }
 
 const aligned = (length) => Math.ceil(length / 8) * 8
 
-/** What the file has that is of this build: the code of its chunks. V8 refuses what another version of it has left. */
+const padded = (bytes) => Buffer.concat([bytes], aligned(bytes.length))
+
+/**
+ * What the file has that is of this build: the code of its chunks. V8 refuses what another version of it has left, and does
+ * not look whether the rest is as it was written: from what a disk has lost it would make any code.
+ */
 const read = (file, build) => {
   try {
     const bytes = fs.readFileSync(file)
     const headerEnd = bytes.indexOf("\n")
     const header = JSON.parse(bytes.toString("latin1", 0, headerEnd))
-    if (header.build === build) {
-      let from = aligned(headerEnd + 1)
+    let from = aligned(headerEnd + 1)
+    if (header.build === build && header.check === crc32(bytes.subarray(from))) {
       const chunks = new Map(header.chunks.map(([id, length]) => {
         const code = bytes.subarray(from, from + length)
         from += aligned(length)
@@ -49,11 +55,9 @@ const write = (file, make) => {
   try {
     const { chunks, ...header } = make()
     const sizes = Array.from(chunks, ([id, code]) => [id, code.length])
-    const parts = [Buffer.from(`${JSON.stringify({ ...header, chunks: sizes })}\n`, "latin1"), ...chunks.values()]
-    fs.writeFileSync(
-      part,
-      Buffer.concat(parts.flatMap((each) => [each, Buffer.alloc(aligned(each.length) - each.length)]))
-    )
+    const code = Buffer.concat(Array.from(chunks.values(), padded))
+    const first = `${JSON.stringify({ ...header, chunks: sizes, check: crc32(code) })}\n`
+    fs.writeFileSync(part, Buffer.concat([padded(Buffer.from(first, "latin1")), code]))
     fs.renameSync(part, file)
   } catch {
     fs.rmSync(part, { force: true })

@@ -214,7 +214,9 @@ describe("the code that V8 has made", () => {
       yield* say
       const [file] = files()
       const whole = readFileSync(file!)
-      for (const damaged of [Buffer.alloc(0), whole.subarray(0, 20), whole.subarray(0, whole.length / 2)]) {
+      // A disk that lost its power may have kept a file's length, and not all of what was in it.
+      const emptied = Buffer.from(whole).fill(0, whole.length / 2)
+      for (const damaged of [Buffer.alloc(0), whole.subarray(0, 20), whole.subarray(0, whole.length / 2), emptied]) {
         writeFileSync(file!, damaged)
         assert.strictEqual(yield* say, "one")
         assert.isAtLeast(statSync(file!).size, whole.length * 0.9)
