@@ -39,6 +39,7 @@ const sample = new Set([
   "memory/array-concat",
   "memory/resizable-subclass",
   "memory/string-upper",
+  "names/stored-key-large",
   "names/stored-names",
   "names/tools",
   "poison/array-methods",

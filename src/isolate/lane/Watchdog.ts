@@ -66,6 +66,8 @@ export const makeWatchdog = (lane: WatchdogLane) => {
   let farOverBytes = 0
   let overrun = false
   let uses = new Map<Watched, Use>()
+  /** Cells that came and went between two looks. */
+  let unseen: Array<Watched> = []
   const blamed = new WeakSet<Watched>()
   /** What cells that ended a moment ago may still hold: as much as the largest of them. */
   let departedBytes = 0
@@ -96,7 +98,8 @@ export const makeWatchdog = (lane: WatchdogLane) => {
         cpuTimeSince: cpuTime - (use?.cpuTime ?? 0n)
       })
     }
-    const gone = Array.from(before.keys()).filter((cell) => !uses.has(cell))
+    const gone = [...before.keys()].filter((cell) => !uses.has(cell)).concat(unseen)
+    unseen = []
     depart(gone)
     return gone.length > 0
   }
@@ -182,7 +185,14 @@ export const makeWatchdog = (lane: WatchdogLane) => {
 
   return {
     /** A cell begins to compute. */
-    wake
+    wake,
+    /** A cell has ended. */
+    onEnd: (cell: Watched) => {
+      if (!uses.has(cell)) {
+        unseen.push(cell)
+      }
+      wake()
+    }
   }
 }
 

@@ -106,6 +106,7 @@ const start = (id: number, program: ProgramFrame) => {
       drained,
       onEnd: (left) => {
         cells.delete(id)
+        watchdog.onEnd(cell)
         leaving++
         left.finally(() => {
           leaving--
