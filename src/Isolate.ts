@@ -222,9 +222,8 @@ export type TestCommand =
  *
  * **Details**
  *
- * What the session tells it is in `commands`, in order: answers to tool calls, `Hold`, `Resume`,
- * `Stop`. An answer that a
- * delegate gives at once is there when `emit` succeeds.
+ * What the session tells it is in `commands`, in order: answers to tool calls, `Hold`, `Resume`, `Stop`. An
+ * answer that a delegate gives at once is there when `emit` succeeds.
  *
  * @category testing
  * @since 0.1.0

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
+import { createHash, randomBytes } from "node:crypto"
 import * as Scopeless from "../data/Scopeless.ts"
 import * as Shape from "../delegate/Shape.ts"
 import type { IsolateEvent, Lease, Program } from "../Isolate.ts"
@@ -579,14 +580,11 @@ const toldOf = (event: CellEvent | Frontier) => {
   }
 }
 
-// Node's cryptography takes milliseconds to load, and is loaded where it is needed.
-const crypto = () => process.getBuiltinModule("node:crypto")
-
 /** 32 of them, hexadecimal. */
-const randomDigits = (): string => crypto().randomBytes(16).toString("hex")
+const randomDigits = (): string => randomBytes(16).toString("hex")
 
 const nameOf = (definitions: ReadonlyArray<ToolDefinition>): string =>
-  crypto().createHash("sha256").update(JSON.stringify(definitions)).digest("base64")
+  createHash("sha256").update(JSON.stringify(definitions)).digest("base64")
 
 /** Keeps the lease. Where the store does not answer until it is over, another owner may have it. */
 const renewed = (store: Store["Service"], journal: Journal, lease: Duration.Duration): Effect.Effect<void> => {

@@ -5,6 +5,7 @@
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { randomUUID } from "node:crypto"
 import { hostname } from "node:os"
 import * as Proc from "../system/Proc.ts"
 
@@ -33,14 +34,14 @@ const beganAt = (pid: number): string => {
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? ""
 }
 
-/** A name that no other owner has. Node's cryptography takes milliseconds to load, and is loaded where it is needed. */
+/** A name that no other owner has. */
 export const make = (): string =>
   encode({
     host: hostname(),
     boot: boot(),
     pid: process.pid,
     began: beganAt(process.pid),
-    own: process.getBuiltinModule("node:crypto").randomUUID()
+    own: randomUUID()
   })
 
 const isGone = ({ began, boot: theirs, host, pid }: Holder): boolean => {

@@ -10,6 +10,7 @@ import { unixPathAddress } from "effect/net/NetAddress"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { SocketServer, type SocketServerError } from "effect/socket/SocketServer"
+import { createHash } from "node:crypto"
 import { lstatSync, unlinkSync } from "node:fs"
 import * as Net from "node:net"
 import { resolve } from "node:path"
@@ -60,7 +61,7 @@ const alone = (path: string): Effect.Effect<void, NodeJS.ErrnoException, Scope.S
   if (!Platform.here.hasAbstractSockets) {
     return Effect.void
   }
-  const name = process.getBuiltinModule("node:crypto").createHash("sha256").update(resolve(path)).digest("hex")
+  const name = createHash("sha256").update(resolve(path)).digest("hex")
   return Listening.server((socket) => socket.destroy()).pipe(
     Effect.flatMap((server) => attempt(server, `\0effect-code-mode-${Platform.user()}-${name}`)),
     Effect.retry({
